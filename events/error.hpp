@@ -1,0 +1,98 @@
+// The one table of error codes: what went wrong, as HTTP status and as exit code.
+#pragma once
+#include <array>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+
+namespace mlforge {
+
+enum class ErrorCode {
+  invalid_argument,        // a value of the wrong type or out of range
+  malformed,               // text that does not parse (JSON, YAML, CSV)
+  unknown_field,           // a field that the request does not have
+  unauthorized,
+  forbidden,
+  not_found,
+  method_not_allowed,
+  conflict,                // the state does not allow it
+  already_exists,
+  refused,                 // a gate or a policy said no; the decision is in the log
+  payload_too_large,
+  unsupported_media_type,
+  headers_too_large,
+  too_many_requests,
+  internal,
+  corrupt,                 // stored bytes do not match their checksum
+  read_only,               // the log does not accept writes (full disk, failed sync)
+  unavailable,
+  timeout,
+};
+
+struct ErrorRow {
+  ErrorCode code;
+  std::string_view name;
+  int http_status;
+  int exit_code;  // 1 failed, 2 usage, 3 not found, 4 not allowed, 5 conflict
+};
+
+inline constexpr std::array kErrorTable{
+    ErrorRow{ErrorCode::invalid_argument, "invalid_argument", 400, 2},
+    ErrorRow{ErrorCode::malformed, "malformed", 400, 2},
+    ErrorRow{ErrorCode::unknown_field, "unknown_field", 400, 2},
+    ErrorRow{ErrorCode::unauthorized, "unauthorized", 401, 4},
+    ErrorRow{ErrorCode::forbidden, "forbidden", 403, 4},
+    ErrorRow{ErrorCode::not_found, "not_found", 404, 3},
+    ErrorRow{ErrorCode::method_not_allowed, "method_not_allowed", 405, 2},
+    ErrorRow{ErrorCode::conflict, "conflict", 409, 5},
+    ErrorRow{ErrorCode::already_exists, "already_exists", 409, 5},
+    ErrorRow{ErrorCode::refused, "refused", 409, 5},
+    ErrorRow{ErrorCode::payload_too_large, "payload_too_large", 413, 2},
+    ErrorRow{ErrorCode::unsupported_media_type, "unsupported_media_type", 415, 2},
+    ErrorRow{ErrorCode::headers_too_large, "headers_too_large", 431, 2},
+    ErrorRow{ErrorCode::too_many_requests, "too_many_requests", 429, 1},
+    ErrorRow{ErrorCode::internal, "internal", 500, 1},
+    ErrorRow{ErrorCode::corrupt, "corrupt", 500, 6},
+    ErrorRow{ErrorCode::read_only, "read_only", 503, 1},
+    ErrorRow{ErrorCode::unavailable, "unavailable", 503, 1},
+    ErrorRow{ErrorCode::timeout, "timeout", 504, 1},
+};
+
+constexpr const ErrorRow& error_row(ErrorCode code) {
+  for (const auto& row : kErrorTable)
+    if (row.code == code) return row;
+  return kErrorTable[14];
+}
+
+struct Error {
+  ErrorCode code = ErrorCode::internal;
+  std::string message;  // a sentence for a person: what is wrong and what would be right
+  std::string field;    // the field it is about, dotted; empty where none is
+};
+
+// A value or an Error (std::expected is C++23). Access to the absent side is undefined.
+template <class T>
+class [[nodiscard]] Expected {
+ public:
+  Expected(T value) : v_(std::in_place_index<0>, std::move(value)) {}
+  Expected(Error error) : v_(std::in_place_index<1>, std::move(error)) {}
+  explicit operator bool() const { return v_.index() == 0; }
+  bool has_value() const { return v_.index() == 0; }
+  T& value() { return std::get<0>(v_); }
+  const T& value() const { return std::get<0>(v_); }
+  T& operator*() { return *std::get_if<0>(&v_); }
+  const T& operator*() const { return *std::get_if<0>(&v_); }
+  T* operator->() { return std::get_if<0>(&v_); }
+  const T* operator->() const { return std::get_if<0>(&v_); }
+  Error& error() { return *std::get_if<1>(&v_); }
+  const Error& error() const { return *std::get_if<1>(&v_); }
+
+ private:
+  std::variant<T, Error> v_;
+};
+
+using Status = std::optional<Error>;  // empty means that it went well
+
+}  // namespace mlforge
