@@ -1,0 +1,87 @@
+#include "events/codec.hpp"
+
+namespace mlforge::codec {
+
+using simdjson::dom::element;
+using simdjson::dom::element_type;
+
+std::string_view kind_name(const element& e) {
+  switch (e.type()) {
+    case element_type::ARRAY: return "an array";
+    case element_type::OBJECT: return "an object";
+    case element_type::INT64:
+    case element_type::UINT64: return "an integer";
+    case element_type::DOUBLE: return "a number";
+    case element_type::STRING: return "a string";
+    case element_type::BOOL: return "true or false";
+    case element_type::NULL_VALUE: return "null";
+  }
+  return "something else";
+}
+
+Error wrong_type(std::string_view wanted, const element& got) {
+  std::string message = "must be ";
+  message.append(wanted).append(", got ").append(kind_name(got));
+  return {ErrorCode::invalid_argument, std::move(message), ""};
+}
+
+void prefix(Error& error, std::string_view name) {
+  std::string path(name);
+  if (!error.field.empty() && error.field[0] != '[') path += '.';
+  error.field = path + error.field;
+}
+
+void prefix(Error& error, std::size_t index) {
+  std::string path = "[" + std::to_string(index) + "]";
+  if (!error.field.empty() && error.field[0] != '[') path += '.';
+  error.field = path + error.field;
+}
+
+Status read_double(const element& in, double& out) {
+  if (in.get(out) == simdjson::SUCCESS) return {};
+  std::string_view text;
+  if (in.get(text) == simdjson::SUCCESS) {
+    if (text == "NaN") out = std::numeric_limits<double>::quiet_NaN();
+    else if (text == "Infinity") out = std::numeric_limits<double>::infinity();
+    else if (text == "-Infinity") out = -std::numeric_limits<double>::infinity();
+    else
+      return Error{ErrorCode::invalid_argument,
+                   "must be a number (or one of the strings NaN, Infinity, -Infinity), got a string", ""};
+    return {};
+  }
+  return wrong_type("a number", in);
+}
+
+Status read_scalar(const element& in, Scalar& out) {
+  double number = 0;
+  std::string_view text;
+  bool flag = false;
+  if (in.is_null()) out = std::monostate{};
+  else if (in.get(number) == simdjson::SUCCESS) out = number;
+  else if (in.get(text) == simdjson::SUCCESS) out = std::string(text);
+  else if (in.get(flag) == simdjson::SUCCESS) out = flag ? 1.0 : 0.0;
+  else return wrong_type("a number, a string or null", in);
+  return {};
+}
+
+Status read_raw(const element& in, RawJson& out) {
+  out.text = simdjson::minify(in);
+  return {};
+}
+
+Expected<element> parse(std::string_view text) {
+  // A parser keeps the capacity of the largest body it has read: a rare big one must not stay for ever.
+  constexpr std::size_t kKeep = 1 << 20;
+  thread_local std::optional<simdjson::dom::parser> parser;
+  if (!parser || (parser->capacity() > kKeep && text.size() < kKeep)) parser.emplace();
+  element root;
+  const auto code = parser->parse(text.data(), text.size()).get(root);
+  if (code == simdjson::SUCCESS) return root;
+  std::string message = "the text is not valid JSON: ";
+  message += code == simdjson::EMPTY ? "it is empty" : simdjson::error_message(code);
+  if (text.find("NaN") != text.npos || text.find("Infinity") != text.npos)
+    message += " (JSON has no NaN or Infinity; where they are allowed, send them as strings)";
+  return Error{ErrorCode::malformed, std::move(message), ""};
+}
+
+}  // namespace mlforge::codec

@@ -1,0 +1,253 @@
+// JSON for every struct with fields(), in both directions, without a second list.
+//
+// Types: bool, integers, double, std::string, Scalar, RawJson, std::vector, std::map<std::string, T>, std::optional, and
+// structs with fields(). An empty optional is not written.
+#pragma once
+#include <cmath>
+#include <concepts>
+#include <limits>
+#include <map>
+#include <optional>
+#include <simdjson.h>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "events/error.hpp"
+#include "events/fields.hpp"
+#include "events/json.hpp"
+
+namespace mlforge {
+
+// null, a number or a text: the value of a feature.
+using Scalar = std::variant<std::monostate, double, std::string>;
+
+// JSON text that is passed on as it is.
+struct RawJson {
+  std::string text = "null";
+  bool operator==(const RawJson&) const = default;
+};
+
+enum class Unknown {
+  refuse,  // requests: a field that nobody reads is a mistake, and so is one given twice
+  skip,    // stored events: an older program reads what it knows
+};
+
+namespace codec {
+
+template <class T>
+struct IsVector : std::false_type {};
+template <class T>
+struct IsVector<std::vector<T>> : std::true_type {};
+template <class T>
+struct IsMap : std::false_type {};
+template <class T>
+struct IsMap<std::map<std::string, T>> : std::true_type {};
+template <class T>
+struct IsOptional : std::false_type {};
+template <class T>
+struct IsOptional<std::optional<T>> : std::true_type {};
+
+template <class T>
+void write(std::string& out, const T& value) {
+  if constexpr (std::same_as<T, bool>) {
+    out += value ? "true" : "false";
+  } else if constexpr (std::unsigned_integral<T>) {
+    append_json_uint(out, value);
+  } else if constexpr (std::signed_integral<T>) {
+    append_json_int(out, value);
+  } else if constexpr (std::floating_point<T>) {
+    append_json_double(out, value);
+  } else if constexpr (std::same_as<T, std::string>) {
+    append_json_string(out, value);
+  } else if constexpr (std::same_as<T, RawJson>) {
+    out += value.text;
+  } else if constexpr (std::same_as<T, Scalar>) {
+    if (const auto* number = std::get_if<double>(&value)) append_json_double(out, *number);
+    else if (const auto* text = std::get_if<std::string>(&value)) append_json_string(out, *text);
+    else out += "null";
+  } else if constexpr (IsOptional<T>::value) {
+    if (value) write(out, *value);
+    else out += "null";
+  } else if constexpr (IsVector<T>::value) {
+    out += '[';
+    bool first = true;
+    for (const typename T::value_type& each : value) {
+      if (!first) out += ',';
+      first = false;
+      write(out, each);
+    }
+    out += ']';
+  } else if constexpr (IsMap<T>::value) {
+    out += '{';
+    bool first = true;
+    for (const auto& [key, each] : value) {
+      if (!first) out += ',';
+      first = false;
+      append_json_string(out, key);
+      out += ':';
+      write(out, each);
+    }
+    out += '}';
+  } else {
+    static_assert(HasFields<T>, "this type has no fields()");
+    out += '{';
+    bool first = true;
+    for_each_field<T>([&](const auto& f) {
+      const auto& member = value.*(f.member);
+      if constexpr (IsOptional<std::remove_cvref_t<decltype(member)>>::value)
+        if (!member) return;
+      if (!first) out += ',';
+      first = false;
+      append_json_string(out, f.name);
+      out += ':';
+      write(out, member);
+    });
+    out += '}';
+  }
+}
+
+std::string_view kind_name(const simdjson::dom::element& e);  // "a number", "a string", ...
+Error wrong_type(std::string_view wanted, const simdjson::dom::element& got);
+void prefix(Error& error, std::string_view name);         // name.field
+void prefix(Error& error, std::size_t index);             // [i].field
+Status read_double(const simdjson::dom::element& in, double& out);
+Status read_scalar(const simdjson::dom::element& in, Scalar& out);
+Status read_raw(const simdjson::dom::element& in, RawJson& out);
+
+template <class T>
+Status read(const simdjson::dom::element& in, T& out, Unknown unknown);
+
+template <class T>
+Status read_integer(const simdjson::dom::element& in, T& out) {
+  if (std::int64_t value; in.get(value) == simdjson::SUCCESS) {
+    if (!std::in_range<T>(value)) return Error{ErrorCode::invalid_argument, "is out of range", ""};
+    out = static_cast<T>(value);
+    return {};
+  }
+  if (std::uint64_t value; in.get(value) == simdjson::SUCCESS && std::in_range<T>(value)) {
+    out = static_cast<T>(value);
+    return {};
+  }
+  return wrong_type("an integer", in);
+}
+
+template <class T>
+Status read_struct(const simdjson::dom::element& in, T& out, Unknown unknown) {
+  simdjson::dom::object object;
+  if (in.get(object) != simdjson::SUCCESS) return wrong_type("an object", in);
+  constexpr std::size_t count = std::tuple_size_v<decltype(T::fields())>;
+  std::array<bool, count + 1> seen{};
+  for (const auto& [key, element] : object) {
+    Status failed;
+    bool known = false;
+    std::size_t index = 0;
+    for_each_field<T>([&](const auto& f) {
+      const std::size_t at = index++;
+      if (known || key != f.name) return;
+      known = true;
+      if (seen[at] && unknown == Unknown::refuse)
+        failed = Error{ErrorCode::invalid_argument, "is given twice", ""};
+      seen[at] = true;
+      if (!failed) failed = read(element, out.*(f.member), unknown);
+    });
+    if (!known && unknown == Unknown::refuse)
+      failed = Error{ErrorCode::unknown_field, "is not a field of this request", ""};
+    if (failed) {
+      prefix(*failed, key);
+      return failed;
+    }
+  }
+  Status missing;
+  std::size_t index = 0;
+  for_each_field<T>([&](const auto& f) {
+    if (!seen[index++] && f.required && unknown == Unknown::refuse && !missing)
+      missing = Error{ErrorCode::invalid_argument, "is missing", std::string(f.name)};
+  });
+  return missing;
+}
+
+template <class T>
+Status read(const simdjson::dom::element& in, T& out, Unknown unknown) {
+  if constexpr (std::same_as<T, bool>) {
+    return in.get(out) == simdjson::SUCCESS ? Status{} : wrong_type("true or false", in);
+  } else if constexpr (std::integral<T>) {
+    return read_integer(in, out);
+  } else if constexpr (std::same_as<T, double>) {
+    return read_double(in, out);
+  } else if constexpr (std::same_as<T, std::string>) {
+    std::string_view text;
+    if (in.get(text) != simdjson::SUCCESS) return wrong_type("a string", in);
+    out.assign(text);
+    return {};
+  } else if constexpr (std::same_as<T, RawJson>) {
+    return read_raw(in, out);
+  } else if constexpr (std::same_as<T, Scalar>) {
+    return read_scalar(in, out);
+  } else if constexpr (IsOptional<T>::value) {
+    if (in.is_null()) {
+      out.reset();
+      return {};
+    }
+    return read(in, out.emplace(), unknown);
+  } else if constexpr (IsVector<T>::value) {
+    simdjson::dom::array array;
+    if (in.get(array) != simdjson::SUCCESS) return wrong_type("an array", in);
+    out.clear();
+    for (const simdjson::dom::element element : array) {
+      typename T::value_type each{};
+      if (auto failed = read(element, each, unknown)) {
+        prefix(*failed, out.size());
+        return failed;
+      }
+      out.push_back(std::move(each));
+    }
+    return {};
+  } else if constexpr (IsMap<T>::value) {
+    simdjson::dom::object object;
+    if (in.get(object) != simdjson::SUCCESS) return wrong_type("an object", in);
+    out.clear();
+    for (const auto& [key, element] : object) {
+      typename T::mapped_type each{};
+      auto failed = read(element, each, unknown);
+      if (!failed && !out.emplace(std::string(key), std::move(each)).second && unknown == Unknown::refuse)
+        failed = Error{ErrorCode::invalid_argument, "is given twice", ""};
+      if (failed) {
+        prefix(*failed, key);
+        return failed;
+      }
+    }
+    return {};
+  } else {
+    return read_struct(in, out, unknown);
+  }
+}
+
+// Parses `text` with a parser that each thread keeps; the element lives until the thread parses again.
+Expected<simdjson::dom::element> parse(std::string_view text);
+
+}  // namespace codec
+
+template <class T>
+std::string to_json(const T& value) {
+  std::string out;
+  codec::write(out, value);
+  return out;
+}
+
+// Reads one JSON value. The error names the field ("metrics[3].value") and says what would be right:
+//   malformed (not JSON, not UTF-8), unknown_field, invalid_argument (type, range, missing).
+template <class T>
+Expected<T> from_json(std::string_view text, Unknown unknown) {
+  auto element = codec::parse(text);
+  if (!element) return element.error();
+  T value{};
+  if (auto failed = codec::read(*element, value, unknown)) {
+    if (!failed->field.empty()) failed->message = "field '" + failed->field + "' " + failed->message;
+    else failed->message = "the body " + failed->message;
+    return *std::move(failed);
+  }
+  return value;
+}
+
+}  // namespace mlforge

@@ -1,0 +1,87 @@
+#include "events/json.hpp"
+
+#include <charconv>
+#include <cmath>
+
+namespace mlforge {
+namespace {
+
+// Length of the valid UTF-8 sequence at `at`, 0 where there is none (RFC 3629).
+std::size_t utf8_length(std::string_view s, std::size_t at) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(s[i]); };
+  const auto tail = [&](std::size_t i) { return i < s.size() && (byte(i) & 0xC0) == 0x80; };
+  const unsigned char c = byte(at);
+  if (c < 0x80) return 1;
+  if (c >= 0xC2 && c <= 0xDF) return tail(at + 1) ? 2 : 0;
+  if (c >= 0xE0 && c <= 0xEF) {
+    if (!tail(at + 1) || !tail(at + 2)) return 0;
+    if (c == 0xE0 && byte(at + 1) < 0xA0) return 0;
+    if (c == 0xED && byte(at + 1) > 0x9F) return 0;
+    return 3;
+  }
+  if (c >= 0xF0 && c <= 0xF4) {
+    if (!tail(at + 1) || !tail(at + 2) || !tail(at + 3)) return 0;
+    if (c == 0xF0 && byte(at + 1) < 0x90) return 0;
+    if (c == 0xF4 && byte(at + 1) > 0x8F) return 0;
+    return 4;
+  }
+  return 0;
+}
+
+void append_escape(std::string& out, unsigned char c) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  switch (c) {
+    case '"': out += "\\\""; return;
+    case '\\': out += "\\\\"; return;
+    case '\n': out += "\\n"; return;
+    case '\r': out += "\\r"; return;
+    case '\t': out += "\\t"; return;
+    default:
+      out += "\\u00";
+      out += kHex[c >> 4];
+      out += kHex[c & 15];
+  }
+}
+
+template <class T>
+void append_number(std::string& out, T value) {
+  char text[32];
+  const auto end = std::to_chars(text, text + sizeof text, value).ptr;
+  out.append(text, end);
+}
+
+}  // namespace
+
+void append_json_string(std::string& out, std::string_view text) {
+  out += '"';
+  std::size_t plain = 0, at = 0;
+  while (at < text.size()) {
+    const auto c = static_cast<unsigned char>(text[at]);
+    if (c >= 0x20 && c < 0x80 && c != '"' && c != '\\') {
+      ++at;
+      continue;
+    }
+    const std::size_t length = c < 0x80 ? 0 : utf8_length(text, at);
+    if (length > 0) {
+      at += length;
+      continue;
+    }
+    out.append(text, plain, at - plain);
+    if (c < 0x80) append_escape(out, c);
+    else out += "\xEF\xBF\xBD";
+    plain = ++at;
+  }
+  out.append(text, plain, text.size() - plain);
+  out += '"';
+}
+
+void append_json_double(std::string& out, double value) {
+  if (std::isnan(value)) out += "\"NaN\"";
+  else if (std::isinf(value)) out += value > 0 ? "\"Infinity\"" : "\"-Infinity\"";
+  else append_number(out, value);
+}
+
+void append_json_int(std::string& out, std::int64_t value) { append_number(out, value); }
+void append_json_uint(std::string& out, std::uint64_t value) { append_number(out, value); }
+
+}  // namespace mlforge
