@@ -1,0 +1,102 @@
+// Typed columns: the payload of high-rate events (ContentType::columns). NaN and infinities keep their bits.
+//
+// Layout, little-endian: u16 number of fields, then per field u8 length of the name, the name, u8 kind, and
+//   1 int64: 8 bytes           4 int64 column:  u32 count, count x 8 bytes
+//   2 double: 8 bytes          5 double column: u32 count, count x 8 bytes
+//   3 string: u32, bytes       6 string column: u32 count, count x u32 length, all bytes
+// A reader takes the fields that it knows by name and kind, and leaves the others; an absent one keeps its default.
+#pragma once
+#include <cstring>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "events/error.hpp"
+#include "events/fields.hpp"
+
+namespace mlforge::columns {
+
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the stored form is little-endian");
+
+enum class Kind : std::uint8_t { int64 = 1, real = 2, text = 3, int64s = 4, reals = 5, texts = 6 };
+
+void put_u32(std::string& out, std::size_t value);
+void put(std::string& out, std::int64_t value);
+void put(std::string& out, double value);
+void put(std::string& out, const std::string& value);
+void put(std::string& out, const std::vector<std::int64_t>& values);
+void put(std::string& out, const std::vector<double>& values);
+void put(std::string& out, const std::vector<std::string>& values);
+
+template <class T>
+constexpr Kind kind_of() {
+  if constexpr (std::is_same_v<T, std::int64_t>) return Kind::int64;
+  else if constexpr (std::is_same_v<T, double>) return Kind::real;
+  else if constexpr (std::is_same_v<T, std::string>) return Kind::text;
+  else if constexpr (std::is_same_v<T, std::vector<std::int64_t>>) return Kind::int64s;
+  else if constexpr (std::is_same_v<T, std::vector<double>>) return Kind::reals;
+  else {
+    static_assert(std::is_same_v<T, std::vector<std::string>>, "no column of this type");
+    return Kind::texts;
+  }
+}
+
+// One field as it stands in the bytes.
+struct RawField {
+  std::string_view name;
+  Kind kind{};
+  std::string_view bytes;  // what follows the kind
+};
+
+class Reader {
+ public:
+  explicit Reader(std::string_view bytes);
+  // The next field; nothing at the end or where the bytes are damaged (ok() tells which).
+  std::optional<RawField> next();
+  bool ok() const { return ok_; }
+
+ private:
+  std::optional<RawField> fail();
+  std::string_view rest_;
+  std::size_t left_ = 0;
+  bool ok_ = true;
+};
+
+void get(const RawField& f, std::int64_t& out);
+void get(const RawField& f, double& out);
+void get(const RawField& f, std::string& out);
+void get(const RawField& f, std::vector<std::int64_t>& out);
+void get(const RawField& f, std::vector<double>& out);
+void get(const RawField& f, std::vector<std::string>& out);
+
+template <HasFields T>
+std::string encode(const T& value) {
+  std::string out;
+  const auto count = static_cast<std::uint16_t>(std::tuple_size_v<decltype(T::fields())>);
+  out.append(reinterpret_cast<const char*>(&count), 2);
+  for_each_field<T>([&](const auto& f) {
+    using M = std::remove_cvref_t<decltype(value.*(f.member))>;
+    out += static_cast<char>(f.name.size());
+    out.append(f.name);
+    out += static_cast<char>(kind_of<M>());
+    put(out, value.*(f.member));
+  });
+  return out;
+}
+
+// `corrupt` where the bytes end early or name an unknown kind.
+template <HasFields T>
+Expected<T> decode(std::string_view bytes) {
+  T value{};
+  Reader reader(bytes);
+  while (const auto raw = reader.next())
+    for_each_field<T>([&](const auto& f) {
+      using M = std::remove_cvref_t<decltype(value.*(f.member))>;
+      if (raw->name == f.name && raw->kind == kind_of<M>()) get(*raw, value.*(f.member));
+    });
+  if (!reader.ok()) return Error{ErrorCode::corrupt, "the columns of this payload end early", ""};
+  return value;
+}
+
+}  // namespace mlforge::columns

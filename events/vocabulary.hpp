@@ -1,0 +1,537 @@
+// Everything that can happen, in one place: one struct per event, named in the past tense.
+//
+// Each says its wire name, its schema version, and its fields once (fields.hpp). `Event` at the end is the only list of them:
+// codec, names, dispatch, schema and documents derive from it. Fields are only ever appended; an absent one keeps its default.
+#pragma once
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "events/codec.hpp"
+#include "events/envelope.hpp"
+#include "events/fields.hpp"
+
+namespace mlforge {
+
+using Texts = std::map<std::string, std::string>;
+using Figures = std::map<std::string, double>;
+
+// What every JSON event has in common; columns events say their own content type.
+template <std::uint16_t Version>
+struct JsonEvent {
+  static constexpr std::uint16_t schema = Version;
+  static constexpr ContentType content = ContentType::json;
+};
+
+// ---------------------------------------------------------------- datasets, stream dataset/<name>
+
+struct FileRef {
+  std::string path;    // relative, with forward slashes
+  std::string digest;  // SHA-256, hex
+  std::uint64_t bytes = 0;
+  bool operator==(const FileRef&) const = default;
+  static constexpr auto fields() {
+    return std::tuple{required("path", &FileRef::path), required("digest", &FileRef::digest),
+                      required("bytes", &FileRef::bytes)};
+  }
+};
+
+struct DatasetCreated : JsonEvent<1> {
+  static constexpr std::string_view type = "dataset.created";
+  std::string name;
+  std::string source;  // where the data comes from, in words; "synthetic" where it was generated
+  static constexpr auto fields() {
+    return std::tuple{field("name", &DatasetCreated::name), field("source", &DatasetCreated::source)};
+  }
+};
+
+struct DatasetFileStaged : JsonEvent<1> {
+  static constexpr std::string_view type = "dataset.file_staged";
+  std::string path, digest;
+  std::uint64_t bytes = 0;
+  static constexpr auto fields() {
+    return std::tuple{field("path", &DatasetFileStaged::path), field("digest", &DatasetFileStaged::digest),
+                      field("bytes", &DatasetFileStaged::bytes)};
+  }
+};
+
+struct DatasetFileUnstaged : JsonEvent<1> {
+  static constexpr std::string_view type = "dataset.file_unstaged";
+  std::string path;
+  static constexpr auto fields() { return std::tuple{field("path", &DatasetFileUnstaged::path)}; }
+};
+
+struct DatasetCommitted : JsonEvent<1> {
+  static constexpr std::string_view type = "dataset.committed";
+  std::uint64_t version = 0;  // 1, 2, ...
+  std::string digest;         // SHA-256 over the sorted lines "<file digest>  <path>\n"
+  std::string message;
+  std::vector<FileRef> files;
+  static constexpr auto fields() {
+    return std::tuple{field("version", &DatasetCommitted::version), field("digest", &DatasetCommitted::digest),
+                      field("message", &DatasetCommitted::message), field("files", &DatasetCommitted::files)};
+  }
+};
+
+struct Check {
+  std::string name;    // "required_column", "null_fraction", "range", "allowed_categories", "auc_minimum", ...
+  std::string column;  // or what else it is about
+  bool passed = false;
+  std::string observed, expected;
+  bool operator==(const Check&) const = default;
+  static constexpr auto fields() {
+    return std::tuple{field("name", &Check::name), field("column", &Check::column), field("passed", &Check::passed),
+                      field("observed", &Check::observed), field("expected", &Check::expected)};
+  }
+};
+
+struct DatasetValidated : JsonEvent<1> {
+  static constexpr std::string_view type = "dataset.validated";
+  std::uint64_t version = 0;
+  std::uint64_t rows = 0, columns = 0;
+  bool passed = false;
+  std::vector<Check> checks;
+  static constexpr auto fields() {
+    return std::tuple{field("version", &DatasetValidated::version), field("rows", &DatasetValidated::rows),
+                      field("columns", &DatasetValidated::columns), field("passed", &DatasetValidated::passed),
+                      field("checks", &DatasetValidated::checks)};
+  }
+};
+
+// ---------------------------------------------------------------- experiments, stream experiments/all
+
+struct ExperimentCreated : JsonEvent<1> {
+  static constexpr std::string_view type = "experiment.created";
+  std::string experiment_id, name;
+  static constexpr auto fields() {
+    return std::tuple{field("experiment_id", &ExperimentCreated::experiment_id),
+                      field("name", &ExperimentCreated::name)};
+  }
+};
+
+// ---------------------------------------------------------------- runs, stream run/<id>
+
+struct RunStarted : JsonEvent<1> {
+  static constexpr std::string_view type = "run.started";
+  std::string run_id, experiment_id, name;
+  std::string pipeline_run_id, step;  // empty where no pipeline started it
+  TimeUs start_time = 0;
+  static constexpr auto fields() {
+    return std::tuple{field("run_id", &RunStarted::run_id), field("experiment_id", &RunStarted::experiment_id),
+                      field("name", &RunStarted::name), field("pipeline_run_id", &RunStarted::pipeline_run_id),
+                      field("step", &RunStarted::step), field("start_time", &RunStarted::start_time)};
+  }
+};
+
+struct RunParamsLogged : JsonEvent<1> {
+  static constexpr std::string_view type = "run.params_logged";
+  Texts params;
+  static constexpr auto fields() { return std::tuple{field("params", &RunParamsLogged::params)}; }
+};
+
+struct RunTagsSet : JsonEvent<1> {
+  static constexpr std::string_view type = "run.tags_set";
+  Texts tags;
+  static constexpr auto fields() { return std::tuple{field("tags", &RunTagsSet::tags)}; }
+};
+
+// Row i is (keys[i], values[i], timestamps[i] in milliseconds, steps[i]).
+struct RunMetricsLogged {
+  static constexpr std::string_view type = "run.metrics_logged";
+  static constexpr std::uint16_t schema = 1;
+  static constexpr ContentType content = ContentType::columns;
+  std::vector<std::string> keys;
+  std::vector<double> values;
+  std::vector<std::int64_t> timestamps, steps;
+  static constexpr auto fields() {
+    return std::tuple{field("keys", &RunMetricsLogged::keys), field("values", &RunMetricsLogged::values),
+                      field("timestamps", &RunMetricsLogged::timestamps), field("steps", &RunMetricsLogged::steps)};
+  }
+};
+
+struct RunArtifactLogged : JsonEvent<1> {
+  static constexpr std::string_view type = "run.artifact_logged";
+  std::string path, digest;
+  std::uint64_t bytes = 0;
+  static constexpr auto fields() {
+    return std::tuple{field("path", &RunArtifactLogged::path), field("digest", &RunArtifactLogged::digest),
+                      field("bytes", &RunArtifactLogged::bytes)};
+  }
+};
+
+struct RunInputLogged : JsonEvent<1> {
+  static constexpr std::string_view type = "run.input_logged";
+  std::string dataset;
+  std::uint64_t version = 0;
+  std::string digest;
+  static constexpr auto fields() {
+    return std::tuple{field("dataset", &RunInputLogged::dataset), field("version", &RunInputLogged::version),
+                      field("digest", &RunInputLogged::digest)};
+  }
+};
+
+struct RunEnded : JsonEvent<1> {
+  static constexpr std::string_view type = "run.ended";
+  std::string status;  // finished, failed, killed
+  TimeUs end_time = 0;
+  static constexpr auto fields() {
+    return std::tuple{field("status", &RunEnded::status), field("end_time", &RunEnded::end_time)};
+  }
+};
+
+// ---------------------------------------------------------------- registered models, stream model/<name>
+
+struct ModelRegistered : JsonEvent<1> {
+  static constexpr std::string_view type = "model.registered";
+  std::string name, description;
+  static constexpr auto fields() {
+    return std::tuple{field("name", &ModelRegistered::name), field("description", &ModelRegistered::description)};
+  }
+};
+
+struct ModelVersionCreated : JsonEvent<1> {
+  static constexpr std::string_view type = "model.version_created";
+  std::uint64_t version = 0;  // 1, 2, ...; starts in stage None
+  std::string run_id, pipeline_run_id;
+  std::string dataset;
+  std::uint64_t dataset_version = 0;
+  std::vector<FileRef> artifacts;  // the bundle: model.ubj, preprocessor.txt, reference.bin, ...
+  Figures metrics;                 // on the test part, "auc", "average_precision", ...
+  Texts params;
+  static constexpr auto fields() {
+    return std::tuple{field("version", &ModelVersionCreated::version), field("run_id", &ModelVersionCreated::run_id),
+                      field("pipeline_run_id", &ModelVersionCreated::pipeline_run_id),
+                      field("dataset", &ModelVersionCreated::dataset),
+                      field("dataset_version", &ModelVersionCreated::dataset_version),
+                      field("artifacts", &ModelVersionCreated::artifacts),
+                      field("metrics", &ModelVersionCreated::metrics), field("params", &ModelVersionCreated::params)};
+  }
+};
+
+struct ModelGateEvaluated : JsonEvent<1> {
+  static constexpr std::string_view type = "model.gate_evaluated";
+  std::uint64_t version = 0;
+  bool passed = false;
+  std::vector<Check> checks;  // integrity, shape, metric_minimum, no_regression
+  static constexpr auto fields() {
+    return std::tuple{field("version", &ModelGateEvaluated::version), field("passed", &ModelGateEvaluated::passed),
+                      field("checks", &ModelGateEvaluated::checks)};
+  }
+};
+
+struct ModelStageChanged : JsonEvent<1> {
+  static constexpr std::string_view type = "model.stage_changed";
+  std::uint64_t version = 0;
+  std::string from, to;  // None, Staging, Production, Archived
+  std::string reason;
+  static constexpr auto fields() {
+    return std::tuple{field("version", &ModelStageChanged::version), field("from", &ModelStageChanged::from),
+                      field("to", &ModelStageChanged::to), field("reason", &ModelStageChanged::reason)};
+  }
+};
+
+struct ModelAliasSet : JsonEvent<1> {
+  static constexpr std::string_view type = "model.alias_set";
+  std::string alias;
+  std::uint64_t version = 0, previous = 0;  // 0: the alias was free
+  std::string reason;
+  static constexpr auto fields() {
+    return std::tuple{field("alias", &ModelAliasSet::alias), field("version", &ModelAliasSet::version),
+                      field("previous", &ModelAliasSet::previous), field("reason", &ModelAliasSet::reason)};
+  }
+};
+
+struct ModelAliasRemoved : JsonEvent<1> {
+  static constexpr std::string_view type = "model.alias_removed";
+  std::string alias;
+  std::uint64_t previous = 0;
+  std::string reason;
+  static constexpr auto fields() {
+    return std::tuple{field("alias", &ModelAliasRemoved::alias), field("previous", &ModelAliasRemoved::previous),
+                      field("reason", &ModelAliasRemoved::reason)};
+  }
+};
+
+// The decision on a challenger, with its figures, whichever way it went.
+struct ModelPromotionDecided : JsonEvent<1> {
+  static constexpr std::string_view type = "model.promotion_decided";
+  std::uint64_t version = 0, champion = 0;  // champion 0: there was none
+  std::string metric;
+  double challenger_value = 0, champion_value = 0, required_delta = 0;
+  bool approved = false;
+  std::string reason;
+  static constexpr auto fields() {
+    return std::tuple{field("version", &ModelPromotionDecided::version),
+                      field("champion", &ModelPromotionDecided::champion),
+                      field("metric", &ModelPromotionDecided::metric),
+                      field("challenger_value", &ModelPromotionDecided::challenger_value),
+                      field("champion_value", &ModelPromotionDecided::champion_value),
+                      field("required_delta", &ModelPromotionDecided::required_delta),
+                      field("approved", &ModelPromotionDecided::approved),
+                      field("reason", &ModelPromotionDecided::reason)};
+  }
+};
+
+// ---------------------------------------------------------------- pipelines, stream pipeline/<name>
+
+struct PipelineDefined : JsonEvent<1> {
+  static constexpr std::string_view type = "pipeline.defined";
+  std::string name;
+  std::uint64_t version = 0;
+  std::string spec;    // the YAML text
+  std::string digest;  // its SHA-256
+  std::vector<std::string> steps;
+  static constexpr auto fields() {
+    return std::tuple{field("name", &PipelineDefined::name), field("version", &PipelineDefined::version),
+                      field("spec", &PipelineDefined::spec), field("digest", &PipelineDefined::digest),
+                      field("steps", &PipelineDefined::steps)};
+  }
+};
+
+// ---------------------------------------------------------------- pipeline runs, stream pipeline_run/<id>
+
+struct PipelineRunStarted : JsonEvent<1> {
+  static constexpr std::string_view type = "pipeline_run.started";
+  std::string pipeline_run_id, pipeline;
+  std::uint64_t pipeline_version = 0;
+  std::string spec;  // the YAML text as it runs
+  Texts overrides;   // "train.params.max_depth" -> "3"
+  std::string trigger;  // "user" or "drift:<endpoint>"
+  std::string environment;  // digest of the captured environment
+  TimeUs start_time = 0;
+  static constexpr auto fields() {
+    return std::tuple{field("pipeline_run_id", &PipelineRunStarted::pipeline_run_id),
+                      field("pipeline", &PipelineRunStarted::pipeline),
+                      field("pipeline_version", &PipelineRunStarted::pipeline_version),
+                      field("spec", &PipelineRunStarted::spec), field("overrides", &PipelineRunStarted::overrides),
+                      field("trigger", &PipelineRunStarted::trigger),
+                      field("environment", &PipelineRunStarted::environment),
+                      field("start_time", &PipelineRunStarted::start_time)};
+  }
+};
+
+struct PipelineStepStarted : JsonEvent<1> {
+  static constexpr std::string_view type = "pipeline_run.step_started";
+  std::string step, kind;
+  std::string cache_key;  // SHA-256 over the hashes of input, configuration and function
+  static constexpr auto fields() {
+    return std::tuple{field("step", &PipelineStepStarted::step), field("kind", &PipelineStepStarted::kind),
+                      field("cache_key", &PipelineStepStarted::cache_key)};
+  }
+};
+
+struct PipelineStepCompleted : JsonEvent<1> {
+  static constexpr std::string_view type = "pipeline_run.step_completed";
+  std::string step, kind, cache_key;
+  bool cached = false;
+  std::string cached_from;  // the pipeline run that computed it
+  Texts outputs;            // name -> digest of the blob, or a short text
+  Figures figures;          // what a person wants to see: rows, auc, ...
+  double seconds = 0;
+  static constexpr auto fields() {
+    return std::tuple{field("step", &PipelineStepCompleted::step), field("kind", &PipelineStepCompleted::kind),
+                      field("cache_key", &PipelineStepCompleted::cache_key),
+                      field("cached", &PipelineStepCompleted::cached),
+                      field("cached_from", &PipelineStepCompleted::cached_from),
+                      field("outputs", &PipelineStepCompleted::outputs),
+                      field("figures", &PipelineStepCompleted::figures),
+                      field("seconds", &PipelineStepCompleted::seconds)};
+  }
+};
+
+struct PipelineStepFailed : JsonEvent<1> {
+  static constexpr std::string_view type = "pipeline_run.step_failed";
+  std::string step, kind, error;
+  static constexpr auto fields() {
+    return std::tuple{field("step", &PipelineStepFailed::step), field("kind", &PipelineStepFailed::kind),
+                      field("error", &PipelineStepFailed::error)};
+  }
+};
+
+struct PipelineRunEnded : JsonEvent<1> {
+  static constexpr std::string_view type = "pipeline_run.ended";
+  std::string status;  // succeeded, failed
+  std::uint64_t steps_run = 0, steps_cached = 0;
+  TimeUs end_time = 0;
+  static constexpr auto fields() {
+    return std::tuple{field("status", &PipelineRunEnded::status), field("steps_run", &PipelineRunEnded::steps_run),
+                      field("steps_cached", &PipelineRunEnded::steps_cached),
+                      field("end_time", &PipelineRunEnded::end_time)};
+  }
+};
+
+// ---------------------------------------------------------------- environments, stream environment/<name>
+
+struct EnvironmentCaptured : JsonEvent<1> {
+  static constexpr std::string_view type = "environment.captured";
+  std::string name, kind;  // kind: local
+  std::string digest;      // SHA-256 over the facts
+  Texts facts;             // "os", "cpu", "cores", "cuda", "git_commit", "xgboost", ...
+  static constexpr auto fields() {
+    return std::tuple{field("name", &EnvironmentCaptured::name), field("kind", &EnvironmentCaptured::kind),
+                      field("digest", &EnvironmentCaptured::digest), field("facts", &EnvironmentCaptured::facts)};
+  }
+};
+
+// ---------------------------------------------------------------- deployments, stream deployment/<name>
+
+struct EndpointCreated : JsonEvent<1> {
+  static constexpr std::string_view type = "deployment.created";
+  std::string name, model;
+  std::string experiment_id;       // salt of the canary hash
+  std::uint64_t canary_bp = 1000;  // share of the challenger in basis points
+  std::string unit = "request_id"; // what is hashed: the request id, or a feature's name
+  std::string retrain_pipeline;    // empty: drift alerts only
+  std::uint64_t drift_window = 1000;  // predictions in a drift report
+  double psi_threshold = 0.2, ks_pvalue_threshold = 0.05;
+  static constexpr auto fields() {
+    return std::tuple{field("name", &EndpointCreated::name), field("model", &EndpointCreated::model),
+                      field("experiment_id", &EndpointCreated::experiment_id),
+                      field("canary_bp", &EndpointCreated::canary_bp), field("unit", &EndpointCreated::unit),
+                      field("retrain_pipeline", &EndpointCreated::retrain_pipeline),
+                      field("drift_window", &EndpointCreated::drift_window),
+                      field("psi_threshold", &EndpointCreated::psi_threshold),
+                      field("ks_pvalue_threshold", &EndpointCreated::ks_pvalue_threshold)};
+  }
+};
+
+struct EndpointSplitChanged : JsonEvent<1> {
+  static constexpr std::string_view type = "deployment.split_changed";
+  std::uint64_t from_bp = 0, to_bp = 0;
+  std::string reason;
+  static constexpr auto fields() {
+    return std::tuple{field("from_bp", &EndpointSplitChanged::from_bp), field("to_bp", &EndpointSplitChanged::to_bp),
+                      field("reason", &EndpointSplitChanged::reason)};
+  }
+};
+
+// The scorer swapped what it serves on a route, after an alias moved.
+struct EndpointVersionActivated : JsonEvent<1> {
+  static constexpr std::string_view type = "deployment.version_activated";
+  std::string route;  // champion, challenger
+  std::uint64_t version = 0, previous = 0;  // 0: none
+  static constexpr auto fields() {
+    return std::tuple{field("route", &EndpointVersionActivated::route),
+                      field("version", &EndpointVersionActivated::version),
+                      field("previous", &EndpointVersionActivated::previous)};
+  }
+};
+
+// ---------------------------------------------------------------- predictions, stream predictions/<endpoint>
+
+// A batch of n answers. The features are stored column by column: values of feature f are [f * n, (f + 1) * n).
+struct PredictionsLogged {
+  static constexpr std::string_view type = "prediction.logged";
+  static constexpr std::uint16_t schema = 1;
+  static constexpr ContentType content = ContentType::columns;
+  std::vector<std::string> request_ids;
+  std::vector<double> probabilities;
+  std::vector<std::int64_t> versions;
+  std::vector<std::int64_t> challenger;  // 1 where the challenger answered
+  std::vector<std::int64_t> times;       // UTC microseconds
+  std::vector<std::string> numeric_names;
+  std::vector<double> numeric_values;  // NaN: missing
+  std::vector<std::string> categorical_names;
+  std::vector<std::string> categorical_values;  // empty: missing
+  static constexpr auto fields() {
+    return std::tuple{field("request_ids", &PredictionsLogged::request_ids),
+                      field("probabilities", &PredictionsLogged::probabilities),
+                      field("versions", &PredictionsLogged::versions),
+                      field("challenger", &PredictionsLogged::challenger),
+                      field("times", &PredictionsLogged::times),
+                      field("numeric_names", &PredictionsLogged::numeric_names),
+                      field("numeric_values", &PredictionsLogged::numeric_values),
+                      field("categorical_names", &PredictionsLogged::categorical_names),
+                      field("categorical_values", &PredictionsLogged::categorical_values)};
+  }
+};
+
+// ---------------------------------------------------------------- drift, stream drift/<endpoint>
+
+struct FeatureDrift {
+  std::string feature, kind;  // numeric, categorical, prediction
+  double psi = 0;
+  std::string test;  // ks, chi2
+  double statistic = 0, p_value = 1;
+  std::string severity;  // stable, investigate, alert
+  bool operator==(const FeatureDrift&) const = default;
+  static constexpr auto fields() {
+    return std::tuple{field("feature", &FeatureDrift::feature), field("kind", &FeatureDrift::kind),
+                      field("psi", &FeatureDrift::psi), field("test", &FeatureDrift::test),
+                      field("statistic", &FeatureDrift::statistic), field("p_value", &FeatureDrift::p_value),
+                      field("severity", &FeatureDrift::severity)};
+  }
+};
+
+struct DriftReported : JsonEvent<1> {
+  static constexpr std::string_view type = "drift.reported";
+  std::string report_id;
+  std::uint64_t model_version = 0;  // whose training data is the reference
+  Position first_position = 0, last_position = 0;  // the prediction events in the window
+  std::uint64_t predictions = 0;
+  std::string severity;  // the worst of the features
+  bool triggered = false;
+  std::vector<FeatureDrift> features;
+  static constexpr auto fields() {
+    return std::tuple{field("report_id", &DriftReported::report_id),
+                      field("model_version", &DriftReported::model_version),
+                      field("first_position", &DriftReported::first_position),
+                      field("last_position", &DriftReported::last_position),
+                      field("predictions", &DriftReported::predictions), field("severity", &DriftReported::severity),
+                      field("triggered", &DriftReported::triggered), field("features", &DriftReported::features)};
+  }
+};
+
+struct DriftAlertRaised : JsonEvent<1> {
+  static constexpr std::string_view type = "drift.alert_raised";
+  std::string report_id;
+  double psi_threshold = 0;
+  std::vector<std::string> features;  // those over the threshold, worst first
+  double worst_psi = 0;
+  static constexpr auto fields() {
+    return std::tuple{field("report_id", &DriftAlertRaised::report_id),
+                      field("psi_threshold", &DriftAlertRaised::psi_threshold),
+                      field("features", &DriftAlertRaised::features), field("worst_psi", &DriftAlertRaised::worst_psi)};
+  }
+};
+
+struct RetrainingTriggered : JsonEvent<1> {
+  static constexpr std::string_view type = "drift.retraining_triggered";
+  std::string report_id, pipeline, pipeline_run_id;
+  static constexpr auto fields() {
+    return std::tuple{field("report_id", &RetrainingTriggered::report_id),
+                      field("pipeline", &RetrainingTriggered::pipeline),
+                      field("pipeline_run_id", &RetrainingTriggered::pipeline_run_id)};
+  }
+};
+
+// ---------------------------------------------------------------- the only list
+
+// An event that this program does not know, its bytes untouched.
+struct UnknownEvent {
+  std::string type;
+  std::uint16_t schema = 0;
+  ContentType content_type = ContentType::json;
+  std::string payload;
+};
+
+using Event = std::variant<
+    DatasetCreated, DatasetFileStaged, DatasetFileUnstaged, DatasetCommitted, DatasetValidated,      //
+    ExperimentCreated,                                                                               //
+    RunStarted, RunParamsLogged, RunTagsSet, RunMetricsLogged, RunArtifactLogged, RunInputLogged,    //
+    RunEnded,                                                                                        //
+    ModelRegistered, ModelVersionCreated, ModelGateEvaluated, ModelStageChanged, ModelAliasSet,      //
+    ModelAliasRemoved, ModelPromotionDecided,                                                        //
+    PipelineDefined,                                                                                 //
+    PipelineRunStarted, PipelineStepStarted, PipelineStepCompleted, PipelineStepFailed,              //
+    PipelineRunEnded,                                                                                //
+    EnvironmentCaptured,                                                                             //
+    EndpointCreated, EndpointSplitChanged, EndpointVersionActivated,                                 //
+    PredictionsLogged,                                                                               //
+    DriftReported, DriftAlertRaised, RetrainingTriggered,                                            //
+    UnknownEvent>;
+
+using Events = std::vector<Event>;
+
+}  // namespace mlforge
