@@ -7,14 +7,21 @@ using simdjson::dom::element_type;
 
 std::string_view kind_name(const element& e) {
   switch (e.type()) {
-    case element_type::ARRAY: return "an array";
-    case element_type::OBJECT: return "an object";
+    case element_type::ARRAY:
+      return "an array";
+    case element_type::OBJECT:
+      return "an object";
     case element_type::INT64:
-    case element_type::UINT64: return "an integer";
-    case element_type::DOUBLE: return "a number";
-    case element_type::STRING: return "a string";
-    case element_type::BOOL: return "true or false";
-    case element_type::NULL_VALUE: return "null";
+    case element_type::UINT64:
+      return "an integer";
+    case element_type::DOUBLE:
+      return "a number";
+    case element_type::STRING:
+      return "a string";
+    case element_type::BOOL:
+      return "true or false";
+    case element_type::NULL_VALUE:
+      return "null";
   }
   return "something else";
 }
@@ -41,12 +48,16 @@ Status read_double(const element& in, double& out) {
   if (in.get(out) == simdjson::SUCCESS) return {};
   std::string_view text;
   if (in.get(text) == simdjson::SUCCESS) {
-    if (text == "NaN") out = std::numeric_limits<double>::quiet_NaN();
-    else if (text == "Infinity") out = std::numeric_limits<double>::infinity();
-    else if (text == "-Infinity") out = -std::numeric_limits<double>::infinity();
+    if (text == "NaN")
+      out = std::numeric_limits<double>::quiet_NaN();
+    else if (text == "Infinity")
+      out = std::numeric_limits<double>::infinity();
+    else if (text == "-Infinity")
+      out = -std::numeric_limits<double>::infinity();
     else
-      return Error{ErrorCode::invalid_argument,
-                   "must be a number (or one of the strings NaN, Infinity, -Infinity), got a string", ""};
+      return Error{
+          ErrorCode::invalid_argument,
+          "must be a number (or one of the strings NaN, Infinity, -Infinity), got a string", ""};
     return {};
   }
   return wrong_type("a number", in);
@@ -56,11 +67,16 @@ Status read_scalar(const element& in, Scalar& out) {
   double number = 0;
   std::string_view text;
   bool flag = false;
-  if (in.is_null()) out = std::monostate{};
-  else if (in.get(number) == simdjson::SUCCESS) out = number;
-  else if (in.get(text) == simdjson::SUCCESS) out = std::string(text);
-  else if (in.get(flag) == simdjson::SUCCESS) out = flag ? 1.0 : 0.0;
-  else return wrong_type("a number, a string or null", in);
+  if (in.is_null())
+    out = std::monostate{};
+  else if (in.get(number) == simdjson::SUCCESS)
+    out = number;
+  else if (in.get(text) == simdjson::SUCCESS)
+    out = std::string(text);
+  else if (in.get(flag) == simdjson::SUCCESS)
+    out = flag ? 1.0 : 0.0;
+  else
+    return wrong_type("a number, a string or null", in);
   return {};
 }
 
@@ -70,7 +86,8 @@ Status read_raw(const element& in, RawJson& out) {
 }
 
 Expected<element> parse(std::string_view text) {
-  // A parser keeps the capacity of the largest body it has read: a rare big one must not stay for ever.
+  // A parser keeps the capacity of the largest body it has read: a rare big one must not stay for
+  // ever.
   constexpr std::size_t kKeep = 1 << 20;
   thread_local std::optional<simdjson::dom::parser> parser;
   if (!parser || (parser->capacity() > kKeep && text.size() < kKeep)) parser.emplace();

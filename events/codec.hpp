@@ -1,14 +1,14 @@
 // JSON for every struct with fields(), in both directions, without a second list.
 //
-// Types: bool, integers, double, std::string, Scalar, RawJson, std::vector, std::map<std::string, T>, std::optional, and
-// structs with fields(). An empty optional is not written.
+// Types: bool, integers, double, std::string, Scalar, RawJson, std::vector, std::map<std::string,
+// T>, std::optional, and structs with fields(). An empty optional is not written.
 #pragma once
+#include <simdjson.h>
 #include <cmath>
 #include <concepts>
 #include <limits>
 #include <map>
 #include <optional>
-#include <simdjson.h>
 #include <string>
 #include <variant>
 #include <vector>
@@ -63,12 +63,17 @@ void write(std::string& out, const T& value) {
   } else if constexpr (std::same_as<T, RawJson>) {
     out += value.text;
   } else if constexpr (std::same_as<T, Scalar>) {
-    if (const auto* number = std::get_if<double>(&value)) append_json_double(out, *number);
-    else if (const auto* text = std::get_if<std::string>(&value)) append_json_string(out, *text);
-    else out += "null";
+    if (const auto* number = std::get_if<double>(&value))
+      append_json_double(out, *number);
+    else if (const auto* text = std::get_if<std::string>(&value))
+      append_json_string(out, *text);
+    else
+      out += "null";
   } else if constexpr (IsOptional<T>::value) {
-    if (value) write(out, *value);
-    else out += "null";
+    if (value)
+      write(out, *value);
+    else
+      out += "null";
   } else if constexpr (IsVector<T>::value) {
     out += '[';
     bool first = true;
@@ -109,8 +114,8 @@ void write(std::string& out, const T& value) {
 
 std::string_view kind_name(const simdjson::dom::element& e);  // "a number", "a string", ...
 Error wrong_type(std::string_view wanted, const simdjson::dom::element& got);
-void prefix(Error& error, std::string_view name);         // name.field
-void prefix(Error& error, std::size_t index);             // [i].field
+void prefix(Error& error, std::string_view name);  // name.field
+void prefix(Error& error, std::size_t index);      // [i].field
 Status read_double(const simdjson::dom::element& in, double& out);
 Status read_scalar(const simdjson::dom::element& in, Scalar& out);
 Status read_raw(const simdjson::dom::element& in, RawJson& out);
@@ -210,7 +215,8 @@ Status read(const simdjson::dom::element& in, T& out, Unknown unknown) {
     for (const auto& [key, element] : object) {
       typename T::mapped_type each{};
       auto failed = read(element, each, unknown);
-      if (!failed && !out.emplace(std::string(key), std::move(each)).second && unknown == Unknown::refuse)
+      if (!failed && !out.emplace(std::string(key), std::move(each)).second &&
+          unknown == Unknown::refuse)
         failed = Error{ErrorCode::invalid_argument, "is given twice", ""};
       if (failed) {
         prefix(*failed, key);
@@ -223,7 +229,8 @@ Status read(const simdjson::dom::element& in, T& out, Unknown unknown) {
   }
 }
 
-// Parses `text` with a parser that each thread keeps; the element lives until the thread parses again.
+// Parses `text` with a parser that each thread keeps; the element lives until the thread parses
+// again.
 Expected<simdjson::dom::element> parse(std::string_view text);
 
 }  // namespace codec
@@ -235,7 +242,8 @@ std::string to_json(const T& value) {
   return out;
 }
 
-// Reads one JSON value. The error names the field ("metrics[3].value") and says what would be right:
+// Reads one JSON value. The error names the field ("metrics[3].value") and says what would be
+// right:
 //   malformed (not JSON, not UTF-8), unknown_field, invalid_argument (type, range, missing).
 template <class T>
 Expected<T> from_json(std::string_view text, Unknown unknown) {
@@ -243,8 +251,10 @@ Expected<T> from_json(std::string_view text, Unknown unknown) {
   if (!element) return element.error();
   T value{};
   if (auto failed = codec::read(*element, value, unknown)) {
-    if (!failed->field.empty()) failed->message = "field '" + failed->field + "' " + failed->message;
-    else failed->message = "the body " + failed->message;
+    if (!failed->field.empty())
+      failed->message = "field '" + failed->field + "' " + failed->message;
+    else
+      failed->message = "the body " + failed->message;
     return *std::move(failed);
   }
   return value;

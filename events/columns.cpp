@@ -42,7 +42,9 @@ std::optional<std::size_t> value_size(Kind kind, std::string_view s) {
 
 }  // namespace
 
-void put_u32(std::string& out, std::size_t value) { put_bits(out, static_cast<std::uint32_t>(value)); }
+void put_u32(std::string& out, std::size_t value) {
+  put_bits(out, static_cast<std::uint32_t>(value));
+}
 void put(std::string& out, std::int64_t value) { put_bits(out, value); }
 void put(std::string& out, double value) { put_bits(out, value); }
 void put(std::string& out, const std::string& value) {

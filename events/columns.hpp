@@ -1,10 +1,13 @@
-// Typed columns: the payload of high-rate events (ContentType::columns). NaN and infinities keep their bits.
+// Typed columns: the payload of high-rate events (ContentType::columns). NaN and infinities keep
+// their bits.
 //
-// Layout, little-endian: u16 number of fields, then per field u8 length of the name, the name, u8 kind, and
+// Layout, little-endian: u16 number of fields, then per field u8 length of the name, the name, u8
+// kind, and
 //   1 int64: 8 bytes           4 int64 column:  u32 count, count x 8 bytes
 //   2 double: 8 bytes          5 double column: u32 count, count x 8 bytes
 //   3 string: u32, bytes       6 string column: u32 count, count x u32 length, all bytes
-// A reader takes the fields that it knows by name and kind, and leaves the others; an absent one keeps its default.
+// A reader takes the fields that it knows by name and kind, and leaves the others; an absent one
+// keeps its default.
 #pragma once
 #include <cstring>
 #include <optional>
@@ -31,11 +34,16 @@ void put(std::string& out, const std::vector<std::string>& values);
 
 template <class T>
 constexpr Kind kind_of() {
-  if constexpr (std::is_same_v<T, std::int64_t>) return Kind::int64;
-  else if constexpr (std::is_same_v<T, double>) return Kind::real;
-  else if constexpr (std::is_same_v<T, std::string>) return Kind::text;
-  else if constexpr (std::is_same_v<T, std::vector<std::int64_t>>) return Kind::int64s;
-  else if constexpr (std::is_same_v<T, std::vector<double>>) return Kind::reals;
+  if constexpr (std::is_same_v<T, std::int64_t>)
+    return Kind::int64;
+  else if constexpr (std::is_same_v<T, double>)
+    return Kind::real;
+  else if constexpr (std::is_same_v<T, std::string>)
+    return Kind::text;
+  else if constexpr (std::is_same_v<T, std::vector<std::int64_t>>)
+    return Kind::int64s;
+  else if constexpr (std::is_same_v<T, std::vector<double>>)
+    return Kind::reals;
   else {
     static_assert(std::is_same_v<T, std::vector<std::string>>, "no column of this type");
     return Kind::texts;

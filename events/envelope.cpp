@@ -92,7 +92,8 @@ std::optional<TimeUs> parse_time(std::string_view s) {
     if (at + 1 != s.size()) return std::nullopt;
   } else {
     const int oh = digits(s, at + 1, 2), om = digits(s, at + 4, 2);
-    if ((s[at] != '+' && s[at] != '-') || s.size() != at + 6 || s[at + 3] != ':' || oh < 0 || om < 0)
+    if ((s[at] != '+' && s[at] != '-') || s.size() != at + 6 || s[at + 3] != ':' || oh < 0 ||
+        om < 0)
       return std::nullopt;
     offset_min = (s[at] == '-' ? -1 : 1) * (oh * 60 + om);
   }
@@ -100,14 +101,24 @@ std::optional<TimeUs> parse_time(std::string_view s) {
 }
 
 Envelope::Envelope(const EventView& e)
-    : position(e.position), id(e.id), tenant(e.tenant), stream(e.stream), version(e.version),
-      type(e.type), schema(e.schema), actor(e.actor), time(e.time), causation(e.causation),
-      correlation(e.correlation), command_id(e.command_id), content_type(e.content_type),
+    : position(e.position),
+      id(e.id),
+      tenant(e.tenant),
+      stream(e.stream),
+      version(e.version),
+      type(e.type),
+      schema(e.schema),
+      actor(e.actor),
+      time(e.time),
+      causation(e.causation),
+      correlation(e.correlation),
+      command_id(e.command_id),
+      content_type(e.content_type),
       payload(e.payload) {}
 
 EventView Envelope::view() const {
-  return {position, id,        tenant,      stream,     version,      type,   schema,
-          actor,    time,      causation,   correlation, command_id, content_type, payload};
+  return {position, id,   tenant,    stream,      version,    type,         schema,
+          actor,    time, causation, correlation, command_id, content_type, payload};
 }
 
 }  // namespace mlforge

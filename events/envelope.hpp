@@ -10,8 +10,9 @@
 
 namespace mlforge {
 
-using Position = std::uint64_t;  // global, gapless, the first event has 1; 0 means "before everything"
-using TimeUs = std::int64_t;     // UTC microseconds since 1970
+using Position =
+    std::uint64_t;            // global, gapless, the first event has 1; 0 means "before everything"
+using TimeUs = std::int64_t;  // UTC microseconds since 1970
 
 struct Uuid {
   std::array<std::uint8_t, 16> bytes{};
@@ -23,7 +24,8 @@ struct Uuid {
 std::string to_string(const Uuid& id);
 std::optional<Uuid> parse_uuid(std::string_view text);
 
-// RFC 3339 in UTC with microseconds, "2026-11-21T01:38:00.123456Z". parse_time also takes offsets and fewer digits.
+// RFC 3339 in UTC with microseconds, "2026-11-21T01:38:00.123456Z". parse_time also takes offsets
+// and fewer digits.
 std::string format_time(TimeUs time);
 std::optional<TimeUs> parse_time(std::string_view text);
 

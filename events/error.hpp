@@ -10,23 +10,23 @@
 namespace mlforge {
 
 enum class ErrorCode {
-  invalid_argument,        // a value of the wrong type or out of range
-  malformed,               // text that does not parse (JSON, YAML, CSV)
-  unknown_field,           // a field that the request does not have
+  invalid_argument,  // a value of the wrong type or out of range
+  malformed,         // text that does not parse (JSON, YAML, CSV)
+  unknown_field,     // a field that the request does not have
   unauthorized,
   forbidden,
   not_found,
   method_not_allowed,
-  conflict,                // the state does not allow it
+  conflict,  // the state does not allow it
   already_exists,
-  refused,                 // a gate or a policy said no; the decision is in the log
+  refused,  // a gate or a policy said no; the decision is in the log
   payload_too_large,
   unsupported_media_type,
   headers_too_large,
   too_many_requests,
   internal,
-  corrupt,                 // stored bytes do not match their checksum
-  read_only,               // the log does not accept writes (full disk, failed sync)
+  corrupt,    // stored bytes do not match their checksum
+  read_only,  // the log does not accept writes (full disk, failed sync)
   unavailable,
   timeout,
 };

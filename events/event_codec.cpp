@@ -31,8 +31,10 @@ struct Row {
 template <class E>
 void columns_as_json(std::string& out, std::string_view payload) {
   if constexpr (E::content == ContentType::columns) {
-    if (const auto value = columns::decode<E>(payload)) codec::write(out, *value);
-    else append_json_string(out, payload);
+    if (const auto value = columns::decode<E>(payload))
+      codec::write(out, *value);
+    else
+      append_json_string(out, payload);
   } else {
     out.append(payload);
   }
@@ -54,7 +56,8 @@ constexpr auto kIndices = std::make_index_sequence<std::variant_size_v<Event>>{}
 const Row* find_row(std::string_view type, std::uint16_t schema, ContentType content) {
   static const auto rows = make_rows(kIndices);
   const auto at = rows.find(type);
-  if (at == rows.end() || schema > at->second.schema || content != at->second.content) return nullptr;
+  if (at == rows.end() || schema > at->second.schema || content != at->second.content)
+    return nullptr;
   return &at->second;
 }
 
@@ -77,8 +80,10 @@ NewEvent encode_event(const Event& event) {
       []<class E>(const E& e) -> NewEvent {
         if constexpr (kKnown<E>) {
           std::string payload;
-          if constexpr (E::content == ContentType::columns) payload = columns::encode(e);
-          else payload = to_json(e);
+          if constexpr (E::content == ContentType::columns)
+            payload = columns::encode(e);
+          else
+            payload = to_json(e);
           return {"", std::string(E::type), E::schema, E::content, std::move(payload), {}};
         } else {
           return {"", e.type, e.schema, e.content_type, e.payload, {}};
@@ -93,7 +98,8 @@ NewEvent encode_event(const Event& event, std::string stream) {
   return out;
 }
 
-Expected<Event> decode_event(std::string_view type, std::uint16_t schema, ContentType content, std::string_view payload) {
+Expected<Event> decode_event(std::string_view type, std::uint16_t schema, ContentType content,
+                             std::string_view payload) {
   if (const Row* row = find_row(type, schema, content)) return row->decode(payload);
   return Event{UnknownEvent{std::string(type), schema, content, std::string(payload)}};
 }
@@ -102,8 +108,8 @@ std::string_view type_name(const Event& event) {
   return std::visit([]<class E>(const E& e) -> std::string_view { return e.type; }, event);
 }
 
-void for_each_event_type(
-    const std::function<void(std::string_view, std::uint16_t, ContentType, const std::vector<std::string_view>&)>& visit) {
+void for_each_event_type(const std::function<void(std::string_view, std::uint16_t, ContentType,
+                                                  const std::vector<std::string_view>&)>& visit) {
   each_type(kIndices, [&]<class E>(std::type_identity<E>) {
     if constexpr (kKnown<E>) {
       std::vector<std::string_view> names;
@@ -113,11 +119,14 @@ void for_each_event_type(
   });
 }
 
-void append_payload_json(std::string& out, std::string_view type, std::uint16_t schema, ContentType content,
-                         std::string_view payload) {
-  if (const Row* row = find_row(type, schema, content)) row->json(out, payload);
-  else if (content == ContentType::json && codec::parse(payload)) out.append(payload);
-  else append_json_string(out, payload);
+void append_payload_json(std::string& out, std::string_view type, std::uint16_t schema,
+                         ContentType content, std::string_view payload) {
+  if (const Row* row = find_row(type, schema, content))
+    row->json(out, payload);
+  else if (content == ContentType::json && codec::parse(payload))
+    out.append(payload);
+  else
+    append_json_string(out, payload);
 }
 
 void append_event_json(std::string& out, const EventView& e) {

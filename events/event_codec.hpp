@@ -13,9 +13,10 @@ namespace mlforge {
 NewEvent encode_event(const Event& event);
 NewEvent encode_event(const Event& event, std::string stream);
 
-// A type or a schema version that this program does not know gives UnknownEvent with the bytes as they are.
-// `corrupt` where a known type's payload does not decode.
-Expected<Event> decode_event(std::string_view type, std::uint16_t schema, ContentType content, std::string_view payload);
+// A type or a schema version that this program does not know gives UnknownEvent with the bytes as
+// they are. `corrupt` where a known type's payload does not decode.
+Expected<Event> decode_event(std::string_view type, std::uint16_t schema, ContentType content,
+                             std::string_view payload);
 inline Expected<Event> decode_event(const EventView& e) {
   return decode_event(e.type, e.schema, e.content_type, e.payload);
 }
@@ -23,13 +24,14 @@ inline Expected<Event> decode_event(const EventView& e) {
 // The wire name of an event.
 std::string_view type_name(const Event& event);
 
-// Visits the (wire name, schema version, content type, field names) of every event that can be written.
-void for_each_event_type(
-    const std::function<void(std::string_view, std::uint16_t, ContentType, const std::vector<std::string_view>&)>& visit);
+// Visits the (wire name, schema version, content type, field names) of every event that can be
+// written.
+void for_each_event_type(const std::function<void(std::string_view, std::uint16_t, ContentType,
+                                                  const std::vector<std::string_view>&)>& visit);
 
 // The payload as JSON text whatever it is stored as; bytes that do not decode become a JSON string.
-void append_payload_json(std::string& out, std::string_view type, std::uint16_t schema, ContentType content,
-                         std::string_view payload);
+void append_payload_json(std::string& out, std::string_view type, std::uint16_t schema,
+                         ContentType content, std::string_view payload);
 
 // The event with its envelope as one JSON object, as the API, WebSocket, SSE and NATS show it.
 void append_event_json(std::string& out, const EventView& event);

@@ -27,7 +27,9 @@ constexpr Field<C, M> required(std::string_view name, M C::*member) {
 }
 
 template <class T>
-concept HasFields = requires { T::fields(); };
+concept HasFields = requires {
+  T::fields();
+};
 
 template <HasFields T, class F>
 constexpr void for_each_field(F&& f) {

@@ -31,11 +31,21 @@ std::size_t utf8_length(std::string_view s, std::size_t at) {
 void append_escape(std::string& out, unsigned char c) {
   static constexpr char kHex[] = "0123456789abcdef";
   switch (c) {
-    case '"': out += "\\\""; return;
-    case '\\': out += "\\\\"; return;
-    case '\n': out += "\\n"; return;
-    case '\r': out += "\\r"; return;
-    case '\t': out += "\\t"; return;
+    case '"':
+      out += "\\\"";
+      return;
+    case '\\':
+      out += "\\\\";
+      return;
+    case '\n':
+      out += "\\n";
+      return;
+    case '\r':
+      out += "\\r";
+      return;
+    case '\t':
+      out += "\\t";
+      return;
     default:
       out += "\\u00";
       out += kHex[c >> 4];
@@ -67,8 +77,10 @@ void append_json_string(std::string& out, std::string_view text) {
       continue;
     }
     out.append(text, plain, at - plain);
-    if (c < 0x80) append_escape(out, c);
-    else out += "\xEF\xBF\xBD";
+    if (c < 0x80)
+      append_escape(out, c);
+    else
+      out += "\xEF\xBF\xBD";
     plain = ++at;
   }
   out.append(text, plain, text.size() - plain);
@@ -76,9 +88,12 @@ void append_json_string(std::string& out, std::string_view text) {
 }
 
 void append_json_double(std::string& out, double value) {
-  if (std::isnan(value)) out += "\"NaN\"";
-  else if (std::isinf(value)) out += value > 0 ? "\"Infinity\"" : "\"-Infinity\"";
-  else append_number(out, value);
+  if (std::isnan(value))
+    out += "\"NaN\"";
+  else if (std::isinf(value))
+    out += value > 0 ? "\"Infinity\"" : "\"-Infinity\"";
+  else
+    append_number(out, value);
 }
 
 void append_json_int(std::string& out, std::int64_t value) { append_number(out, value); }

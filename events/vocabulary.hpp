@@ -1,7 +1,8 @@
 // Everything that can happen, in one place: one struct per event, named in the past tense.
 //
-// Each says its wire name, its schema version, and its fields once (fields.hpp). `Event` at the end is the only list of them:
-// codec, names, dispatch, schema and documents derive from it. Fields are only ever appended; an absent one keeps its default.
+// Each says its wire name, its schema version, and its fields once (fields.hpp). `Event` at the end
+// is the only list of them: codec, names, dispatch, schema and documents derive from it. Fields are
+// only ever appended; an absent one keeps its default.
 #pragma once
 #include <map>
 #include <string>
@@ -42,7 +43,8 @@ struct DatasetCreated : JsonEvent<1> {
   std::string name;
   std::string source;  // where the data comes from, in words; "synthetic" where it was generated
   static constexpr auto fields() {
-    return std::tuple{field("name", &DatasetCreated::name), field("source", &DatasetCreated::source)};
+    return std::tuple{field("name", &DatasetCreated::name),
+                      field("source", &DatasetCreated::source)};
   }
 };
 
@@ -51,7 +53,8 @@ struct DatasetFileStaged : JsonEvent<1> {
   std::string path, digest;
   std::uint64_t bytes = 0;
   static constexpr auto fields() {
-    return std::tuple{field("path", &DatasetFileStaged::path), field("digest", &DatasetFileStaged::digest),
+    return std::tuple{field("path", &DatasetFileStaged::path),
+                      field("digest", &DatasetFileStaged::digest),
                       field("bytes", &DatasetFileStaged::bytes)};
   }
 };
@@ -69,20 +72,23 @@ struct DatasetCommitted : JsonEvent<1> {
   std::string message;
   std::vector<FileRef> files;
   static constexpr auto fields() {
-    return std::tuple{field("version", &DatasetCommitted::version), field("digest", &DatasetCommitted::digest),
-                      field("message", &DatasetCommitted::message), field("files", &DatasetCommitted::files)};
+    return std::tuple{
+        field("version", &DatasetCommitted::version), field("digest", &DatasetCommitted::digest),
+        field("message", &DatasetCommitted::message), field("files", &DatasetCommitted::files)};
   }
 };
 
 struct Check {
-  std::string name;    // "required_column", "null_fraction", "range", "allowed_categories", "auc_minimum", ...
+  std::string name;    // "required_column", "null_fraction", "range", "allowed_categories",
+                       // "auc_minimum", ...
   std::string column;  // or what else it is about
   bool passed = false;
   std::string observed, expected;
   bool operator==(const Check&) const = default;
   static constexpr auto fields() {
-    return std::tuple{field("name", &Check::name), field("column", &Check::column), field("passed", &Check::passed),
-                      field("observed", &Check::observed), field("expected", &Check::expected)};
+    return std::tuple{field("name", &Check::name), field("column", &Check::column),
+                      field("passed", &Check::passed), field("observed", &Check::observed),
+                      field("expected", &Check::expected)};
   }
 };
 
@@ -93,13 +99,15 @@ struct DatasetValidated : JsonEvent<1> {
   bool passed = false;
   std::vector<Check> checks;
   static constexpr auto fields() {
-    return std::tuple{field("version", &DatasetValidated::version), field("rows", &DatasetValidated::rows),
-                      field("columns", &DatasetValidated::columns), field("passed", &DatasetValidated::passed),
-                      field("checks", &DatasetValidated::checks)};
+    return std::tuple{
+        field("version", &DatasetValidated::version), field("rows", &DatasetValidated::rows),
+        field("columns", &DatasetValidated::columns), field("passed", &DatasetValidated::passed),
+        field("checks", &DatasetValidated::checks)};
   }
 };
 
-// ---------------------------------------------------------------- experiments, stream experiments/all
+// ---------------------------------------------------------------- experiments, stream
+// experiments/all
 
 struct ExperimentCreated : JsonEvent<1> {
   static constexpr std::string_view type = "experiment.created";
@@ -118,9 +126,12 @@ struct RunStarted : JsonEvent<1> {
   std::string pipeline_run_id, step;  // empty where no pipeline started it
   TimeUs start_time = 0;
   static constexpr auto fields() {
-    return std::tuple{field("run_id", &RunStarted::run_id), field("experiment_id", &RunStarted::experiment_id),
-                      field("name", &RunStarted::name), field("pipeline_run_id", &RunStarted::pipeline_run_id),
-                      field("step", &RunStarted::step), field("start_time", &RunStarted::start_time)};
+    return std::tuple{field("run_id", &RunStarted::run_id),
+                      field("experiment_id", &RunStarted::experiment_id),
+                      field("name", &RunStarted::name),
+                      field("pipeline_run_id", &RunStarted::pipeline_run_id),
+                      field("step", &RunStarted::step),
+                      field("start_time", &RunStarted::start_time)};
   }
 };
 
@@ -145,8 +156,10 @@ struct RunMetricsLogged {
   std::vector<double> values;
   std::vector<std::int64_t> timestamps, steps;
   static constexpr auto fields() {
-    return std::tuple{field("keys", &RunMetricsLogged::keys), field("values", &RunMetricsLogged::values),
-                      field("timestamps", &RunMetricsLogged::timestamps), field("steps", &RunMetricsLogged::steps)};
+    return std::tuple{field("keys", &RunMetricsLogged::keys),
+                      field("values", &RunMetricsLogged::values),
+                      field("timestamps", &RunMetricsLogged::timestamps),
+                      field("steps", &RunMetricsLogged::steps)};
   }
 };
 
@@ -155,7 +168,8 @@ struct RunArtifactLogged : JsonEvent<1> {
   std::string path, digest;
   std::uint64_t bytes = 0;
   static constexpr auto fields() {
-    return std::tuple{field("path", &RunArtifactLogged::path), field("digest", &RunArtifactLogged::digest),
+    return std::tuple{field("path", &RunArtifactLogged::path),
+                      field("digest", &RunArtifactLogged::digest),
                       field("bytes", &RunArtifactLogged::bytes)};
   }
 };
@@ -166,7 +180,8 @@ struct RunInputLogged : JsonEvent<1> {
   std::uint64_t version = 0;
   std::string digest;
   static constexpr auto fields() {
-    return std::tuple{field("dataset", &RunInputLogged::dataset), field("version", &RunInputLogged::version),
+    return std::tuple{field("dataset", &RunInputLogged::dataset),
+                      field("version", &RunInputLogged::version),
                       field("digest", &RunInputLogged::digest)};
   }
 };
@@ -180,13 +195,15 @@ struct RunEnded : JsonEvent<1> {
   }
 };
 
-// ---------------------------------------------------------------- registered models, stream model/<name>
+// ---------------------------------------------------------------- registered models, stream
+// model/<name>
 
 struct ModelRegistered : JsonEvent<1> {
   static constexpr std::string_view type = "model.registered";
   std::string name, description;
   static constexpr auto fields() {
-    return std::tuple{field("name", &ModelRegistered::name), field("description", &ModelRegistered::description)};
+    return std::tuple{field("name", &ModelRegistered::name),
+                      field("description", &ModelRegistered::description)};
   }
 };
 
@@ -200,12 +217,14 @@ struct ModelVersionCreated : JsonEvent<1> {
   Figures metrics;                 // on the test part, "auc", "average_precision", ...
   Texts params;
   static constexpr auto fields() {
-    return std::tuple{field("version", &ModelVersionCreated::version), field("run_id", &ModelVersionCreated::run_id),
+    return std::tuple{field("version", &ModelVersionCreated::version),
+                      field("run_id", &ModelVersionCreated::run_id),
                       field("pipeline_run_id", &ModelVersionCreated::pipeline_run_id),
                       field("dataset", &ModelVersionCreated::dataset),
                       field("dataset_version", &ModelVersionCreated::dataset_version),
                       field("artifacts", &ModelVersionCreated::artifacts),
-                      field("metrics", &ModelVersionCreated::metrics), field("params", &ModelVersionCreated::params)};
+                      field("metrics", &ModelVersionCreated::metrics),
+                      field("params", &ModelVersionCreated::params)};
   }
 };
 
@@ -215,7 +234,8 @@ struct ModelGateEvaluated : JsonEvent<1> {
   bool passed = false;
   std::vector<Check> checks;  // integrity, shape, metric_minimum, no_regression
   static constexpr auto fields() {
-    return std::tuple{field("version", &ModelGateEvaluated::version), field("passed", &ModelGateEvaluated::passed),
+    return std::tuple{field("version", &ModelGateEvaluated::version),
+                      field("passed", &ModelGateEvaluated::passed),
                       field("checks", &ModelGateEvaluated::checks)};
   }
 };
@@ -226,8 +246,9 @@ struct ModelStageChanged : JsonEvent<1> {
   std::string from, to;  // None, Staging, Production, Archived
   std::string reason;
   static constexpr auto fields() {
-    return std::tuple{field("version", &ModelStageChanged::version), field("from", &ModelStageChanged::from),
-                      field("to", &ModelStageChanged::to), field("reason", &ModelStageChanged::reason)};
+    return std::tuple{field("version", &ModelStageChanged::version),
+                      field("from", &ModelStageChanged::from), field("to", &ModelStageChanged::to),
+                      field("reason", &ModelStageChanged::reason)};
   }
 };
 
@@ -237,8 +258,9 @@ struct ModelAliasSet : JsonEvent<1> {
   std::uint64_t version = 0, previous = 0;  // 0: the alias was free
   std::string reason;
   static constexpr auto fields() {
-    return std::tuple{field("alias", &ModelAliasSet::alias), field("version", &ModelAliasSet::version),
-                      field("previous", &ModelAliasSet::previous), field("reason", &ModelAliasSet::reason)};
+    return std::tuple{
+        field("alias", &ModelAliasSet::alias), field("version", &ModelAliasSet::version),
+        field("previous", &ModelAliasSet::previous), field("reason", &ModelAliasSet::reason)};
   }
 };
 
@@ -248,7 +270,8 @@ struct ModelAliasRemoved : JsonEvent<1> {
   std::uint64_t previous = 0;
   std::string reason;
   static constexpr auto fields() {
-    return std::tuple{field("alias", &ModelAliasRemoved::alias), field("previous", &ModelAliasRemoved::previous),
+    return std::tuple{field("alias", &ModelAliasRemoved::alias),
+                      field("previous", &ModelAliasRemoved::previous),
                       field("reason", &ModelAliasRemoved::reason)};
   }
 };
@@ -273,7 +296,8 @@ struct ModelPromotionDecided : JsonEvent<1> {
   }
 };
 
-// ---------------------------------------------------------------- pipelines, stream pipeline/<name>
+// ---------------------------------------------------------------- pipelines, stream
+// pipeline/<name>
 
 struct PipelineDefined : JsonEvent<1> {
   static constexpr std::string_view type = "pipeline.defined";
@@ -283,28 +307,31 @@ struct PipelineDefined : JsonEvent<1> {
   std::string digest;  // its SHA-256
   std::vector<std::string> steps;
   static constexpr auto fields() {
-    return std::tuple{field("name", &PipelineDefined::name), field("version", &PipelineDefined::version),
-                      field("spec", &PipelineDefined::spec), field("digest", &PipelineDefined::digest),
-                      field("steps", &PipelineDefined::steps)};
+    return std::tuple{
+        field("name", &PipelineDefined::name), field("version", &PipelineDefined::version),
+        field("spec", &PipelineDefined::spec), field("digest", &PipelineDefined::digest),
+        field("steps", &PipelineDefined::steps)};
   }
 };
 
-// ---------------------------------------------------------------- pipeline runs, stream pipeline_run/<id>
+// ---------------------------------------------------------------- pipeline runs, stream
+// pipeline_run/<id>
 
 struct PipelineRunStarted : JsonEvent<1> {
   static constexpr std::string_view type = "pipeline_run.started";
   std::string pipeline_run_id, pipeline;
   std::uint64_t pipeline_version = 0;
-  std::string spec;  // the YAML text as it runs
-  Texts overrides;   // "train.params.max_depth" -> "3"
-  std::string trigger;  // "user" or "drift:<endpoint>"
+  std::string spec;         // the YAML text as it runs
+  Texts overrides;          // "train.params.max_depth" -> "3"
+  std::string trigger;      // "user" or "drift:<endpoint>"
   std::string environment;  // digest of the captured environment
   TimeUs start_time = 0;
   static constexpr auto fields() {
     return std::tuple{field("pipeline_run_id", &PipelineRunStarted::pipeline_run_id),
                       field("pipeline", &PipelineRunStarted::pipeline),
                       field("pipeline_version", &PipelineRunStarted::pipeline_version),
-                      field("spec", &PipelineRunStarted::spec), field("overrides", &PipelineRunStarted::overrides),
+                      field("spec", &PipelineRunStarted::spec),
+                      field("overrides", &PipelineRunStarted::overrides),
                       field("trigger", &PipelineRunStarted::trigger),
                       field("environment", &PipelineRunStarted::environment),
                       field("start_time", &PipelineRunStarted::start_time)};
@@ -316,7 +343,8 @@ struct PipelineStepStarted : JsonEvent<1> {
   std::string step, kind;
   std::string cache_key;  // SHA-256 over the hashes of input, configuration and function
   static constexpr auto fields() {
-    return std::tuple{field("step", &PipelineStepStarted::step), field("kind", &PipelineStepStarted::kind),
+    return std::tuple{field("step", &PipelineStepStarted::step),
+                      field("kind", &PipelineStepStarted::kind),
                       field("cache_key", &PipelineStepStarted::cache_key)};
   }
 };
@@ -330,7 +358,8 @@ struct PipelineStepCompleted : JsonEvent<1> {
   Figures figures;          // what a person wants to see: rows, auc, ...
   double seconds = 0;
   static constexpr auto fields() {
-    return std::tuple{field("step", &PipelineStepCompleted::step), field("kind", &PipelineStepCompleted::kind),
+    return std::tuple{field("step", &PipelineStepCompleted::step),
+                      field("kind", &PipelineStepCompleted::kind),
                       field("cache_key", &PipelineStepCompleted::cache_key),
                       field("cached", &PipelineStepCompleted::cached),
                       field("cached_from", &PipelineStepCompleted::cached_from),
@@ -344,7 +373,8 @@ struct PipelineStepFailed : JsonEvent<1> {
   static constexpr std::string_view type = "pipeline_run.step_failed";
   std::string step, kind, error;
   static constexpr auto fields() {
-    return std::tuple{field("step", &PipelineStepFailed::step), field("kind", &PipelineStepFailed::kind),
+    return std::tuple{field("step", &PipelineStepFailed::step),
+                      field("kind", &PipelineStepFailed::kind),
                       field("error", &PipelineStepFailed::error)};
   }
 };
@@ -355,13 +385,15 @@ struct PipelineRunEnded : JsonEvent<1> {
   std::uint64_t steps_run = 0, steps_cached = 0;
   TimeUs end_time = 0;
   static constexpr auto fields() {
-    return std::tuple{field("status", &PipelineRunEnded::status), field("steps_run", &PipelineRunEnded::steps_run),
+    return std::tuple{field("status", &PipelineRunEnded::status),
+                      field("steps_run", &PipelineRunEnded::steps_run),
                       field("steps_cached", &PipelineRunEnded::steps_cached),
                       field("end_time", &PipelineRunEnded::end_time)};
   }
 };
 
-// ---------------------------------------------------------------- environments, stream environment/<name>
+// ---------------------------------------------------------------- environments, stream
+// environment/<name>
 
 struct EnvironmentCaptured : JsonEvent<1> {
   static constexpr std::string_view type = "environment.captured";
@@ -369,26 +401,30 @@ struct EnvironmentCaptured : JsonEvent<1> {
   std::string digest;      // SHA-256 over the facts
   Texts facts;             // "os", "cpu", "cores", "cuda", "git_commit", "xgboost", ...
   static constexpr auto fields() {
-    return std::tuple{field("name", &EnvironmentCaptured::name), field("kind", &EnvironmentCaptured::kind),
-                      field("digest", &EnvironmentCaptured::digest), field("facts", &EnvironmentCaptured::facts)};
+    return std::tuple{
+        field("name", &EnvironmentCaptured::name), field("kind", &EnvironmentCaptured::kind),
+        field("digest", &EnvironmentCaptured::digest), field("facts", &EnvironmentCaptured::facts)};
   }
 };
 
-// ---------------------------------------------------------------- deployments, stream deployment/<name>
+// ---------------------------------------------------------------- deployments, stream
+// deployment/<name>
 
 struct EndpointCreated : JsonEvent<1> {
   static constexpr std::string_view type = "deployment.created";
   std::string name, model;
-  std::string experiment_id;       // salt of the canary hash
-  std::uint64_t canary_bp = 1000;  // share of the challenger in basis points
-  std::string unit = "request_id"; // what is hashed: the request id, or a feature's name
-  std::string retrain_pipeline;    // empty: drift alerts only
+  std::string experiment_id;          // salt of the canary hash
+  std::uint64_t canary_bp = 1000;     // share of the challenger in basis points
+  std::string unit = "request_id";    // what is hashed: the request id, or a feature's name
+  std::string retrain_pipeline;       // empty: drift alerts only
   std::uint64_t drift_window = 1000;  // predictions in a drift report
   double psi_threshold = 0.2, ks_pvalue_threshold = 0.05;
   static constexpr auto fields() {
-    return std::tuple{field("name", &EndpointCreated::name), field("model", &EndpointCreated::model),
+    return std::tuple{field("name", &EndpointCreated::name),
+                      field("model", &EndpointCreated::model),
                       field("experiment_id", &EndpointCreated::experiment_id),
-                      field("canary_bp", &EndpointCreated::canary_bp), field("unit", &EndpointCreated::unit),
+                      field("canary_bp", &EndpointCreated::canary_bp),
+                      field("unit", &EndpointCreated::unit),
                       field("retrain_pipeline", &EndpointCreated::retrain_pipeline),
                       field("drift_window", &EndpointCreated::drift_window),
                       field("psi_threshold", &EndpointCreated::psi_threshold),
@@ -401,7 +437,8 @@ struct EndpointSplitChanged : JsonEvent<1> {
   std::uint64_t from_bp = 0, to_bp = 0;
   std::string reason;
   static constexpr auto fields() {
-    return std::tuple{field("from_bp", &EndpointSplitChanged::from_bp), field("to_bp", &EndpointSplitChanged::to_bp),
+    return std::tuple{field("from_bp", &EndpointSplitChanged::from_bp),
+                      field("to_bp", &EndpointSplitChanged::to_bp),
                       field("reason", &EndpointSplitChanged::reason)};
   }
 };
@@ -409,7 +446,7 @@ struct EndpointSplitChanged : JsonEvent<1> {
 // The scorer swapped what it serves on a route, after an alias moved.
 struct EndpointVersionActivated : JsonEvent<1> {
   static constexpr std::string_view type = "deployment.version_activated";
-  std::string route;  // champion, challenger
+  std::string route;                        // champion, challenger
   std::uint64_t version = 0, previous = 0;  // 0: none
   static constexpr auto fields() {
     return std::tuple{field("route", &EndpointVersionActivated::route),
@@ -418,9 +455,11 @@ struct EndpointVersionActivated : JsonEvent<1> {
   }
 };
 
-// ---------------------------------------------------------------- predictions, stream predictions/<endpoint>
+// ---------------------------------------------------------------- predictions, stream
+// predictions/<endpoint>
 
-// A batch of n answers. The features are stored column by column: values of feature f are [f * n, (f + 1) * n).
+// A batch of n answers. The features are stored column by column: values of feature f are [f * n,
+// (f + 1) * n).
 struct PredictionsLogged {
   static constexpr std::string_view type = "prediction.logged";
   static constexpr std::uint16_t schema = 1;
@@ -457,9 +496,12 @@ struct FeatureDrift {
   std::string severity;  // stable, investigate, alert
   bool operator==(const FeatureDrift&) const = default;
   static constexpr auto fields() {
-    return std::tuple{field("feature", &FeatureDrift::feature), field("kind", &FeatureDrift::kind),
-                      field("psi", &FeatureDrift::psi), field("test", &FeatureDrift::test),
-                      field("statistic", &FeatureDrift::statistic), field("p_value", &FeatureDrift::p_value),
+    return std::tuple{field("feature", &FeatureDrift::feature),
+                      field("kind", &FeatureDrift::kind),
+                      field("psi", &FeatureDrift::psi),
+                      field("test", &FeatureDrift::test),
+                      field("statistic", &FeatureDrift::statistic),
+                      field("p_value", &FeatureDrift::p_value),
                       field("severity", &FeatureDrift::severity)};
   }
 };
@@ -467,7 +509,7 @@ struct FeatureDrift {
 struct DriftReported : JsonEvent<1> {
   static constexpr std::string_view type = "drift.reported";
   std::string report_id;
-  std::uint64_t model_version = 0;  // whose training data is the reference
+  std::uint64_t model_version = 0;                 // whose training data is the reference
   Position first_position = 0, last_position = 0;  // the prediction events in the window
   std::uint64_t predictions = 0;
   std::string severity;  // the worst of the features
@@ -478,8 +520,10 @@ struct DriftReported : JsonEvent<1> {
                       field("model_version", &DriftReported::model_version),
                       field("first_position", &DriftReported::first_position),
                       field("last_position", &DriftReported::last_position),
-                      field("predictions", &DriftReported::predictions), field("severity", &DriftReported::severity),
-                      field("triggered", &DriftReported::triggered), field("features", &DriftReported::features)};
+                      field("predictions", &DriftReported::predictions),
+                      field("severity", &DriftReported::severity),
+                      field("triggered", &DriftReported::triggered),
+                      field("features", &DriftReported::features)};
   }
 };
 
@@ -492,7 +536,8 @@ struct DriftAlertRaised : JsonEvent<1> {
   static constexpr auto fields() {
     return std::tuple{field("report_id", &DriftAlertRaised::report_id),
                       field("psi_threshold", &DriftAlertRaised::psi_threshold),
-                      field("features", &DriftAlertRaised::features), field("worst_psi", &DriftAlertRaised::worst_psi)};
+                      field("features", &DriftAlertRaised::features),
+                      field("worst_psi", &DriftAlertRaised::worst_psi)};
   }
 };
 
@@ -517,19 +562,20 @@ struct UnknownEvent {
 };
 
 using Event = std::variant<
-    DatasetCreated, DatasetFileStaged, DatasetFileUnstaged, DatasetCommitted, DatasetValidated,      //
-    ExperimentCreated,                                                                               //
-    RunStarted, RunParamsLogged, RunTagsSet, RunMetricsLogged, RunArtifactLogged, RunInputLogged,    //
-    RunEnded,                                                                                        //
-    ModelRegistered, ModelVersionCreated, ModelGateEvaluated, ModelStageChanged, ModelAliasSet,      //
-    ModelAliasRemoved, ModelPromotionDecided,                                                        //
-    PipelineDefined,                                                                                 //
-    PipelineRunStarted, PipelineStepStarted, PipelineStepCompleted, PipelineStepFailed,              //
-    PipelineRunEnded,                                                                                //
-    EnvironmentCaptured,                                                                             //
-    EndpointCreated, EndpointSplitChanged, EndpointVersionActivated,                                 //
-    PredictionsLogged,                                                                               //
-    DriftReported, DriftAlertRaised, RetrainingTriggered,                                            //
+    DatasetCreated, DatasetFileStaged, DatasetFileUnstaged, DatasetCommitted, DatasetValidated,  //
+    ExperimentCreated,                                                                           //
+    RunStarted, RunParamsLogged, RunTagsSet, RunMetricsLogged, RunArtifactLogged,
+    RunInputLogged,                                                                              //
+    RunEnded,                                                                                    //
+    ModelRegistered, ModelVersionCreated, ModelGateEvaluated, ModelStageChanged, ModelAliasSet,  //
+    ModelAliasRemoved, ModelPromotionDecided,                                                    //
+    PipelineDefined,                                                                             //
+    PipelineRunStarted, PipelineStepStarted, PipelineStepCompleted, PipelineStepFailed,          //
+    PipelineRunEnded,                                                                            //
+    EnvironmentCaptured,                                                                         //
+    EndpointCreated, EndpointSplitChanged, EndpointVersionActivated,                             //
+    PredictionsLogged,                                                                           //
+    DriftReported, DriftAlertRaised, RetrainingTriggered,                                        //
     UnknownEvent>;
 
 using Events = std::vector<Event>;

@@ -1,0 +1,44 @@
+// Which state an event belongs to. An event without an evolve does not compile.
+#pragma once
+#include "events/dataset.hpp"
+#include "events/deployment.hpp"
+#include "events/drift.hpp"
+#include "events/environment.hpp"
+#include "events/pipeline.hpp"
+#include "events/registry.hpp"
+#include "events/tracking.hpp"
+
+namespace mlforge {
+
+template <class State, class E>
+concept Evolves = requires(State& state, const E& event) {
+  evolve(state, event);
+};
+
+template <class E>
+inline constexpr int kStatesOf =
+    Evolves<DatasetState, E> + Evolves<ExperimentsState, E> + Evolves<RunState, E> +
+    Evolves<ModelState, E> + Evolves<PipelineState, E> + Evolves<PipelineRunState, E> +
+    Evolves<EnvironmentState, E> + Evolves<EndpointState, E> + Evolves<PredictionsState, E> +
+    Evolves<DriftState, E>;
+
+template <class T>
+struct EveryEventEvolves;
+template <class... E>
+struct EveryEventEvolves<std::variant<E...>> {
+  static constexpr bool value = ((kStatesOf<E> == 1 || std::is_same_v<E, UnknownEvent>)&&...);
+};
+static_assert(EveryEventEvolves<Event>::value,
+              "an event has no evolve, or more than one state evolves by it");
+
+// Folds one event into a state; events of other aggregates leave it as it is.
+template <class State>
+void apply(State& state, const Event& event) {
+  std::visit(
+      [&]<class E>(const E& e) {
+        if constexpr (Evolves<State, E>) evolve(state, e);
+      },
+      event);
+}
+
+}  // namespace mlforge

@@ -1,0 +1,58 @@
+#include "events/checks.hpp"
+
+#include <algorithm>
+
+namespace mlforge {
+namespace {
+
+bool has_control(std::string_view s) {
+  return std::any_of(s.begin(), s.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; });
+}
+
+}  // namespace
+
+Error invalid(std::string_view field, std::string_view message) {
+  std::string text = "field '";
+  text.append(field).append("' ").append(message);
+  return {ErrorCode::invalid_argument, std::move(text), std::string(field)};
+}
+
+Error not_found(std::string_view what, std::string_view name) {
+  std::string text = "there is no ";
+  text.append(what).append(" '").append(name).append("'");
+  return {ErrorCode::not_found, std::move(text), ""};
+}
+
+Error conflict(std::string message) { return {ErrorCode::conflict, std::move(message), ""}; }
+
+Status check_name(std::string_view field, std::string_view name) {
+  if (name.empty()) return invalid(field, "must not be empty");
+  if (name.size() > 200) return invalid(field, "must have at most 200 bytes");
+  if (name.find('/') != name.npos) return invalid(field, "must not contain a slash");
+  if (has_control(name)) return invalid(field, "must not contain control characters");
+  if (name == "." || name == "..") return invalid(field, "must not be '.' or '..'");
+  return {};
+}
+
+Status check_path(std::string_view field, std::string_view path) {
+  if (path.empty()) return invalid(field, "must not be empty");
+  if (path.size() > 1000) return invalid(field, "must have at most 1,000 bytes");
+  if (has_control(path) || path.find('\\') != path.npos)
+    return invalid(field, "must not contain control characters or backslashes");
+  for (std::size_t at = 0; at <= path.size();) {
+    const std::size_t end = std::min(path.find('/', at), path.size());
+    const auto part = path.substr(at, end - at);
+    if (part.empty() || part == "." || part == "..")
+      return invalid(field, "must be a relative path without empty, '.' or '..' parts");
+    at = end + 1;
+  }
+  return {};
+}
+
+Status check_digest(std::string_view field, std::string_view digest) {
+  const auto hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
+  if (digest.size() == 64 && std::all_of(digest.begin(), digest.end(), hex)) return {};
+  return invalid(field, "must be a SHA-256 digest: 64 lower-case hexadecimal digits");
+}
+
+}  // namespace mlforge

@@ -1,0 +1,128 @@
+// Registered models: versions, stages, aliases, gates, and the decision whether a challenger
+// becomes champion.
+#pragma once
+#include <map>
+
+#include "events/vocabulary.hpp"
+
+namespace mlforge {
+
+inline constexpr std::string_view kChampion = "champion", kChallenger = "challenger";
+
+struct ModelVersionState {
+  std::string stage = "None";
+  std::string run_id, pipeline_run_id;
+  std::vector<FileRef> artifacts;
+  Figures metrics;
+  std::optional<bool> gate;  // the last gate's outcome
+};
+
+struct ModelState {
+  bool exists = false;
+  std::vector<ModelVersionState> versions;  // [0] is version 1
+  std::map<std::string, std::uint64_t> aliases;
+
+  // Nothing where the number is no version.
+  const ModelVersionState* version(std::uint64_t number) const;
+  std::uint64_t alias(std::string_view name) const;  // 0: not set
+};
+
+struct RegisterModel {
+  std::string name, description;
+  static constexpr auto fields() {
+    return std::tuple{required("name", &RegisterModel::name),
+                      field("description", &RegisterModel::description)};
+  }
+};
+
+// Registers the model too where it is new. One version per (run_id, artifacts): the same again
+// changes nothing.
+struct CreateModelVersion {
+  std::string model;
+  std::string run_id, pipeline_run_id;
+  std::string dataset;
+  std::uint64_t dataset_version = 0;
+  std::vector<FileRef> artifacts;
+  Figures metrics;
+  Texts params;
+  static constexpr auto fields() {
+    return std::tuple{field("run_id", &CreateModelVersion::run_id),
+                      field("dataset", &CreateModelVersion::dataset),
+                      field("dataset_version", &CreateModelVersion::dataset_version),
+                      required("artifacts", &CreateModelVersion::artifacts),
+                      required("metrics", &CreateModelVersion::metrics),
+                      field("params", &CreateModelVersion::params)};
+  }
+};
+
+struct SetAlias {
+  std::string model, alias;
+  std::uint64_t version = 0;
+  std::string reason;
+  std::optional<std::uint64_t>
+      expected;  // compare-and-set: the version that the alias must point to now, 0 for none
+  static constexpr auto fields() {
+    return std::tuple{required("version", &SetAlias::version), field("reason", &SetAlias::reason),
+                      field("expected", &SetAlias::expected)};
+  }
+};
+
+struct RemoveAlias {
+  std::string model, alias, reason;
+};
+
+struct TransitionStage {
+  std::string model;
+  std::uint64_t version = 0;
+  std::string stage, reason;
+  static constexpr auto fields() {
+    return std::tuple{required("stage", &TransitionStage::stage),
+                      field("reason", &TransitionStage::reason)};
+  }
+};
+
+// The checks are made by the manager (they read artifacts); this records them.
+struct RecordGate {
+  std::string model;
+  std::uint64_t version = 0;
+  std::vector<Check> checks;
+};
+
+struct Promote {
+  std::string model;
+  std::uint64_t version = 0;
+  std::string metric = "auc";
+  double min_delta = 0.005;
+  std::string reason;
+  static constexpr auto fields() {
+    return std::tuple{field("metric", &Promote::metric), field("min_delta", &Promote::min_delta),
+                      field("reason", &Promote::reason)};
+  }
+};
+
+Expected<Events> decide(const ModelState& state, const RegisterModel& command);
+Expected<Events> decide(const ModelState& state, const CreateModelVersion& command);
+Expected<Events> decide(const ModelState& state, const SetAlias& command);
+Expected<Events> decide(const ModelState& state, const RemoveAlias& command);
+
+// None -> Staging -> Production -> Archived, Archived -> Staging. To Production only through
+// Promote. Entering Staging makes the version the challenger; leaving Staging or Production gives
+// its aliases up.
+Expected<Events> decide(const ModelState& state, const TransitionStage& command);
+Expected<Events> decide(const ModelState& state, const RecordGate& command);
+
+// The version must be in Staging with a gate passed. Approved where there is no champion, or the
+// metric is better than the champion's by at least min_delta: then the version becomes Production
+// and champion, the former one Archived. Otherwise the version is Archived. Either way
+// ModelPromotionDecided holds the figures.
+Expected<Events> decide(const ModelState& state, const Promote& command);
+
+void evolve(ModelState& state, const ModelRegistered& event);
+void evolve(ModelState& state, const ModelVersionCreated& event);
+void evolve(ModelState& state, const ModelGateEvaluated& event);
+void evolve(ModelState& state, const ModelStageChanged& event);
+void evolve(ModelState& state, const ModelAliasSet& event);
+void evolve(ModelState& state, const ModelAliasRemoved& event);
+void evolve(ModelState& state, const ModelPromotionDecided& event);
+
+}  // namespace mlforge
