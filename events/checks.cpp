@@ -3,13 +3,10 @@
 #include <algorithm>
 
 namespace mlforge {
-namespace {
 
 bool has_control(std::string_view s) {
   return std::any_of(s.begin(), s.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; });
 }
-
-}  // namespace
 
 Error invalid(std::string_view field, std::string_view message) {
   std::string text = "field '";

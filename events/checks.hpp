@@ -16,6 +16,9 @@ Status check_path(std::string_view field, std::string_view path);
 // 64 lower-case hexadecimal digits.
 Status check_digest(std::string_view field, std::string_view digest);
 
+// Bytes below 0x20, and 0x7F.
+bool has_control(std::string_view text);
+
 // Shorthands for decide functions.
 Error invalid(std::string_view field, std::string_view message);
 Error not_found(std::string_view what, std::string_view name);

@@ -29,8 +29,11 @@ Expected<Events> decide(const DriftState& state, const RaiseDriftAlert& c) {
 Expected<Events> decide(const DriftState& state, const TriggerRetraining& c) {
   if (!state.alerted.contains(c.report_id)) return not_found("drift alert for report", c.report_id);
   if (state.retrained.contains(c.report_id)) return Events{};
-  return Events{RetrainingTriggered{
-      .report_id = c.report_id, .pipeline = c.pipeline, .pipeline_run_id = c.pipeline_run_id}};
+  if (c.model_version != 0 && state.retrained_version == c.model_version) return Events{};
+  return Events{RetrainingTriggered{.report_id = c.report_id,
+                                    .pipeline = c.pipeline,
+                                    .pipeline_run_id = c.pipeline_run_id,
+                                    .model_version = c.model_version}};
 }
 
 void evolve(DriftState& state, const DriftReported& e) {
@@ -40,7 +43,7 @@ void evolve(DriftState& state, const DriftReported& e) {
 void evolve(DriftState& state, const DriftAlertRaised& e) { state.alerted.insert(e.report_id); }
 void evolve(DriftState& state, const RetrainingTriggered& e) {
   state.retrained.insert(e.report_id);
-  state.open_retraining = e.pipeline_run_id;
+  state.retrained_version = e.model_version;
 }
 
 }  // namespace mlforge

@@ -9,9 +9,9 @@ namespace mlforge {
 struct DriftState {
   Position last_position = 0;  // the last prediction event that a report covered
   std::optional<DriftReported> last;
-  std::set<std::string> alerted;    // reports that raised an alert
-  std::set<std::string> retrained;  // reports whose alert triggered a retraining
-  std::string open_retraining;      // pipeline run of the last retraining
+  std::set<std::string> alerted;        // reports that raised an alert
+  std::set<std::string> retrained;      // reports whose alert triggered a retraining
+  std::uint64_t retrained_version = 0;  // the champion that the last retraining was to replace
 };
 
 struct RecordDriftReport {
@@ -27,10 +27,13 @@ struct RaiseDriftAlert {
 
 struct TriggerRetraining {
   std::string endpoint, report_id, pipeline, pipeline_run_id;
+  std::uint64_t model_version = 0;  // of the report
 };
 
-// A report that covers predictions which an earlier one covered already is no event; neither is a
-// second alert or a second retraining for one report: the rules may run again after a crash.
+// One champion is retrained once, however many windows drift: the next retraining waits for the
+// next champion. A report that covers predictions which an earlier one covered already is no event;
+// neither is a second alert or a second retraining for one report: the rules may run again after a
+// crash.
 Expected<Events> decide(const DriftState& state, const RecordDriftReport& command);
 Expected<Events> decide(const DriftState& state, const RaiseDriftAlert& command);
 Expected<Events> decide(const DriftState& state, const TriggerRetraining& command);

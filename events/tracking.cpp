@@ -15,6 +15,7 @@ Status check_run(const RunState& state, const std::string& run_id) {
 Status check_key(const std::string& field, const std::string& key) {
   if (key.empty()) return invalid(field, "must not be empty");
   if (key.size() > kMaxKey) return invalid(field, "must have at most 250 bytes");
+  if (has_control(key)) return invalid(field, "must not contain control characters");
   return {};
 }
 
@@ -108,7 +109,7 @@ Expected<Events> decide(const RunState& state, const LogMetrics& c) {
   const std::size_t n = c.metrics.size();
   e.keys.reserve(n), e.values.reserve(n), e.timestamps.reserve(n), e.steps.reserve(n);
   for (const auto& metric : c.metrics) {
-    if (metric.key.empty() || metric.key.size() > kMaxKey)
+    if (metric.key.empty() || metric.key.size() > kMaxKey || has_control(metric.key))
       return *check_key("metrics[" + std::to_string(e.keys.size()) + "].key", metric.key);
     e.keys.push_back(metric.key);
     e.values.push_back(metric.value);

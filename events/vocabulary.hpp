@@ -544,10 +544,12 @@ struct DriftAlertRaised : JsonEvent<1> {
 struct RetrainingTriggered : JsonEvent<1> {
   static constexpr std::string_view type = "drift.retraining_triggered";
   std::string report_id, pipeline, pipeline_run_id;
+  std::uint64_t model_version = 0;  // the champion whose data drifted
   static constexpr auto fields() {
     return std::tuple{field("report_id", &RetrainingTriggered::report_id),
                       field("pipeline", &RetrainingTriggered::pipeline),
-                      field("pipeline_run_id", &RetrainingTriggered::pipeline_run_id)};
+                      field("pipeline_run_id", &RetrainingTriggered::pipeline_run_id),
+                      field("model_version", &RetrainingTriggered::model_version)};
   }
 };
 
