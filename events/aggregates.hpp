@@ -33,7 +33,7 @@ static_assert(EveryEventEvolves<Event>::value,
 
 // Folds one event into a state; events of other aggregates leave it as it is.
 template <class State>
-void apply(State& state, const Event& event) {
+void fold(State& state, const Event& event) {
   std::visit(
       [&]<class E>(const E& e) {
         if constexpr (Evolves<State, E>) evolve(state, e);

@@ -56,6 +56,9 @@ Expected<Events> decide(const DatasetState& state, const CommitDataset& c) {
   if (auto bad = check_exists(state, c.dataset)) return *bad;
   if (state.staged.empty() && state.staged_removal.empty())
     return conflict("nothing is staged in dataset '" + c.dataset + "': add files first");
+  if (files_to_commit(state) != c.files)
+    return conflict("the staged files of dataset '" + c.dataset +
+                    "' changed during the commit: try again");
   if (!state.versions.empty() && state.versions.back().digest == c.digest)
     return conflict("the staged files equal version " + std::to_string(state.versions.size()));
   return Events{DatasetCommitted{.version = state.versions.size() + 1,

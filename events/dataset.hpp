@@ -37,7 +37,8 @@ struct UnstageFile {
 
 struct CommitDataset {
   std::string dataset, message;
-  std::string digest;  // of files_to_commit, computed by the manager
+  std::string digest;          // of `files`, computed by the caller
+  std::vector<FileRef> files;  // what was validated; must equal files_to_commit
   static constexpr auto fields() { return std::tuple{field("message", &CommitDataset::message)}; }
 };
 

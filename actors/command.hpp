@@ -1,0 +1,105 @@
+// What travels between the gateway, the managers and the writer. In-process only: never on disk,
+// never on a wire.
+#pragma once
+#include <functional>
+#include <memory>
+#include <utility>
+#include <variant>
+
+#include "events/aggregates.hpp"
+#include "storage/log.hpp"
+
+namespace mlforge::actors {
+
+// Who asks, in whose name, and why.
+struct CommandMeta {
+  std::string tenant = "default";
+  std::string actor = "anonymous";
+  std::string command_id;  // empty: not idempotent
+  Uuid causation, correlation;
+};
+
+// What a command came to. `events` are the new ones, or, for a repeated command id, those of the
+// first time. Without events nothing changed, and `position` is one that the answer reflects.
+struct Outcome {
+  Position position = 0;
+  bool duplicate = false;
+  Events events;
+
+  // The first event of type E, or nothing.
+  template <class E>
+  const E* find() const {
+    for (const auto& event : events)
+      if (const auto* found = std::get_if<E>(&event)) return found;
+    return nullptr;
+  }
+};
+
+// Called once, from any thread, when the events are on disk or the command has been refused. Must
+// not block.
+class Completion {
+ public:
+  Completion() = default;
+  template <class F>
+  requires(!std::is_same_v<std::remove_cvref_t<F>, Completion>) Completion(F f)
+      : impl_(std::make_unique<Impl<F>>(std::move(f))) {}
+  void operator()(Expected<Outcome> result) {
+    if (auto impl = std::move(impl_)) impl->call(std::move(result));
+  }
+
+ private:
+  struct Base {
+    virtual ~Base() = default;
+    virtual void call(Expected<Outcome> result) = 0;
+  };
+  template <class F>
+  struct Impl : Base {
+    explicit Impl(F f) : f_(std::move(f)) {}
+    void call(Expected<Outcome> result) override { f_(std::move(result)); }
+    F f_;
+  };
+  std::unique_ptr<Base> impl_;
+};
+
+template <class Body>
+struct Request {
+  CommandMeta meta;
+  Body body;
+  Completion done;
+  std::size_t bytes = 0;  // what it holds of the bounded queues
+};
+
+using DatasetBody = std::variant<StageFiles, UnstageFile, CommitDataset, RecordValidation>;
+using EnvironmentBody = std::variant<CaptureEnvironment>;
+using TrackingBody = std::variant<LogMetrics, CreateExperiment, StartRun, LogParams, SetRunTags,
+                                  LogArtifact, LogRunInput, EndRun>;
+using RegistryBody = std::variant<RegisterModel, CreateModelVersion, SetAlias, RemoveAlias,
+                                  TransitionStage, RecordGate, Promote>;
+using PipelineBody = std::variant<DefinePipeline, StartPipelineRun, StartStep, CompleteStep,
+                                  FailStep, EndPipelineRun>;
+using DeploymentBody =
+    std::variant<RecordPredictions, CreateEndpoint, ChangeSplit, ActivateVersion>;
+using DriftBody = std::variant<RecordDriftReport, RaiseDriftAlert, TriggerRetraining>;
+
+using DatasetRequest = std::shared_ptr<Request<DatasetBody>>;
+using EnvironmentRequest = std::shared_ptr<Request<EnvironmentBody>>;
+using TrackingRequest = std::shared_ptr<Request<TrackingBody>>;
+using RegistryRequest = std::shared_ptr<Request<RegistryBody>>;
+using PipelineRequest = std::shared_ptr<Request<PipelineBody>>;
+using DeploymentRequest = std::shared_ptr<Request<DeploymentBody>>;
+using DriftRequest = std::shared_ptr<Request<DriftBody>>;
+
+// Tells a manager (tenant, stream) that the state it has cached is wrong.
+using Forget = std::function<void(const std::string&, const std::string&)>;
+
+// A decided command on its way to the log. Without events it is a barrier: answered after all that
+// came before it.
+struct Append {
+  storage::AppendRequest request;
+  Events events;
+  Completion done;
+  std::shared_ptr<const Forget> forget;  // called per stream when it was not appended as decided
+};
+using AppendPtr = std::shared_ptr<Append>;
+
+}  // namespace mlforge::actors

@@ -1,0 +1,187 @@
+#include "actors/managers.hpp"
+
+#include "events/checks.hpp"
+
+namespace mlforge::actors {
+namespace {
+
+std::string stream_of(const StageFiles& c) { return "dataset/" + c.dataset; }
+std::string stream_of(const UnstageFile& c) { return "dataset/" + c.dataset; }
+std::string stream_of(const CommitDataset& c) { return "dataset/" + c.dataset; }
+std::string stream_of(const RecordValidation& c) { return "dataset/" + c.dataset; }
+std::string stream_of(const CaptureEnvironment& c) { return "environment/" + c.name; }
+std::string stream_of(const RegisterModel& c) { return "model/" + c.name; }
+std::string stream_of(const DefinePipeline& c) { return "pipeline/" + c.name; }
+std::string stream_of(const CreateEndpoint& c) { return "deployment/" + c.name; }
+std::string stream_of(const ChangeSplit& c) { return "deployment/" + c.endpoint; }
+std::string stream_of(const ActivateVersion& c) { return "deployment/" + c.endpoint; }
+std::string stream_of(const RecordPredictions& c) { return "predictions/" + c.endpoint; }
+std::string stream_of(const CreateExperiment&) { return "experiments/all"; }
+
+template <class C>
+requires requires(const C& c) {
+  c.run_id;
+  c.model;
+}
+std::string stream_of(const C& c) { return "model/" + c.model; }
+template <class C>
+requires(
+    requires(const C& c) { c.model; } && !requires(const C& c) { c.run_id; } &&
+    !std::is_same_v<C, CreateEndpoint>) std::string stream_of(const C& c) {
+  return "model/" + c.model;
+}
+template <class C>
+requires(
+    requires(const C& c) { c.run_id; } && !requires(const C& c) { c.model; }) std::string
+    stream_of(const C& c) {
+  return "run/" + c.run_id;
+}
+template <class C>
+requires requires(const C& c) {
+  c.pipeline_run_id;
+} &&(!requires(const C& c) { c.run_id; }) && (!requires(const C& c) { c.report_id; })std::string
+    stream_of(const C& c) {
+  return "pipeline_run/" + c.pipeline_run_id;
+}
+std::string stream_of(const RecordDriftReport& c) { return "drift/" + c.endpoint; }
+std::string stream_of(const RaiseDriftAlert& c) { return "drift/" + c.endpoint; }
+std::string stream_of(const TriggerRetraining& c) { return "drift/" + c.endpoint; }
+
+// Which state decides a command.
+template <class Command, class... States>
+struct StateFor;
+template <class Command, class State, class... Rest>
+struct StateFor<Command, State, Rest...> {
+  static constexpr bool here = requires(const State& s, const Command& c) { decide(s, c); };
+  using type = typename std::conditional_t<here, std::type_identity<State>,
+                                           StateFor<Command, Rest...>>::type;
+};
+template <class Command>
+struct StateFor<Command> {
+  using type = void;
+};
+
+template <class... States>
+struct ManagerState {
+  ManagerContext context;
+  std::shared_ptr<const Forget> forget;
+  std::unique_ptr<std::tuple<Repository<States>...>> states;
+
+  template <class Command>
+  auto& states_for() {
+    return std::get<Repository<typename StateFor<Command, States...>::type>>(*states);
+  }
+};
+
+// Conditions on other streams of the same manager, looked at before a command is decided.
+template <class Manager, class Command>
+Status precondition(Manager&, const CommandMeta&, Command&) {
+  return {};
+}
+
+template <class Manager>
+Status precondition(Manager& manager, const CommandMeta& meta, StartRun& c) {
+  if (c.run_id.empty()) {
+    const auto id = to_string(manager.context.ids->next(manager.context.clock->now()));
+    for (const char each : id)
+      if (each != '-') c.run_id += each;
+  }
+  auto experiments =
+      std::get<Repository<ExperimentsState>>(*manager.states).load(meta.tenant, "experiments/all");
+  if (!experiments) return experiments.error();
+  if (!(*experiments)->state.name_by_id.contains(c.experiment_id)) {
+    auto error = not_found("experiment", c.experiment_id);
+    error.field = "experiment_id";
+    return error;
+  }
+  return {};
+}
+
+// A command names its stream, so its name must be one before the stream is looked up.
+Status check_stream(const std::string& stream) {
+  return check_name("name", std::string_view(stream).substr(stream.find('/') + 1));
+}
+
+template <class Manager, class Body>
+void handle(Manager& manager, Request<Body>& request) {
+  std::visit(
+      [&]<class Command>(Command& command) {
+        if (auto bad = precondition(manager, request.meta, command)) return request.done(*bad);
+        auto stream = stream_of(command);
+        if (auto bad = check_stream(stream)) return request.done(*bad);
+        decide_and_append(manager.context, manager.template states_for<Command>(), manager.forget,
+                          std::move(stream), command, request);
+      },
+      request.body);
+}
+
+template <class Actor, class Message, class... States>
+Actor spawn_manager(caf::actor_system& system, const ManagerContext& context) {
+  using State = ManagerState<States...>;
+  return system.spawn([context](typename Actor::template stateful_pointer<State> self)
+                          -> typename Actor::behavior_type {
+    auto& state = self->state;
+    state.context = context;
+    state.states =
+        std::make_unique<std::tuple<Repository<States>...>>(Repository<States>(*context.log)...);
+    const auto weak = caf::actor_cast<caf::actor_addr>(self);
+    state.forget = std::make_shared<const Forget>(
+        [weak](const std::string& tenant, const std::string& stream) {
+          if (auto manager = caf::actor_cast<Actor>(weak))
+            caf::anon_send(manager, ForgetAtom::value, tenant, stream);
+        });
+    // An exception (out of memory, a defect) must not end the stage: forget all, answer, and fold
+    // again from the log.
+    const auto restart = [self, context] {
+      self->state.states =
+          std::make_unique<std::tuple<Repository<States>...>>(Repository<States>(*context.log)...);
+    };
+    return {[self, restart](const Message& request) {
+              try {
+                handle(self->state, *request);
+              } catch (const std::exception& e) {
+                restart();
+                request->done(Error{ErrorCode::internal,
+                                    std::string("the manager was restarted: ") + e.what(), ""});
+              }
+            },
+            [self](ForgetAtom, const std::string& tenant, const std::string& stream) {
+              (std::get<Repository<States>>(*self->state.states).forget(tenant, stream), ...);
+            }};
+  });
+}
+
+}  // namespace
+
+Expected<Outcome> outcome_from_log(const storage::Log& log, const storage::Appended& appended) {
+  Outcome outcome{.position = appended.last, .duplicate = true};
+  Status bad;
+  const auto read =
+      log.read(appended.first, appended.last - appended.first + 1, [&](const EventView& e) {
+        auto event = decode_event(e);
+        if (event)
+          outcome.events.push_back(*std::move(event));
+        else
+          bad = event.error();
+        return event.has_value();
+      });
+  if (!read) return read.error();
+  if (bad) return *bad;
+  return outcome;
+}
+
+Managers spawn_managers(caf::actor_system& system, const ManagerContext& context) {
+  return {
+      spawn_manager<DatasetActor, DatasetRequest, DatasetState>(system, context),
+      spawn_manager<EnvironmentActor, EnvironmentRequest, EnvironmentState>(system, context),
+      spawn_manager<TrackingActor, TrackingRequest, RunState, ExperimentsState>(system, context),
+      spawn_manager<RegistryActor, RegistryRequest, ModelState>(system, context),
+      spawn_manager<PipelineActor, PipelineRequest, PipelineRunState, PipelineState>(system,
+                                                                                     context),
+      spawn_manager<DeploymentActor, DeploymentRequest, EndpointState, PredictionsState>(system,
+                                                                                         context),
+      spawn_manager<DriftActor, DriftRequest, DriftState>(system, context),
+  };
+}
+
+}  // namespace mlforge::actors

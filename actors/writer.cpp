@@ -1,0 +1,81 @@
+#include "actors/writer.hpp"
+
+#include "actors/manager.hpp"
+
+namespace mlforge::actors {
+namespace {
+
+struct State {
+  storage::Log* log = nullptr;
+  WriterStats* stats = nullptr;
+  OnCommit on_commit;
+  std::vector<AppendPtr> waiting;
+  std::vector<storage::AppendRequest> requests;
+  bool scheduled = false;
+};
+
+void forget(const Append& append) {
+  if (!append.forget) return;
+  for (const auto& each : append.request.expectations)
+    (*append.forget)(append.request.tenant, each.stream);
+}
+
+void finish(State& state, Append& append, const Expected<storage::Appended>& result) {
+  if (!result) {
+    forget(append);
+    ++(result.error().code == ErrorCode::conflict ? state.stats->conflicts : state.stats->refused);
+    return append.done(result.error());
+  }
+  if (result->duplicate) {
+    // The id was used before, perhaps a moment ago: what counts is what it did then.
+    forget(append);
+    return append.done(outcome_from_log(*state.log, *result));
+  }
+  state.stats->events += append.events.size();
+  append.done(Outcome{result->last, false, std::move(append.events)});
+}
+
+void flush(State& state) {
+  state.scheduled = false;
+  auto batch = std::move(state.waiting);
+  state.waiting.clear();
+  state.requests.clear();
+  for (auto& each : batch)
+    if (!each->events.empty()) state.requests.push_back(std::move(each->request));
+  auto results = state.log->append(state.requests);
+  const Position head = state.log->head();
+  ++state.stats->commits;
+  if (!state.requests.empty()) state.on_commit(head);
+  std::size_t at = 0;
+  for (auto& each : batch) {
+    if (each->events.empty()) {
+      each->done(Outcome{.position = head});
+      continue;
+    }
+    each->request = std::move(state.requests[at]);
+    finish(state, *each, results[at++]);
+  }
+}
+
+}  // namespace
+
+WriterActor spawn_writer(caf::actor_system& system, storage::Log& log, WriterStats& stats,
+                         OnCommit on_commit) {
+  return system.spawn<caf::detached>(
+      [&log, &stats,
+       on_commit](WriterActor::stateful_pointer<State> self) -> WriterActor::behavior_type {
+        self->state.log = &log;
+        self->state.stats = &stats;
+        self->state.on_commit = on_commit;
+        return {[self](const AppendPtr& append) {
+                  self->state.waiting.push_back(append);
+                  // The mailbox is in order: what waits in it now comes before this message, and
+                  // joins the batch.
+                  if (!std::exchange(self->state.scheduled, true))
+                    self->send(self, StartAtom::value);
+                },
+                [self](StartAtom) { flush(self->state); }};
+      });
+}
+
+}  // namespace mlforge::actors
