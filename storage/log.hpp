@@ -1,4 +1,5 @@
-// The port to the append-only log. LmdbLog is the real one, MemoryLog its twin for tests; one suite runs on both.
+// The port to the append-only log. LmdbLog is the real one, MemoryLog its twin for tests; one suite
+// runs on both.
 #pragma once
 #include <functional>
 #include <memory>
@@ -9,6 +10,7 @@
 
 #include "events/envelope.hpp"
 #include "events/error.hpp"
+#include "storage/digest.hpp"
 
 namespace mlforge::storage {
 
@@ -22,7 +24,8 @@ struct Expectation {
 struct AppendRequest {
   std::string tenant;
   std::string actor;
-  std::string command_id;  // empty: not idempotent. A known id answers with the first outcome, writing nothing
+  std::string command_id;  // empty: not idempotent. A known id answers with the first outcome,
+                           // writing nothing
   Uuid causation;
   Uuid correlation;
   std::vector<Expectation> expectations;
@@ -49,8 +52,10 @@ std::shared_ptr<Clock> system_clock();
 std::shared_ptr<IdSource> system_ids();
 std::shared_ptr<IdSource> seeded_ids(std::uint64_t seed);
 
-// Called for each event in order; false stops the read.
+// Called for each event in order; false stops the read. The view is valid during the call only.
 using Visitor = std::function<bool(const EventView&)>;
+// The same for a record as stored (storage/record.hpp).
+using RecordVisitor = std::function<bool(Position, Bytes record)>;
 
 class Log {
  public:
@@ -58,28 +63,38 @@ class Log {
 
   // Appends all requests under one sync and answers each on its own: Appended, or
   //   conflict          an expectation does not hold (nothing of that request is written),
-  //   payload_too_large an event over max_event_bytes(),
-  //   read_only         the log stopped writing (full disk, failed sync, map full); it stays so until reopened.
+  //   payload_too_large a payload over max_event_bytes(),
+  //   invalid_argument  no events, or a tenant, stream or type that is empty, too long or has a
+  //   NUL, read_only         the log stopped writing (full disk, failed sync, map full); it stays
+  //   so until reopened.
   // An answer means that the events are on disk. Only one thread may call it.
   virtual std::vector<Expected<Appended>> append(std::span<const AppendRequest> requests) = 0;
 
   // The position of the last durable event; 0 when empty. Any thread.
   virtual Position head() const = 0;
 
-  // Visits events at positions [from, from + limit) that are durable when the call starts. Every record's CRC is checked:
-  // `corrupt` names the position. Answers the last position visited (0: none). Any thread.
-  virtual Expected<Position> read(Position from, std::uint64_t limit, const Visitor& visit) const = 0;
+  // Visits events at positions [from, from + limit) that are durable when the call starts. Every
+  // record's CRC is checked: `corrupt` names the position. Answers the last position visited (0:
+  // none). Any thread.
+  virtual Expected<Position> read(Position from, std::uint64_t limit,
+                                  const Visitor& visit) const = 0;
 
-  // The same for one stream, from a version on, up to and including position `as_of`. Any thread.
+  // The same, as stored: for followers, backups and the leaves of the Merkle tree. Any thread.
+  virtual Expected<Position> read_records(Position from, std::uint64_t limit,
+                                          const RecordVisitor& visit) const = 0;
+
+  // The same for one stream, from a version on, up to and including position `as_of`. Answers the
+  // last version visited (0: none). Any thread.
   virtual Expected<std::uint64_t> read_stream(std::string_view tenant, std::string_view stream,
-                                              std::uint64_t from_version, std::uint64_t limit, Position as_of,
-                                              const Visitor& visit) const = 0;
+                                              std::uint64_t from_version, std::uint64_t limit,
+                                              Position as_of, const Visitor& visit) const = 0;
 
   // How many durable events the stream holds. Any thread.
   virtual std::uint64_t stream_version(std::string_view tenant, std::string_view stream) const = 0;
 
   // The outcome of a command inside the window of the last command_window() events. Any thread.
-  virtual std::optional<Appended> find_command(std::string_view tenant, std::string_view command_id) const = 0;
+  virtual std::optional<Appended> find_command(std::string_view tenant,
+                                               std::string_view command_id) const = 0;
 
   // The last position whose time is <= `time` (0: none). Any thread.
   virtual Position position_at(TimeUs time) const = 0;

@@ -1,0 +1,87 @@
+#include "storage/files.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace mlforge::storage {
+namespace fs = std::filesystem;
+
+File::~File() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+Expected<File> File::open(const fs::path& path, int flags, int mode) {
+  const int fd = ::open(path.c_str(), flags | O_CLOEXEC, mode);
+  if (fd < 0) return file_error(errno, "opening", path);
+  return File(fd);
+}
+
+Error file_error(int code, std::string_view doing, const fs::path& path) {
+  if (code == ENOSPC || code == EDQUOT || code == EFBIG)
+    return {ErrorCode::read_only,
+            fmt::format("The disk is full, found while {} {}. Free space.", doing, path.string())};
+  const auto kind = code == ENOENT ? ErrorCode::not_found : ErrorCode::internal;
+  return {kind, fmt::format("Failed {} {}: {}.", doing, path.string(), std::strerror(code))};
+}
+
+Status write_all(const File& file, std::string_view bytes, const fs::path& path) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(file.fd(), bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return file_error(errno, "writing", path);
+    bytes.remove_prefix(static_cast<std::size_t>(n));
+  }
+  return {};
+}
+
+Status sync_file(const File& file, const fs::path& path) {
+  if (::fsync(file.fd()) != 0) return file_error(errno, "syncing", path);
+  return {};
+}
+
+Status sync_folder(const fs::path& folder) {
+  auto opened = File::open(folder, O_RDONLY | O_DIRECTORY);
+  if (!opened) return opened.error();
+  return sync_file(*opened, folder);
+}
+
+Status make_folder(const fs::path& folder) {
+  std::error_code failed;
+  if (!fs::create_directories(folder, failed) && !failed) return {};
+  if (failed) return file_error(failed.value(), "creating", folder);
+  fs::path whole = fs::absolute(folder).lexically_normal();
+  if (!whole.has_filename()) whole = whole.parent_path();
+  return sync_folder(whole.parent_path());
+}
+
+Status write_file_durably(const fs::path& path, std::string_view bytes) {
+  const fs::path temporary = path.string() + ".tmp";
+  auto file = File::open(temporary, O_WRONLY | O_CREAT | O_TRUNC);
+  if (!file) return file.error();
+  if (auto bad = write_all(*file, bytes, temporary)) return bad;
+  if (auto bad = sync_file(*file, temporary)) return bad;
+  if (::rename(temporary.c_str(), path.c_str()) != 0) return file_error(errno, "naming", path);
+  return sync_folder(path.parent_path());
+}
+
+Expected<std::string> read_small_file(const fs::path& path, std::size_t limit) {
+  auto file = File::open(path, O_RDONLY);
+  if (!file) return file.error();
+  std::string bytes(limit, '\0');
+  std::size_t used = 0;
+  while (used < limit) {
+    const ssize_t n = ::read(file->fd(), bytes.data() + used, limit - used);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return file_error(errno, "reading", path);
+    if (n == 0) break;
+    used += static_cast<std::size_t>(n);
+  }
+  bytes.resize(used);
+  return bytes;
+}
+
+}  // namespace mlforge::storage

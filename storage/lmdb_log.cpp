@@ -1,0 +1,199 @@
+#include "storage/lmdb_log.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "storage/record_reader.hpp"
+
+namespace mlforge::storage {
+namespace {
+
+constexpr std::uint64_t kStreamPageEvents = 1024;
+constexpr std::size_t kSparePages = 64;  // for the free list and the inner pages of a commit
+
+Error stopped_error(const Error& why) {
+  return {ErrorCode::read_only, "The log stopped writing and answers reads only. " + why.message};
+}
+
+}  // namespace
+
+Expected<std::unique_ptr<LmdbLog>> open_lmdb_log(const std::filesystem::path& folder,
+                                                 const LmdbLogOptions& options) {
+  auto opened = DataFolder::open(folder, *options.clock, *options.ids);
+  if (!opened) return opened.error();
+  std::unique_ptr<LmdbLog> log(new LmdbLog(std::move(*opened), options));
+  if (auto bad = log->open(options)) return *bad;
+  return log;
+}
+
+LmdbLog::LmdbLog(DataFolder folder, const LmdbLogOptions& options)
+    : folder_(std::move(folder)),
+      ids_(options.ids),
+      tail_limit_(options.tail_events),
+      planner_(
+          options.clock, options.ids, [this](StreamName s) { return index_->version(s); },
+          options.cached_streams) {}
+
+LmdbLog::~LmdbLog() { (void)close(); }
+
+std::vector<Expected<Appended>> LmdbLog::append(std::span<const AppendRequest> requests) {
+  std::vector<Expected<Appended>> answers;
+  if (const Status stopped = writable()) {
+    answers.assign(requests.size(), *stopped);
+    return answers;
+  }
+  const auto events = planner_.plan(requests, answers);
+  if (!events.empty()) {
+    if (auto failed = write(events)) {
+      stop_writing(std::move(*failed));
+      planner_.abandon();
+      // Also conflicts and duplicates may rest on events of this call, which did not come about.
+      answers.assign(requests.size(), *writable());
+      return answers;
+    }
+    index_->extend(events);
+    head_.store(events.back().position, std::memory_order_release);
+  }
+  planner_.commit();
+  index_when_behind();
+  return answers;
+}
+
+Status LmdbLog::write(std::span<const EventView> events) {
+  if (auto full = check_headroom(events)) return full;
+  Txn txn;
+  int rc = txn.begin(env_.get(), 0);
+  if (rc == 0) rc = write_records(txn.get(), events);
+  if (rc != 0) return lmdb_error(rc, "writing events");
+  if ((rc = txn.commit())) {
+    Error error = lmdb_error(rc, "syncing events");
+    error.message +=
+        " The last events were not acknowledged; whether they are on disk shows after a restart.";
+    return error;
+  }
+  return {};
+}
+
+// Records are encoded in place, in the page that goes to disk.
+int LmdbLog::write_records(MDB_txn* txn, std::span<const EventView> events) {
+  Cursor cursor;
+  int rc = cursor.open(txn, records_);
+  std::array<std::uint8_t, kSaltBytes> salt;
+  for (auto event = events.begin(); rc == 0 && event != events.end(); ++event) {
+    MDB_val key = to_val(event->position), value{record_size(*event), nullptr};
+    rc = mdb_cursor_put(cursor.get(), &key, &value, MDB_APPEND | MDB_RESERVE);
+    if (rc != 0) break;
+    ids_->salt(salt);
+    encoder_.encode(*event, salt, {static_cast<std::uint8_t*>(value.mv_data), value.mv_size});
+  }
+  return rc;
+}
+
+// An upper bound of the pages that the events take: a page of small records is at least half full.
+Status LmdbLog::check_headroom(std::span<const EventView> events) const {
+  constexpr std::size_t kPage = 4096, kNodeBytes = 24;
+  std::size_t pages = kSparePages, small = 0;
+  for (const EventView& event : events) {
+    const std::size_t bytes = record_size(event) + kNodeBytes;
+    if (bytes > kPage / 2) pages += bytes / kPage + 1;
+    small += bytes > kPage / 2 ? 2 * kNodeBytes : bytes;
+  }
+  pages += 2 * small / kPage;
+  if (used_bytes() + pages * kPage <= map_bytes()) return {};
+  return lmdb_error(MDB_MAP_FULL, fmt::format("making room for {} events", events.size()));
+}
+
+void LmdbLog::stop_writing(Error why) {
+  const std::lock_guard lock(stop_mutex_);
+  if (!stopped_) stopped_ = stopped_error(why);
+  is_stopped_.store(true, std::memory_order_release);
+}
+
+Status LmdbLog::writable() const {
+  if (!is_stopped_.load(std::memory_order_acquire)) return {};
+  const std::lock_guard lock(stop_mutex_);
+  return stopped_;
+}
+
+// Nobody calls index_some(), or it does not keep up: the writer does it, so that the tail stays
+// bounded.
+void LmdbLog::index_when_behind() {
+  if (index_->tail_events() <= tail_limit_) return;
+  if (const auto indexed = index_->index_some(); !indexed) stop_writing(indexed.error());
+}
+
+Expected<Position> LmdbLog::read(Position from, std::uint64_t limit, const Visitor& visit) const {
+  return RecordReader(env_.get(), records_)
+      .visit(from, limit, head(), [&visit](Bytes, const EventView& e) { return visit(e); });
+}
+
+Expected<Position> LmdbLog::read_records(Position from, std::uint64_t limit,
+                                         const RecordVisitor& visit) const {
+  return RecordReader(env_.get(), records_)
+      .visit(from, limit, head(),
+             [&visit](Bytes record, const EventView& e) { return visit(e.position, record); });
+}
+
+Expected<std::uint64_t> LmdbLog::read_stream(std::string_view tenant, std::string_view stream,
+                                             std::uint64_t from_version, std::uint64_t limit,
+                                             Position as_of, const Visitor& visit) const {
+  const StreamName name{tenant, stream};
+  const Position end = std::min(as_of, head());
+  const RecordReader reader(env_.get(), records_);
+  std::uint64_t next = std::max<std::uint64_t>(from_version, 1), visited = 0;
+  std::vector<Position> page;
+  while (limit > 0) {
+    page.clear();
+    const auto wanted = std::min(limit, kStreamPageEvents);
+    if (auto bad = index_->positions(name, next, wanted, page)) return *bad;
+    const bool is_last = page.size() < wanted || page.back() > end;
+    while (!page.empty() && page.back() > end) page.pop_back();
+    bool go_on = true;
+    if (auto bad = reader.visit_stream(name, next, page, [&](const EventView& event) {
+          visited = event.version;
+          return go_on = visit(event);
+        }))
+      return *bad;
+    if (!go_on || is_last) break;
+    next += page.size();
+    limit -= page.size();
+  }
+  return visited;
+}
+
+std::uint64_t LmdbLog::stream_version(std::string_view tenant, std::string_view stream) const {
+  const auto version = index_->version({tenant, stream});
+  return version ? *version : 0;
+}
+
+std::optional<Appended> LmdbLog::find_command(std::string_view tenant,
+                                              std::string_view command_id) const {
+  return planner_.find_command({tenant, command_id});
+}
+
+Position LmdbLog::position_at(TimeUs time) const {
+  return RecordReader(env_.get(), records_).position_at(time, head());
+}
+
+std::size_t LmdbLog::used_bytes() const {
+  MDB_envinfo info{};
+  mdb_env_info(env_.get(), &info);
+  return (info.me_last_pgno + 1) * 4096;
+}
+
+std::size_t LmdbLog::map_bytes() const {
+  MDB_envinfo info{};
+  mdb_env_info(env_.get(), &info);
+  return info.me_mapsize;
+}
+
+Status LmdbLog::close() {
+  if (closed_ || !index_) return {};
+  closed_ = true;
+  if (const auto indexed = index_->index_some(); !indexed) keep_index_ = false;
+  return index_->close(keep_index_);
+}
+
+}  // namespace mlforge::storage

@@ -1,0 +1,106 @@
+// The log on disk: records in an LMDB environment that is synced at every append, streams in one
+// that can be rebuilt.
+#pragma once
+#include <atomic>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "storage/append_planner.hpp"
+#include "storage/data_folder.hpp"
+#include "storage/lmdb_env.hpp"
+#include "storage/record.hpp"
+#include "storage/stream_index.hpp"
+
+namespace mlforge::storage {
+
+struct LmdbLogOptions {
+  std::size_t map_bytes = std::size_t{64}
+                          << 30;  // address space, not memory; the most that the log may grow to
+  std::shared_ptr<Clock> clock = system_clock();
+  std::shared_ptr<IdSource> ids = system_ids();
+  std::size_t cached_streams = 100'000;
+  std::size_t tail_events = 65'536;  // unindexed events above which append() itself indexes
+  std::string boot_id;               // of this start of the machine; empty: ask the kernel
+};
+
+class LmdbLog final : public Log {
+ public:
+  ~LmdbLog() override;  // closes
+
+  std::vector<Expected<Appended>> append(std::span<const AppendRequest> requests) override;
+  Position head() const override { return head_.load(std::memory_order_acquire); }
+  Expected<Position> read(Position from, std::uint64_t limit, const Visitor& visit) const override;
+  Expected<Position> read_records(Position from, std::uint64_t limit,
+                                  const RecordVisitor& visit) const override;
+  Expected<std::uint64_t> read_stream(std::string_view tenant, std::string_view stream,
+                                      std::uint64_t from_version, std::uint64_t limit,
+                                      Position as_of, const Visitor& visit) const override;
+  std::uint64_t stream_version(std::string_view tenant, std::string_view stream) const override;
+  std::optional<Appended> find_command(std::string_view tenant,
+                                       std::string_view command_id) const override;
+  Position position_at(TimeUs time) const override;
+  Status writable() const override;
+  Uuid log_id() const override { return folder_.format().log_id; }
+
+  // Moves the events that are not indexed yet into the index and answers how many. Call it from
+  // time to time from a thread that is not the writer's; reads are exact either way.
+  Expected<std::size_t> index_some() { return index_->index_some(); }
+  // Events that wait for index_some(). Any thread.
+  std::size_t unindexed() const { return index_->tail_events(); }
+  // Bytes of the map in use, of map_bytes(). Any thread.
+  std::size_t used_bytes() const;
+  std::size_t map_bytes() const;
+
+  // Indexes the rest and leaves the clean-shutdown marker. No other call may be under way or
+  // follow, but the destructor.
+  Status close();
+
+ private:
+  friend Expected<std::unique_ptr<LmdbLog>> open_lmdb_log(const std::filesystem::path&,
+                                                          const LmdbLogOptions&);
+  LmdbLog(DataFolder folder, const LmdbLogOptions& options);
+  Status open(const LmdbLogOptions& options);
+  Status open_environment(std::size_t map_bytes);
+  Status load_head(TimeUs& last_time);
+  Status open_index(const LmdbLogOptions& options);
+  Status catch_up_index();
+  bool is_index_of_this_history() const;
+  Status refill_commands();
+  Status write(std::span<const EventView> events);
+  int write_records(MDB_txn* txn, std::span<const EventView> events);
+  Status check_headroom(std::span<const EventView> events) const;
+  void stop_writing(Error why);
+  void index_when_behind();
+  // Reads [from, head] for the sake of opening: a damaged record stops the writing, not the
+  // reading.
+  Status read_for_opening(Position from, const std::function<void(const EventView&)>& visit);
+  Position command_window_start() const;
+
+  DataFolder folder_;
+  std::shared_ptr<IdSource> ids_;
+  std::size_t tail_limit_;
+  Env env_;
+  MDB_dbi records_ = 0;
+  std::unique_ptr<StreamIndex> index_;
+  AppendPlanner planner_;
+  RecordEncoder encoder_;
+  std::atomic<Position> head_{0};
+  std::atomic<bool> is_stopped_{false};
+  mutable std::mutex stop_mutex_;  // guards stopped_
+  Status stopped_;
+  bool keep_index_ = true;
+  bool closed_ = false;
+};
+
+// Opens the log in `folder`, or creates one where the folder is missing or empty. Errors: see
+// DataFolder::open(). A log that has a damaged record near its end opens for reading only:
+// writable() says why.
+Expected<std::unique_ptr<LmdbLog>> open_lmdb_log(const std::filesystem::path& folder,
+                                                 const LmdbLogOptions& options = {});
+
+// The machine's boot id; empty where the kernel does not tell.
+std::string boot_id();
+
+}  // namespace mlforge::storage

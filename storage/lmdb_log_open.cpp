@@ -1,0 +1,141 @@
+// How an LmdbLog finds its state again when it is opened.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "storage/files.hpp"
+#include "storage/lmdb_log.hpp"
+#include "storage/record_reader.hpp"
+
+namespace mlforge::storage {
+
+std::string boot_id() {
+  const auto text = read_small_file("/proc/sys/kernel/random/boot_id", 64);
+  return text ? text->substr(0, text->find('\n')) : std::string();
+}
+
+Status LmdbLog::open(const LmdbLogOptions& options) {
+  TimeUs last_time = 0;
+  if (auto bad = open_environment(options.map_bytes)) return bad;
+  if (auto bad = load_head(last_time)) return bad;
+  if (auto bad = open_index(options)) return bad;
+  if (auto bad = catch_up_index()) return bad;
+  if (auto bad = refill_commands()) return bad;
+  planner_.start(head(), last_time);
+  return {};
+}
+
+Status LmdbLog::open_environment(std::size_t map_bytes) {
+  auto env = Env::open(folder_.log().string(), {.map_bytes = map_bytes});
+  if (!env) return env.error();
+  env_ = std::move(*env);
+  Txn txn;
+  int rc = txn.begin(env_.get(), 0);
+  if (rc == 0) rc = mdb_dbi_open(txn.get(), nullptr, MDB_INTEGERKEY, &records_);
+  if (rc == 0) rc = txn.commit();
+  if (rc != 0) return lmdb_error(rc, "opening the log");
+  return {};
+}
+
+Status LmdbLog::load_head(TimeUs& last_time) {
+  Txn txn;
+  Cursor cursor;
+  MDB_val key{}, value{};
+  MDB_stat stat{};
+  int rc = txn.begin(env_.get(), MDB_RDONLY);
+  if (rc == 0) rc = mdb_stat(txn.get(), records_, &stat);
+  if (rc == 0) rc = cursor.open(txn.get(), records_);
+  if (rc == 0) rc = mdb_cursor_get(cursor.get(), &key, &value, MDB_LAST);
+  if (rc == MDB_NOTFOUND) return {};
+  if (rc != 0) return lmdb_error(rc, "reading the last event");
+  const Position head = to_number(key);
+  head_.store(head, std::memory_order_release);
+  if (stat.ms_entries != head)
+    return Error{ErrorCode::corrupt, fmt::format("The log holds {} events but ends at position "
+                                                 "{}. Restore it from a backup.",
+                                                 stat.ms_entries, head)};
+  EventView last;
+  if (const char* why = decode_record(to_bytes(value), last))
+    stop_writing(damaged_record(head, why));
+  else
+    last_time = last.time;
+  return {};
+}
+
+Status LmdbLog::open_index(const LmdbLogOptions& options) {
+  const IndexIdentity identity{log_id(), options.boot_id.empty() ? boot_id() : options.boot_id};
+  auto index = StreamIndex::open(folder_.index(), identity, options.map_bytes);
+  if (!index) return index.error();
+  index_ = std::move(*index);
+  if (is_index_of_this_history()) return {};
+  return index_->reset();
+}
+
+// A log that was restored from a backup may end before its index, or go on differently.
+bool LmdbLog::is_index_of_this_history() const {
+  const IndexReached reached = index_->reached();
+  if (reached.position == 0) return true;
+  bool same = false;
+  const auto found = read(reached.position, 1, [&](const EventView& event) {
+    same = event.id == reached.id;
+    return false;
+  });
+  return same || (!found && found.error().code == ErrorCode::corrupt);
+}
+
+Status LmdbLog::read_for_opening(Position from,
+                                 const std::function<void(const EventView&)>& visit) {
+  for (Position next = from; next <= head(); ++next) {
+    const auto done = read(next, head(), [&](const EventView& event) {
+      next = event.position + 1;
+      visit(event);
+      return true;
+    });
+    if (done) return {};
+    if (done.error().code != ErrorCode::corrupt) return done.error();
+    stop_writing(done.error());
+    keep_index_ = false;
+  }
+  return {};
+}
+
+Status LmdbLog::catch_up_index() {
+  Status failed;
+  const auto bad = read_for_opening(index_->reached().position + 1, [&](const EventView& event) {
+    index_->extend({&event, 1});
+    if (failed || index_->tail_events() < tail_limit_) return;
+    if (const auto indexed = index_->index_some(); !indexed) failed = indexed.error();
+  });
+  return bad ? bad : failed;
+}
+
+Status LmdbLog::refill_commands() {
+  OutcomeCollector collector(planner_.commands());
+  if (auto bad = read_for_opening(command_window_start(),
+                                  [&](const EventView& event) { collector.event(event); }))
+    return bad;
+  collector.finish(head());
+  return {};
+}
+
+// The window may begin inside a request, whose first position is then further back.
+Position LmdbLog::command_window_start() const {
+  Position start = head() > command_window() ? head() - command_window() + 1 : 1;
+  std::string tenant, command_id;
+  (void)read(start, 1, [&](const EventView& event) {
+    tenant = event.tenant;
+    command_id = event.command_id;
+    return false;
+  });
+  for (bool same = !command_id.empty(); same && start > 1;) {
+    same = false;
+    (void)read(start - 1, 1, [&](const EventView& event) {
+      same = event.tenant == tenant && event.command_id == command_id;
+      return false;
+    });
+    if (same) --start;
+  }
+  return start;
+}
+
+}  // namespace mlforge::storage

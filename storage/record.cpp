@@ -1,0 +1,140 @@
+#include "storage/record.hpp"
+
+#include <cstring>
+
+#include "storage/crc32c.hpp"
+
+namespace mlforge::storage {
+namespace {
+
+// Offsets of docs/record-format.md.
+constexpr std::size_t kCrc = 0, kSize = 4, kCommitment = 8, kSalt = 40, kLayout = 56, kContent = 57,
+                      kSchema = 58, kPayloadLength = 60, kPosition = 64, kTime = 72, kVersion = 80,
+                      kId = 88, kCausation = 104, kCorrelation = 120, kNameLengths = 136,
+                      kReserved = 146;
+constexpr std::size_t kNames = 5;
+
+template <class T>
+void store(std::uint8_t* at, T value) {
+  for (std::size_t i = 0; i < sizeof(T); ++i)
+    at[i] = static_cast<std::uint8_t>(static_cast<std::uint64_t>(value) >> (8 * i));
+}
+
+template <class T>
+T load(const std::uint8_t* at) {
+  std::uint64_t value = 0;
+  for (std::size_t i = 0; i < sizeof(T); ++i) value |= std::uint64_t{at[i]} << (8 * i);
+  return static_cast<T>(value);
+}
+
+void store_id(std::uint8_t* at, const Uuid& id) { std::memcpy(at, id.bytes.data(), 16); }
+
+Uuid load_id(const std::uint8_t* at) {
+  Uuid id;
+  std::memcpy(id.bytes.data(), at, 16);
+  return id;
+}
+
+}  // namespace
+
+std::size_t record_size(const EventView& e) {
+  return kRecordHeaderBytes + e.tenant.size() + e.stream.size() + e.type.size() + e.actor.size() +
+         e.command_id.size() + e.payload.size();
+}
+
+void RecordEncoder::encode(const EventView& e, std::span<const std::uint8_t, kSaltBytes> salt,
+                           std::span<std::uint8_t> out) {
+  std::uint8_t* const at = out.data();
+  store<std::uint32_t>(at + kSize, out.size());
+  std::memcpy(at + kSalt, salt.data(), kSaltBytes);
+  at[kLayout] = kRecordLayout;
+  at[kContent] = static_cast<std::uint8_t>(e.content_type);
+  store<std::uint16_t>(at + kSchema, e.schema);
+  store<std::uint32_t>(at + kPayloadLength, e.payload.size());
+  store<std::uint64_t>(at + kPosition, e.position);
+  store<std::int64_t>(at + kTime, e.time);
+  store<std::uint64_t>(at + kVersion, e.version);
+  store_id(at + kId, e.id);
+  store_id(at + kCausation, e.causation);
+  store_id(at + kCorrelation, e.correlation);
+  const std::string_view names[kNames] = {e.tenant, e.stream, e.type, e.actor, e.command_id};
+  std::uint8_t* text = at + kRecordHeaderBytes;
+  const auto append_text = [&text](std::string_view s) {
+    if (!s.empty()) std::memcpy(text, s.data(), s.size());
+    text += s.size();
+  };
+  for (std::size_t i = 0; i < kNames; ++i) {
+    store<std::uint16_t>(at + kNameLengths + 2 * i, names[i].size());
+    append_text(names[i]);
+  }
+  std::memset(at + kReserved, 0, kRecordHeaderBytes - kReserved);
+  append_text(e.payload);
+  hash_.update(out.subspan(kSalt));
+  const Digest commitment = hash_.finish();
+  std::memcpy(at + kCommitment, commitment.bytes.data(), commitment.bytes.size());
+  store<std::uint32_t>(at + kCrc, crc32c(out.subspan(kSize)));
+}
+
+void RecordEncoder::append(const EventView& event, std::span<const std::uint8_t, kSaltBytes> salt,
+                           std::vector<std::uint8_t>& buffer) {
+  const std::size_t before = buffer.size();
+  buffer.resize(before + record_size(event));
+  encode(event, salt, std::span(buffer).subspan(before));
+}
+
+const char* decode_record(Bytes record, EventView& e) {
+  if (record.size() < kRecordHeaderBytes) return "it is shorter than a record's header";
+  const std::uint8_t* const at = record.data();
+  if (load<std::uint32_t>(at + kSize) != record.size()) return "its size field does not fit";
+  if (load<std::uint32_t>(at + kCrc) != crc32c(record.subspan(kSize)))
+    return "its checksum does not match";
+  if (at[kLayout] != kRecordLayout) return "its layout version is unknown";
+  if (at[kContent] > static_cast<std::uint8_t>(ContentType::columns))
+    return "its content type is unknown";
+  for (std::size_t i = kReserved; i < kRecordHeaderBytes; ++i)
+    if (at[i] != 0) return "its reserved bytes are not zero";
+  std::size_t lengths[kNames], total = kRecordHeaderBytes;
+  for (std::size_t i = 0; i < kNames; ++i)
+    total += lengths[i] = load<std::uint16_t>(at + kNameLengths + 2 * i);
+  const std::size_t payload_length = load<std::uint32_t>(at + kPayloadLength);
+  if (total + payload_length != record.size()) return "its lengths do not add up to its size";
+
+  const char* text = reinterpret_cast<const char*>(at) + kRecordHeaderBytes;
+  const auto take = [&text](std::size_t length) {
+    const std::string_view view(text, length);
+    text += length;
+    return view;
+  };
+  e.position = load<std::uint64_t>(at + kPosition);
+  e.id = load_id(at + kId);
+  e.tenant = take(lengths[0]);
+  e.stream = take(lengths[1]);
+  e.version = load<std::uint64_t>(at + kVersion);
+  e.type = take(lengths[2]);
+  e.schema = load<std::uint16_t>(at + kSchema);
+  e.actor = take(lengths[3]);
+  e.time = load<std::int64_t>(at + kTime);
+  e.causation = load_id(at + kCausation);
+  e.correlation = load_id(at + kCorrelation);
+  e.command_id = take(lengths[4]);
+  e.content_type = static_cast<ContentType>(at[kContent]);
+  e.payload = take(payload_length);
+  return nullptr;
+}
+
+Expected<EventView> decode_record(Bytes record) {
+  EventView event;
+  if (const char* why = decode_record(record, event))
+    return Error{ErrorCode::corrupt, std::string("The record is damaged: ") + why + "."};
+  return event;
+}
+
+Digest record_commitment(Bytes record) {
+  Digest digest;
+  std::memcpy(digest.bytes.data(), record.data() + kCommitment, digest.bytes.size());
+  return digest;
+}
+
+Bytes record_salted_body(Bytes record) { return record.subspan(kSalt); }
+
+}  // namespace mlforge::storage

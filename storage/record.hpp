@@ -1,0 +1,50 @@
+// The layout of one event on disk: docs/record-format.md. Little-endian, checked, read without a
+// copy.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "events/envelope.hpp"
+#include "events/error.hpp"
+#include "storage/digest.hpp"
+
+namespace mlforge::storage {
+
+inline constexpr std::uint8_t kRecordLayout = 1;
+inline constexpr std::size_t kRecordHeaderBytes = 152;
+inline constexpr std::size_t kSaltBytes = 16;
+inline constexpr std::size_t kMaxNameBytes = 65535;  // tenant, stream, type, actor, command id
+
+// Bytes of the record that encode() makes of `event`. Names over kMaxNameBytes are the caller's
+// mistake.
+std::size_t record_size(const EventView& event);
+
+// Encodes events. Holds a hash context, so one encoder a thread; encode() allocates nothing.
+class RecordEncoder {
+ public:
+  // Fills `out`, which has record_size(event) bytes.
+  void encode(const EventView& event, std::span<const std::uint8_t, kSaltBytes> salt,
+              std::span<std::uint8_t> out);
+  // Appends the record to `buffer`.
+  void append(const EventView& event, std::span<const std::uint8_t, kSaltBytes> salt,
+              std::vector<std::uint8_t>& buffer);
+
+ private:
+  Sha256 hash_;
+};
+
+// Checks size, CRC, layout, lengths and reserved bytes, then fills `event` with views into
+// `record`. Answers null, or why the record is refused (`event` is then unspecified). Never reads
+// outside of `record`; allocates nothing. Any thread.
+const char* decode_record(Bytes record, EventView& event);
+
+// The same as an Expected: `corrupt` says why.
+Expected<EventView> decode_record(Bytes record);
+
+// Parts of a record that decode_record() has accepted.
+Digest record_commitment(Bytes record);  // the leaf of the Merkle tree
+Bytes record_salted_body(Bytes record);  // what the commitment is the SHA-256 of
+
+}  // namespace mlforge::storage

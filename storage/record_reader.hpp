@@ -1,0 +1,45 @@
+// Reads records out of the log's environment, checking each. Any thread; many at the same time.
+#pragma once
+#include <functional>
+#include <vector>
+
+#include "storage/lmdb_env.hpp"
+#include "storage/record.hpp"
+#include "storage/stream_key.hpp"
+
+namespace mlforge::storage {
+
+Error damaged_record(Position position, std::string_view why);
+
+class RecordReader {
+ public:
+  RecordReader(MDB_env* env, MDB_dbi records) : env_(env), records_(records) {}
+
+  // Visits positions [from, from + limit) up to `head`; false stops. Answers the last one visited
+  // (0: none). The read transaction is renewed every few thousand events, so that a slow visitor
+  // does not keep old pages alive.
+  using Visit = std::function<bool(Bytes, const EventView&)>;
+  Expected<Position> visit(Position from, std::uint64_t limit, Position head,
+                           const Visit& visit) const;
+
+  // Visits the given positions, which must hold the stream's versions from `version` on; false
+  // stops.
+  Status visit_stream(StreamName stream, std::uint64_t version,
+                      const std::vector<Position>& positions,
+                      const std::function<bool(const EventView&)>& visit) const;
+
+  // The last position up to `head` whose time is at most `time`; 0: none, or the log cannot be
+  // read.
+  Position position_at(TimeUs time, Position head) const;
+
+ private:
+  Expected<Position> visit_page(MDB_txn* txn, Position from, Position last, const Visit& visit,
+                                bool& go_on) const;
+  // The record at `position`, checked.
+  Status find(MDB_txn* txn, Position position, EventView& event) const;
+
+  MDB_env* env_;
+  MDB_dbi records_;
+};
+
+}  // namespace mlforge::storage

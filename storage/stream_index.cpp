@@ -1,0 +1,162 @@
+#include "storage/stream_index.hpp"
+
+#include <algorithm>
+#include <tuple>
+
+#include "storage/files.hpp"
+
+namespace mlforge::storage {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kLeastMapBytes = 16 << 20;
+constexpr std::string_view kClean = "clean\n";
+constexpr std::string_view kRebuild = "rebuild\n";
+
+std::string open_state(const std::string& boot_id) { return "open " + boot_id + "\n"; }
+
+}  // namespace
+
+bool StreamIndex::is_trusted(const fs::path& folder, const std::string& boot_id) {
+  const auto state = read_small_file(folder / "STATE", 256);
+  if (!state) return false;
+  return *state == kClean || (!boot_id.empty() && *state == open_state(boot_id));
+}
+
+Expected<std::unique_ptr<StreamIndex>> StreamIndex::open(const fs::path& folder,
+                                                         const IndexIdentity& identity,
+                                                         std::size_t map_bytes) {
+  std::unique_ptr<StreamIndex> index(new StreamIndex);
+  index->folder_ = folder;
+  index->log_id_ = identity.log_id;
+  index->map_bytes_ = std::max(map_bytes, kLeastMapBytes);
+  std::error_code failed;
+  if (!is_trusted(folder, identity.boot_id)) fs::remove_all(folder, failed);
+  if (auto bad = make_folder(folder)) return *bad;
+  // The marker is on disk before the first page changes.
+  if (auto bad = write_file_durably(folder / "STATE", open_state(identity.boot_id))) return *bad;
+  if (!index->open_database()) return index;
+  if (auto bad = index->reset()) return *bad;
+  return index;
+}
+
+Status StreamIndex::reset() {
+  database_ = IndexDatabase();
+  std::error_code failed;
+  fs::remove(folder_ / "data.mdb", failed);
+  fs::remove(folder_ / "lock.mdb", failed);
+  return open_database();
+}
+
+Status StreamIndex::open_database() {
+  auto database = IndexDatabase::open(folder_, log_id_, map_bytes_, false);
+  if (!database) return database.error();
+  database_ = std::move(*database);
+  IndexDatabase::Snapshot snapshot;
+  if (const int rc = snapshot.begin(database_)) return lmdb_error(rc, "opening the index");
+  reached_ = snapshot.reached();
+  return {};
+}
+
+void StreamIndex::extend(std::span<const EventView> events) {
+  if (events.empty()) return;
+  const std::unique_lock lock(mutex_);
+  for (const EventView& event : events) {
+    const StreamName name{event.tenant, event.stream};
+    auto stream = active_.streams.find(name);
+    if (stream == active_.streams.end())
+      stream = active_.streams.try_emplace(StreamKey(name)).first;
+    stream->second.push_back(event.position);
+  }
+  active_.events += events.size();
+  active_.last = {events.back().position, events.back().id};
+}
+
+std::size_t StreamIndex::tail_events() const {
+  const std::shared_lock lock(mutex_);
+  return active_.events + (frozen_ ? frozen_->events : 0);
+}
+
+Expected<std::size_t> StreamIndex::index_some() {
+  const std::lock_guard one(indexing_);
+  {
+    const std::unique_lock lock(mutex_);
+    if (!frozen_) {  // else an earlier call failed, and it is still to be written
+      if (active_.events == 0) return std::size_t{0};
+      frozen_ = std::make_unique<Generation>(std::exchange(active_, Generation{}));
+    }
+  }
+  std::vector<IndexDatabase::Addition> additions;
+  additions.reserve(frozen_->streams.size());
+  for (const auto& [key, positions] : frozen_->streams)
+    additions.push_back({key.name(), &positions});
+  // Neighbours in the tree are written one after the other.
+  std::sort(additions.begin(), additions.end(), [](const auto& a, const auto& b) {
+    return std::tie(a.stream.tenant, a.stream.name) < std::tie(b.stream.tenant, b.stream.name);
+  });
+  if (auto bad = database_.write(additions, frozen_->last)) return *bad;
+  std::unique_ptr<Generation> done;  // freed after the lock
+  {
+    const std::unique_lock lock(mutex_);
+    done = std::move(frozen_);
+  }
+  return done->events;
+}
+
+std::vector<Position> StreamIndex::tail_positions(StreamName stream, Position after) const {
+  std::vector<Position> found;
+  const auto collect = [&](const Tail& tail) {
+    const auto positions = tail.find(stream);
+    if (positions == tail.end()) return;
+    for (const Position position : positions->second)
+      if (position > after) found.push_back(position);
+  };
+  if (frozen_) collect(frozen_->streams);
+  collect(active_.streams);
+  return found;
+}
+
+// The lock holds the tail still while the snapshot is taken: an event that is in neither does not
+// exist.
+Expected<std::uint64_t> StreamIndex::version(StreamName stream) const {
+  const std::shared_lock lock(mutex_);
+  IndexDatabase::Snapshot snapshot;
+  int rc = snapshot.begin(database_);
+  if (rc == 0) rc = snapshot.find(stream);
+  if (rc != 0) return lmdb_error(rc, "reading the index");
+  return std::uint64_t{snapshot.count() +
+                       tail_positions(stream, snapshot.reached().position).size()};
+}
+
+Status StreamIndex::positions(StreamName stream, std::uint64_t from, std::uint64_t limit,
+                              std::vector<Position>& out) const {
+  if (limit == 0) return {};
+  const std::shared_lock lock(mutex_);
+  IndexDatabase::Snapshot snapshot;
+  int rc = snapshot.begin(database_);
+  if (rc == 0) rc = snapshot.find(stream);
+  if (rc == 0)
+    rc = snapshot.visit(from, [&](Position position) {
+      out.push_back(position);
+      return --limit > 0;
+    });
+  if (rc != 0) return lmdb_error(rc, "reading the index");
+  const auto tail = tail_positions(stream, snapshot.reached().position);
+  const std::uint64_t stored = snapshot.count();
+  for (std::size_t i = from > stored ? from - stored - 1 : 0; i < tail.size() && limit > 0; ++i) {
+    out.push_back(tail[i]);
+    --limit;
+  }
+  return {};
+}
+
+Status StreamIndex::close(bool keep) {
+  if (keep) {
+    if (auto bad = database_.sync()) return bad;
+  }
+  database_ = IndexDatabase();
+  return write_file_durably(folder_ / "STATE", keep ? kClean : kRebuild);
+}
+
+}  // namespace mlforge::storage
