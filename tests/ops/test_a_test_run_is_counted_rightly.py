@@ -52,8 +52,8 @@ class RunTests(unittest.TestCase):
             add_test("good", "true") + add_test("bad", "false") +
             add_test("no broker", "sh -c \"exit 77\"", extra="SKIP_RETURN_CODE 77"), "unit")
         self.assertEqual((status, lines[-1]), (1, "1 passed, 1 failed, 1 skipped"))
-        self.assertIn("failed: unit: bad", lines)
-        self.assertIn("skipped: unit: no broker", lines)
+        self.assertIn("failed: bad (unit)", lines)
+        self.assertIn("skipped: no broker (unit)", lines)
 
     def test_a_skip_alone_is_no_failure(self):
         status, lines = self.run_tests(
@@ -63,7 +63,7 @@ class RunTests(unittest.TestCase):
     def test_a_missing_program_is_a_failure(self):
         status, lines = self.run_tests(add_test("good", "true") + add_test("absent", "/no/such/program"), "unit")
         self.assertEqual((status, lines[-1]), (1, "1 passed, 1 failed, 0 skipped"))
-        self.assertIn("failed: unit: absent", lines)
+        self.assertIn("failed: absent (unit)", lines)
 
     def test_a_timeout_is_a_failure(self):
         status, lines = self.run_tests(add_test("slow", "cat /dev/zero", extra="TIMEOUT 0.2"), "unit")
@@ -75,7 +75,7 @@ class RunTests(unittest.TestCase):
                   'add_custom_target(test_small COMMAND true)\n')
         status, lines = self.run_tests(broken + add_test("a", "true"), "unit", "asan")
         self.assertEqual((status, lines[-1]), (1, "1 passed, 1 failed, 0 skipped"))
-        self.assertIn("failed: unit: the build of preset release", lines)
+        self.assertIn("failed: the build of preset release (unit)", lines)
 
     def test_a_stage_without_tests_is_a_failure(self):
         status, lines = self.run_tests(add_test("a", "true"), "e2e")
