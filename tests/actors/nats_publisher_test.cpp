@@ -1,0 +1,204 @@
+// The broadcaster against the real nats-server.
+#include "actors/nats_publisher.hpp"
+
+#include <signal.h>
+
+#include <catch2/catch.hpp>
+#include <map>
+#include <mutex>
+
+#include "nats_test_log.hpp"
+#include "nats_test_support.hpp"
+
+namespace mlforge::actors::test {
+namespace {
+
+namespace fs = std::filesystem;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr auto kLong = seconds(120);
+
+// Positions 1, 2, ..., last, each once.
+bool gapless(const std::vector<Received>& messages, Position last) {
+  Position expected = 0;
+  for (const auto& m : messages)
+    if (m.position != ++expected) return false;
+  return expected == last;
+}
+
+void kill_nats(const ManagedNats& nats) {
+  const auto pid = nats.status().pid;
+  const auto restarts = nats.status().restarts;
+  REQUIRE(pid > 0);
+  REQUIRE(::kill(pid, SIGKILL) == 0);
+  REQUIRE(eventually([&] { return nats.status().restarts > restarts && nats.status().ready; }));
+}
+
+}  // namespace
+
+TEST_CASE("nats publisher: events arrive in order with their headers", "[nats][broker]") {
+  if (skipped_without_nats("nats publisher: events arrive in order with their headers")) return;
+  TempFolder folder;
+  TestLog log;
+  const auto nats = start_nats(folder.path / "nats");
+  NatsPublisher publisher(log.log, publisher_options(*nats, folder.path));
+  publisher.notify(log.grow(1000));
+  REQUIRE(publisher.wait_published(1000, kLong));
+  const auto messages = consume(nats->url(), 1000, true);
+  REQUIRE(gapless(messages, 1000));
+  const auto& m = messages[499];
+  CHECK(m.subject == "mlforge.default.run.metrics_logged");
+  CHECK(m.body == R"({"value":1})");
+  const std::map<std::string, std::string> headers(m.headers.begin(), m.headers.end());
+  CHECK(headers.at("ce-specversion") == "1.0");
+  CHECK(headers.at("ce-id") == to_string(test_id(1, 500)));
+  CHECK(headers.at("Nats-Msg-Id") == headers.at("ce-id"));
+  CHECK(headers.at("ce-source") == "mlforge/" + to_string(log.log.log_id()));
+  CHECK(headers.at("ce-type") == "run.metrics_logged");
+  CHECK(headers.at("ce-subject") == "run/3");
+  CHECK(headers.at("ce-datacontenttype") == "application/json");
+  CHECK(headers.at("Mlforge-Position") == "500");
+  CHECK(headers.at("Mlforge-Version") == "72");
+  const auto status = publisher.status();
+  CHECK(status.connected);
+  CHECK(status.lag == 0);
+  CHECK(to_string(status) == "live at 1000 of 1000");
+}
+
+TEST_CASE("nats publisher: the broker is killed again and again in mid-load", "[nats][broker]") {
+  if (skipped_without_nats("nats publisher: the broker is killed again and again in mid-load"))
+    return;
+  TempFolder folder;
+  TestLog log;
+  const auto nats = start_nats(folder.path / "nats");
+  NatsPublisher publisher(log.log, publisher_options(*nats, folder.path));
+  const LiveConsumer consumer([&] { return nats->url(); });
+  for (int round = 0; round < 4; ++round) {
+    const auto before = log.log.head();
+    publisher.notify(log.grow(20000));
+    REQUIRE(publisher.wait_published(before + 2000, kLong));  // in the middle of it
+    kill_nats(*nats);
+  }
+  publisher.notify(log.grow(10));
+  const auto head = log.log.head();
+  REQUIRE(publisher.wait_published(head, kLong));
+  REQUIRE(gapless(consume(nats->url(), head), head));
+  REQUIRE(eventually([&] {
+    const auto seen = consumer.positions();
+    return !seen.empty() && seen.back() == head;
+  }));
+  CHECK(publisher.status().connects >= 5);
+}
+
+TEST_CASE("nats publisher: a broker that lost its acknowledged tail gets it again",
+          "[nats][broker]") {
+  if (skipped_without_nats(
+          "nats publisher: a broker that lost its acknowledged tail gets it again"))
+    return;
+  TempFolder folder;
+  TestLog log;
+  auto nats = start_nats(folder.path / "nats");
+  std::mutex mutex;
+  std::string url = nats->url();
+  auto options = publisher_options(*nats, folder.path);
+  options.url = [&] {
+    const std::lock_guard lock(mutex);
+    return url;
+  };
+  const auto restart = [&](const std::function<void()>& meanwhile) {
+    nats.reset();
+    meanwhile();
+    nats = start_nats(folder.path / "nats");
+    const std::lock_guard lock(mutex);
+    url = nats->url();
+  };
+  NatsPublisher publisher(log.log, std::move(options));
+  publisher.notify(log.grow(500));
+  REQUIRE(publisher.wait_published(500, kLong));
+  const auto store = folder.path / "nats" / "jetstream";
+  const auto copy = folder.path / "copy";
+  restart([&] { fs::copy(store, copy, fs::copy_options::recursive); });
+  publisher.notify(log.grow(700));
+  REQUIRE(publisher.wait_published(1200, kLong));
+  const auto connects = publisher.status().connects;
+  restart([&] {
+    fs::remove_all(store);
+    fs::copy(copy, store, fs::copy_options::recursive);
+  });
+  REQUIRE(eventually([&] { return publisher.status().connects > connects; }));
+  publisher.notify(log.grow(3));
+  REQUIRE(publisher.wait_published(1203, kLong));
+  REQUIRE(gapless(consume(nats->url(), 1203), 1203));
+}
+
+TEST_CASE("nats publisher: an outage longer than the duplicate window", "[nats][broker]") {
+  if (skipped_without_nats("nats publisher: an outage longer than the duplicate window")) return;
+  TempFolder folder;
+  TestLog log;
+  const auto nats = start_nats(folder.path / "nats");
+  auto options = publisher_options(*nats, folder.path);
+  options.stream.duplicate_window = milliseconds(100);
+  const LiveConsumer consumer([&] { return nats->url(); });
+  {
+    NatsPublisher publisher(log.log, options);
+    publisher.notify(log.grow(20000));
+    REQUIRE(publisher.wait_published(3000, kLong));
+    kill_nats(*nats);
+  }
+  fs::remove(options.cursor_file);  // not even the hint is left
+  // The window has passed when the broker takes the same id a second time.
+  const std::vector<std::pair<std::string, std::string>> same{{"Nats-Msg-Id", "probe"}};
+  REQUIRE(publish_foreign(nats->url(), "mlforge.probe.a.b", same));
+  const auto before = stream_messages(nats->url());
+  REQUIRE(before > 3000);
+  REQUIRE(eventually([&] {
+    publish_foreign(nats->url(), "mlforge.probe.a.b", same);
+    return stream_messages(nats->url()) > before;
+  }));
+  NatsPublisher publisher(log.log, options);
+  REQUIRE(publisher.wait_published(20000, kLong));
+  auto messages = consume(nats->url(), 20000);
+  std::erase_if(messages, [](const Received& m) { return m.position == 0; });
+  REQUIRE(gapless(messages, 20000));
+}
+
+TEST_CASE("nats publisher: the stream is deleted, purged and written to by others",
+          "[nats][broker]") {
+  if (skipped_without_nats(
+          "nats publisher: the stream is deleted, purged and written to by others"))
+    return;
+  TempFolder folder;
+  TestLog log;
+  const auto nats = start_nats(folder.path / "nats");
+  NatsPublisher publisher(log.log, publisher_options(*nats, folder.path));
+  publisher.notify(log.grow(300));
+  REQUIRE(publisher.wait_published(300, kLong));
+
+  REQUIRE(publish_foreign(nats->url(), "mlforge.someone.else.here"));
+  publisher.notify(log.grow(300));
+  REQUIRE(publisher.wait_published(600, kLong));
+  auto messages = consume(nats->url(), 600);
+  REQUIRE(messages.size() == 601);
+  CHECK(messages[300].position == 0);
+  std::erase_if(messages, [](const Received& m) { return m.position == 0; });
+  CHECK(gapless(messages, 600));
+
+  REQUIRE(delete_stream(nats->url()));
+  publisher.notify(log.grow(1));
+  REQUIRE(eventually(
+      [&] { return publisher.status().resyncs >= 2 && publisher.status().published == 601; }));
+  CHECK(gapless(consume(nats->url(), 601), 601));
+
+  REQUIRE(purge_stream(nats->url()));
+  const auto connects = publisher.status().connects;
+  kill_nats(*nats);
+  REQUIRE(eventually([&] { return publisher.status().connects > connects; }));
+  publisher.notify(log.grow(9));
+  REQUIRE(publisher.wait_published(610, kLong));
+  messages = consume(nats->url(), 610);
+  CHECK(messages.size() == 9);
+  CHECK(messages.front().position == 602);
+}
+
+}  // namespace mlforge::actors::test
