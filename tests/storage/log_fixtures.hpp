@@ -3,9 +3,11 @@
 #pragma once
 #include <unistd.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <sstream>
 
 #include "storage/lmdb_log.hpp"

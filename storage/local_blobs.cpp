@@ -1,0 +1,223 @@
+// Blobs in a local folder: <tenant>/<first two digits>/<the other 62>, and tmp/ for uploads under
+// way.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+
+#include "storage/blob_store.hpp"
+#include "storage/files.hpp"
+
+namespace mlforge::storage {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kLongestTenantName = 200;
+constexpr std::size_t kVerifyBlockBytes = 1 << 20;
+
+// Lower-case letters, digits, '_' and '-' stay; every other byte becomes "%xx". So no name can
+// leave the folder, and none is "tmp", which begins with 't' like all tenants' folders do.
+std::string tenant_folder(std::string_view tenant) {
+  std::string name = "t-";
+  for (const char c : tenant) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+    name += plain ? std::string(1, c) : fmt::format("%{:02x}", static_cast<unsigned char>(c));
+  }
+  return name.size() <= kLongestTenantName ? name : "d-" + to_string(sha256(as_bytes(tenant)));
+}
+
+Error no_such_blob(const Digest& digest) {
+  return {ErrorCode::not_found, fmt::format("There is no blob {}.", to_string(digest)), "digest"};
+}
+
+class LocalWriter final : public BlobWriter {
+ public:
+  LocalWriter(File file, fs::path temporary, fs::path tenant)
+      : file_(std::move(file)), temporary_(std::move(temporary)), tenant_(std::move(tenant)) {}
+  ~LocalWriter() override { remove_temporary(); }
+
+  Status append(Bytes bytes) override {
+    if (finished_) return after_finish();
+    if (auto bad = write_all(file_, as_text(bytes), temporary_)) {
+      remove_temporary();  // its bytes are room that others need
+      return bad;
+    }
+    hash_.update(bytes);
+    bytes_ += bytes.size();
+    return {};
+  }
+
+  Expected<BlobStored> finish() override {
+    if (finished_) return after_finish();
+    BlobStored stored{hash_.finish(), bytes_, false};
+    const std::string hex = to_string(stored.digest);
+    const fs::path shard = tenant_ / hex.substr(0, 2), target = shard / hex.substr(2);
+    struct stat info {};
+    // A file of another length was damaged; the good bytes take its place.
+    stored.deduplicated =
+        ::stat(target.c_str(), &info) == 0 && static_cast<std::uint64_t>(info.st_size) == bytes_;
+    auto bad = stored.deduplicated ? Status{} : keep(shard, target);
+    remove_temporary();
+    // Even for a blob that is there already: whoever stored it may not have synced its name yet.
+    if (!bad) bad = sync_folder(shard);
+    if (bad) return *bad;
+    return stored;
+  }
+
+ private:
+  static Error after_finish() {
+    return {ErrorCode::conflict, "The upload of this blob has ended; begin a new one."};
+  }
+
+  Status keep(const fs::path& shard, const fs::path& target) {
+    if (auto bad = sync_file(file_, temporary_)) return bad;
+    if (auto bad = make_folder(tenant_)) return bad;
+    if (auto bad = make_folder(shard)) return bad;
+    if (::rename(temporary_.c_str(), target.c_str()) != 0)
+      return file_error(errno, "naming", target);
+    return {};
+  }
+
+  void remove_temporary() {
+    if (!finished_) ::unlink(temporary_.c_str());
+    finished_ = true;
+  }
+
+  File file_;
+  fs::path temporary_, tenant_;
+  Sha256 hash_;
+  std::uint64_t bytes_ = 0;
+  bool finished_ = false;
+};
+
+class LocalReader final : public BlobReader {
+ public:
+  LocalReader(File file, fs::path path, BlobRange range)
+      : file_(std::move(file)), path_(std::move(path)), range_(range) {}
+
+  std::uint64_t size() const override { return range_.length; }
+
+  Expected<std::size_t> read(std::span<std::uint8_t> out) override {
+    const std::size_t wanted = std::min<std::uint64_t>(out.size(), range_.length - done_);
+    while (wanted > 0) {
+      const ssize_t n =
+          ::pread(file_.fd(), out.data(), wanted, static_cast<off_t>(range_.offset + done_));
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return file_error(errno, "reading", path_);
+      if (n == 0) return Error{ErrorCode::corrupt, "The blob was cut short on disk."};
+      done_ += static_cast<std::uint64_t>(n);
+      return static_cast<std::size_t>(n);
+    }
+    return std::size_t{0};
+  }
+
+ private:
+  File file_;
+  fs::path path_;
+  BlobRange range_;
+  std::uint64_t done_ = 0;
+};
+
+class LocalBlobs final : public BlobStore {
+ public:
+  explicit LocalBlobs(fs::path folder) : folder_(std::move(folder)) {}
+
+  // No upload can be under way yet, so everything in tmp/ is left over.
+  Status prepare() {
+    std::error_code failed;
+    fs::remove_all(folder_ / "tmp", failed);
+    if (failed) return file_error(failed.value(), "emptying", folder_ / "tmp");
+    if (auto bad = make_folder(folder_)) return bad;
+    return make_folder(folder_ / "tmp");
+  }
+
+  Expected<std::unique_ptr<BlobWriter>> create(std::string_view tenant) override {
+    if (tenant.empty()) return no_tenant();
+    fs::path temporary = folder_ / "tmp" / std::to_string(next_temporary_.fetch_add(1));
+    auto file = File::open(temporary, O_WRONLY | O_CREAT | O_EXCL);
+    if (!file) return file.error();
+    return std::unique_ptr<BlobWriter>(
+        new LocalWriter(std::move(*file), std::move(temporary), folder_ / tenant_folder(tenant)));
+  }
+
+  Expected<std::unique_ptr<BlobReader>> open(std::string_view tenant, const Digest& digest,
+                                             BlobRange range) const override {
+    if (tenant.empty()) return no_tenant();
+    const fs::path path = path_of(tenant, digest);
+    auto file = File::open(path, O_RDONLY);
+    if (!file)
+      return file.error().code == ErrorCode::not_found ? no_such_blob(digest) : file.error();
+    struct stat info {};
+    if (::fstat(file->fd(), &info) != 0) return file_error(errno, "examining", path);
+    const auto bytes = static_cast<std::uint64_t>(info.st_size);
+    if (range.offset > bytes)
+      return Error{ErrorCode::invalid_argument,
+                   fmt::format("The range begins at byte {}, but the blob has {} bytes.",
+                               range.offset, bytes),
+                   "range"};
+    range.length = std::min(range.length, bytes - range.offset);
+    return std::unique_ptr<BlobReader>(new LocalReader(std::move(*file), path, range));
+  }
+
+  Expected<bool> exists(std::string_view tenant, const Digest& digest) const override {
+    const auto bytes = size(tenant, digest);
+    if (bytes) return true;
+    if (bytes.error().code == ErrorCode::not_found) return false;
+    return bytes.error();
+  }
+
+  Expected<std::uint64_t> size(std::string_view tenant, const Digest& digest) const override {
+    if (tenant.empty()) return no_tenant();
+    const fs::path path = path_of(tenant, digest);
+    struct stat info {};
+    if (::stat(path.c_str(), &info) == 0) return static_cast<std::uint64_t>(info.st_size);
+    if (errno == ENOENT || errno == ENOTDIR) return no_such_blob(digest);
+    return file_error(errno, "examining", path);
+  }
+
+  Status verify(std::string_view tenant, const Digest& digest) const override {
+    auto reader = open(tenant, digest, {});
+    if (!reader) return reader.error();
+    Sha256 hash;
+    std::string block(kVerifyBlockBytes, '\0');
+    const std::span<std::uint8_t> out(reinterpret_cast<std::uint8_t*>(block.data()), block.size());
+    for (;;) {
+      const auto n = (*reader)->read(out);
+      if (!n) return n.error();
+      if (*n == 0) break;
+      hash.update(out.first(*n));
+    }
+    if (hash.finish() == digest) return {};
+    return Error{ErrorCode::corrupt,
+                 fmt::format("The bytes of blob {} do not match their digest. Restore it from a "
+                             "backup or upload it again.",
+                             to_string(digest))};
+  }
+
+ private:
+  static Error no_tenant() {
+    return {ErrorCode::invalid_argument, "tenant is empty; it must name something.", "tenant"};
+  }
+  fs::path path_of(std::string_view tenant, const Digest& digest) const {
+    const std::string hex = to_string(digest);
+    return folder_ / tenant_folder(tenant) / hex.substr(0, 2) / hex.substr(2);
+  }
+
+  fs::path folder_;
+  std::atomic<std::uint64_t> next_temporary_{0};
+};
+
+}  // namespace
+
+Expected<std::unique_ptr<BlobStore>> open_local_blobs(const fs::path& folder) {
+  auto blobs = std::make_unique<LocalBlobs>(folder);
+  if (auto bad = blobs->prepare()) return *bad;
+  return std::unique_ptr<BlobStore>(std::move(blobs));
+}
+
+}  // namespace mlforge::storage
