@@ -1,7 +1,7 @@
 // What lasts longer than one answer: uploads, downloads, server-sent events, WebSockets. None of
 // them holds more than one batch in memory for a client that is slow.
 #pragma once
-#include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -73,12 +73,14 @@ enum class Flow { more, pause };
 class Upload {
  public:
   virtual ~Upload() = default;
-  // `chunk` lives until this returns `more`, or after `pause` until UploadFlow::resume. While
-  // paused the client waits.
+  // `chunk` lives until this returns `more`, or after `pause` until UploadFlow::resume or the
+  // answer; where the connection breaks meanwhile, as long as a copy of the UploadFlow is held.
+  // While paused the client waits.
   virtual Flow on_chunk(std::string_view chunk) = 0;
-  virtual void on_end() = 0;                    // the body is complete; answer now or later
-  virtual void on_abort(const Error& why) = 0;  // the client went away, was too slow, or sent too
-                                                // much; do not use `chunk` after it
+  virtual void on_end() = 0;  // the body is complete; answer now or later
+  // The client went away, was too slow, or sent too much; the object is destroyed and the Reply no
+  // longer counts.
+  virtual void on_abort(const Error& why) = 0;
 };
 
 class UploadControl {

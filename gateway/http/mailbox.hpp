@@ -1,0 +1,55 @@
+// How other threads reach the server's thread: answers and tasks are queued under one lock, and
+// however many are queued before the server looks, it is woken once.
+#pragma once
+#include "gateway/http/pch.hpp"
+#include "gateway/http/reply.hpp"
+
+namespace mlforge::http {
+
+class Connection;
+void intrusive_ptr_add_ref(Connection* c) noexcept;
+void intrusive_ptr_release(Connection* c) noexcept;
+using ConnectionRef = boost::intrusive_ptr<Connection>;
+
+class Mailbox {
+ public:
+  struct Answer {
+    ConnectionRef connection;
+    Response response;
+  };
+  using Task = std::function<void()>;
+  using Letter = std::variant<Answer, Task>;
+
+  explicit Mailbox(boost::asio::io_context& context) : context_(&context) {}
+
+  // Any thread. After close() a letter is destroyed at once, on the caller's thread.
+  void push(Letter letter);
+  void push_all(std::vector<Letter> letters);
+
+  // The server's thread.
+  void deliver();
+  void close();
+  bool on_server_thread() const { return current_ == this; }
+
+  // Marks the calling thread as the server's for the lifetime of the scope.
+  class Scope {
+   public:
+    explicit Scope(const Mailbox& box) : before_(current_) { current_ = &box; }
+    ~Scope() { current_ = before_; }
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+
+   private:
+    const Mailbox* before_;
+  };
+
+ private:
+  static thread_local const Mailbox* current_;
+
+  std::mutex mutex_;
+  boost::asio::io_context* context_;  // null once closed
+  std::vector<Letter> letters_;
+  std::vector<Letter> delivering_;  // the server's thread only; keeps its capacity
+};
+
+}  // namespace mlforge::http

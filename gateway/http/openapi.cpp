@@ -1,0 +1,170 @@
+// The OpenAPI 3.1 document, rendered from the route table.
+#include <map>
+#include <set>
+
+#include "events/json.hpp"
+#include "gateway/http/router.hpp"
+
+namespace mlforge::http {
+namespace {
+
+// Writes commas between members, so that callers only name what they write.
+class Object {
+ public:
+  explicit Object(std::string& out) : out_(out) { out_ += '{'; }
+  ~Object() { out_ += '}'; }
+  Object(const Object&) = delete;
+  Object& operator=(const Object&) = delete;
+
+  std::string& key(std::string_view name) {
+    if (!first_) out_ += ',';
+    first_ = false;
+    append_json_string(out_, name);
+    out_ += ':';
+    return out_;
+  }
+  void text(std::string_view name, std::string_view value) { append_json_string(key(name), value); }
+  void raw(std::string_view name, std::string_view json) { key(name) += json; }
+
+ private:
+  std::string& out_;
+  bool first_ = true;
+};
+
+constexpr std::string_view kErrorSchema =
+    R"({"type":"object","required":["error"],"properties":{"error":{"type":"object",)"
+    R"("required":["code","message","correlation_id"],"properties":{"code":{"type":"string"},)"
+    R"("message":{"type":"string"},"field":{"type":"string"},"correlation_id":{"type":"string"}}}}})";
+
+// "/a/{name*}" and "/a/{name}:verb" as OpenAPI writes them; gathers the names.
+std::string openapi_path(std::string_view pattern, std::vector<std::string>& names) {
+  std::string out;
+  for (std::size_t i = 0; i < pattern.size(); ++i) {
+    if (pattern[i] == '{') {
+      auto name = pattern.substr(i + 1, pattern.find('}', i) - i - 1);
+      if (name.ends_with('*')) name.remove_suffix(1);
+      names.emplace_back(name);
+    }
+    if (pattern[i] != '*') out += pattern[i];
+  }
+  return out;
+}
+
+void append_parameter(std::string& out, std::string_view name, std::string_view in,
+                      std::string_view type, bool required, std::string_view description) {
+  if (out.back() != '[') out += ',';
+  Object parameter(out);
+  parameter.text("name", name);
+  parameter.text("in", in);
+  if (required) parameter.raw("required", "true");
+  if (!description.empty()) parameter.text("description", description);
+  Object(parameter.key("schema")).text("type", type);
+}
+
+void append_content(std::string& out, std::string_view type, std::string_view schema) {
+  Object content(out);
+  Object media(content.key(type));
+  if (!schema.empty()) media.raw("schema", schema);
+}
+
+void append_responses(std::string& out, const RouteInfo& info, bool websocket) {
+  Object responses(out);
+  {
+    Object good(responses.key(websocket ? "101" : "200"));
+    const bool schema = !info.response.empty() && info.response.front() == '{';
+    good.text("description", schema || info.response.empty() ? "It went well." : info.response);
+    if (schema) append_content(good.key("content"), "application/json", info.response);
+  }
+  Object(responses.key("default")).text("$ref", "#/components/responses/Error");
+}
+
+std::string operation_id(const Route& route) {
+  std::string id;
+  for (const char c : to_string(route.method)) id += static_cast<char>(c | 0x20);
+  for (const char c : route.pattern) {
+    const bool word = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    if (word)
+      id += c;
+    else if (id.back() != '_')
+      id += '_';
+  }
+  while (id.back() == '_') id.pop_back();
+  return id;
+}
+
+void append_operation(std::string& out, const Route& route, const std::vector<std::string>& names) {
+  Object operation(out);
+  operation.text("operationId", operation_id(route));
+  if (!route.info.summary.empty()) operation.text("summary", route.info.summary);
+  if (!route.info.tag.empty()) {
+    auto& tags = operation.key("tags");
+    tags += '[';
+    append_json_string(tags, route.info.tag);
+    tags += ']';
+  }
+  if (!names.empty() || !route.info.query.empty()) {
+    auto& list = operation.key("parameters");
+    list += '[';
+    for (const auto& name : names) append_parameter(list, name, "path", "string", true, {});
+    for (const auto& q : route.info.query)
+      append_parameter(list, q.name, "query", q.type, q.required, q.description);
+    list += ']';
+  }
+  const bool upload = std::holds_alternative<UploadHandler>(route.handler);
+  if (!route.info.body.empty() || upload) {
+    Object body(operation.key("requestBody"));
+    body.raw("required", "true");
+    const bool bytes = upload && route.info.body.empty();
+    append_content(body.key("content"), bytes ? "application/octet-stream" : route.info.body_type,
+                   route.info.body);
+  }
+  append_responses(operation.key("responses"), route.info,
+                   std::holds_alternative<WebSocketHandler>(route.handler));
+}
+
+}  // namespace
+
+std::string openapi_json(const Router& router, const ApiInfo& info) {
+  std::map<std::string, std::vector<const Route*>> paths;
+  for (const auto& route : router.routes()) {
+    std::vector<std::string> names;
+    if (!route.info.hidden) paths[openapi_path(route.pattern, names)].push_back(&route);
+  }
+  std::string out;
+  {
+    Object document(out);
+    document.text("openapi", "3.1.0");
+    {
+      Object about(document.key("info"));
+      about.text("title", info.title);
+      about.text("version", info.version);
+      if (!info.description.empty()) about.text("description", info.description);
+    }
+    if (!info.server_url.empty()) {
+      document.key("servers") += '[';
+      Object(out).text("url", info.server_url);
+      out += ']';
+    }
+    {
+      Object all(document.key("paths"));
+      for (const auto& [path, routes] : paths) {
+        Object item(all.key(path));
+        for (const auto* route : routes) {
+          std::string method;
+          for (const char c : to_string(route->method)) method += static_cast<char>(c | 0x20);
+          std::vector<std::string> names;
+          openapi_path(route->pattern, names);
+          append_operation(item.key(method), *route, names);
+        }
+      }
+    }
+    Object components(document.key("components"));
+    Object responses(components.key("responses"));
+    Object error(responses.key("Error"));
+    error.text("description", "What went wrong, in the one shape of every error.");
+    append_content(error.key("content"), "application/json", kErrorSchema);
+  }
+  return out;
+}
+
+}  // namespace mlforge::http
