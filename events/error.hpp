@@ -82,8 +82,9 @@ class [[nodiscard]] Expected {
   bool has_value() const { return v_.index() == 0; }
   T& value() { return std::get<0>(v_); }
   const T& value() const { return std::get<0>(v_); }
-  T& operator*() { return *std::get_if<0>(&v_); }
-  const T& operator*() const { return *std::get_if<0>(&v_); }
+  T& operator*() & { return *std::get_if<0>(&v_); }
+  T&& operator*() && { return std::move(*std::get_if<0>(&v_)); }
+  const T& operator*() const& { return *std::get_if<0>(&v_); }
   T* operator->() { return std::get_if<0>(&v_); }
   const T* operator->() const { return std::get_if<0>(&v_); }
   Error& error() { return *std::get_if<1>(&v_); }
