@@ -1,0 +1,29 @@
+#include "projections/audit.hpp"
+#include "projections/datasets.hpp"
+#include "projections/deployments.hpp"
+#include "projections/drift.hpp"
+#include "projections/environments.hpp"
+#include "projections/metrics.hpp"
+#include "projections/models.hpp"
+#include "projections/pipelines.hpp"
+#include "projections/runs.hpp"
+
+namespace mlforge::projections {
+namespace {
+
+template <class... P>
+std::vector<std::unique_ptr<Projection>> make() {
+  std::vector<std::unique_ptr<Projection>> all;
+  (all.push_back(std::make_unique<P>()), ...);
+  return all;
+}
+
+}  // namespace
+
+std::vector<std::unique_ptr<Projection>> all_projections() {
+  return make<RunsProjection, MetricsProjection, DatasetsProjection, ModelsProjection,
+              PipelinesProjection, EnvironmentsProjection, DeploymentsProjection, DriftProjection,
+              AuditProjection>();
+}
+
+}  // namespace mlforge::projections

@@ -1,0 +1,202 @@
+#include "projections/audit.hpp"
+
+#include <fmt/format.h>
+
+namespace mlforge::projections {
+namespace {
+
+std::string because(const std::string& reason) { return reason.empty() ? "" : ": " + reason; }
+
+std::string names(const Texts& texts) {
+  std::string out;
+  for (const auto& [key, value] : texts) {
+    if (out.size() > 200) return out + ", ...";
+    out += out.empty() ? key : ", " + key;
+  }
+  return out;
+}
+
+std::string names(const std::vector<std::string>& all) {
+  Texts texts;
+  for (const auto& each : all) texts.emplace(each, "");
+  return names(texts);
+}
+
+std::size_t failed_checks(const std::vector<Check>& checks) {
+  std::size_t count = 0;
+  for (const auto& each : checks) count += !each.passed;
+  return count;
+}
+
+// One overload per event and none for all, so that an event without a sentence does not compile.
+struct Sentence {
+  std::string_view name;
+
+  std::string operator()(const DatasetCreated& e) const {
+    return fmt::format("Dataset '{}' was created{}.", e.name,
+                       e.source.empty() ? "" : ", from " + e.source);
+  }
+  std::string operator()(const DatasetFileStaged& e) const {
+    return fmt::format("File '{}' ({} bytes) was staged in dataset '{}'.", e.path, e.bytes, name);
+  }
+  std::string operator()(const DatasetFileUnstaged& e) const {
+    return fmt::format("File '{}' was taken out of what is staged in dataset '{}'.", e.path, name);
+  }
+  std::string operator()(const DatasetCommitted& e) const {
+    return fmt::format("Version {} of dataset '{}' was committed with {} files{}.", e.version, name,
+                       e.files.size(), because(e.message));
+  }
+  std::string operator()(const DatasetValidated& e) const {
+    return fmt::format(
+        "Version {} of dataset '{}' ({} rows, {} columns) {} validation: {} of {} "
+        "checks failed.",
+        e.version, name, e.rows, e.columns, e.passed ? "passed" : "did not pass",
+        failed_checks(e.checks), e.checks.size());
+  }
+  std::string operator()(const ExperimentCreated& e) const {
+    return fmt::format("Experiment '{}' was created with id {}.", e.name, e.experiment_id);
+  }
+  std::string operator()(const RunStarted& e) const {
+    return fmt::format("Run '{}' was started in experiment {}{}.",
+                       e.name.empty() ? e.run_id : e.name, e.experiment_id,
+                       e.step.empty() ? "" : " by pipeline step '" + e.step + "'");
+  }
+  std::string operator()(const RunParamsLogged& e) const {
+    return fmt::format("Run '{}' logged params: {}.", name, names(e.params));
+  }
+  std::string operator()(const RunTagsSet& e) const {
+    return fmt::format("Run '{}' got tags: {}.", name, names(e.tags));
+  }
+  std::string operator()(const RunMetricsLogged& e) const {
+    return fmt::format("Run '{}' logged {} metrics.", name, e.keys.size());
+  }
+  std::string operator()(const RunArtifactLogged& e) const {
+    return fmt::format("Run '{}' logged artifact '{}' ({} bytes).", name, e.path, e.bytes);
+  }
+  std::string operator()(const RunInputLogged& e) const {
+    return fmt::format("Run '{}' reads version {} of dataset '{}'.", name, e.version, e.dataset);
+  }
+  std::string operator()(const RunEnded& e) const {
+    return fmt::format("Run '{}' ended as {}.", name, e.status);
+  }
+  std::string operator()(const ModelRegistered& e) const {
+    return fmt::format("Model '{}' was registered.", e.name);
+  }
+  std::string operator()(const ModelVersionCreated& e) const {
+    return fmt::format("Version {} of model '{}' was created{}.", e.version, name,
+                       e.run_id.empty() ? "" : " from run '" + e.run_id + "'");
+  }
+  std::string operator()(const ModelGateEvaluated& e) const {
+    return fmt::format("Version {} of model '{}' {} its gate: {} of {} checks failed.", e.version,
+                       name, e.passed ? "passed" : "did not pass", failed_checks(e.checks),
+                       e.checks.size());
+  }
+  std::string operator()(const ModelStageChanged& e) const {
+    return fmt::format("Version {} of model '{}' moved from {} to {}{}.", e.version, name, e.from,
+                       e.to, because(e.reason));
+  }
+  std::string operator()(const ModelAliasSet& e) const {
+    return fmt::format("Alias '{}' of model '{}' was set to version {}{}{}.", e.alias, name,
+                       e.version, e.previous ? fmt::format(" (before: {})", e.previous) : "",
+                       because(e.reason));
+  }
+  std::string operator()(const ModelAliasRemoved& e) const {
+    return fmt::format("Alias '{}' was taken from version {} of model '{}'{}.", e.alias, e.previous,
+                       name, because(e.reason));
+  }
+  std::string operator()(const ModelPromotionDecided& e) const {
+    return fmt::format(
+        "The promotion of version {} of model '{}' was {}: {} {} against {} of "
+        "version {}, required delta {}{}.",
+        e.version, name, e.approved ? "approved" : "refused", e.metric, e.challenger_value,
+        e.champion_value, e.champion, e.required_delta, because(e.reason));
+  }
+  std::string operator()(const PipelineDefined& e) const {
+    return fmt::format("Version {} of pipeline '{}' was defined with {} steps.", e.version, e.name,
+                       e.steps.size());
+  }
+  std::string operator()(const PipelineRunStarted& e) const {
+    return fmt::format("A run of pipeline '{}' was started by {}.", e.pipeline, e.trigger);
+  }
+  std::string operator()(const PipelineStepStarted& e) const {
+    return fmt::format("Step '{}' of pipeline run '{}' was started.", e.step, name);
+  }
+  std::string operator()(const PipelineStepCompleted& e) const {
+    if (e.cached)
+      return fmt::format("Step '{}' of pipeline run '{}' was taken from pipeline run '{}'.", e.step,
+                         name, e.cached_from);
+    return fmt::format("Step '{}' of pipeline run '{}' completed in {:.3f} s.", e.step, name,
+                       e.seconds);
+  }
+  std::string operator()(const PipelineStepFailed& e) const {
+    return fmt::format("Step '{}' of pipeline run '{}' failed{}.", e.step, name, because(e.error));
+  }
+  std::string operator()(const PipelineRunEnded& e) const {
+    return fmt::format("Pipeline run '{}' {}: {} steps run, {} cached.", name, e.status,
+                       e.steps_run, e.steps_cached);
+  }
+  std::string operator()(const EnvironmentCaptured& e) const {
+    return fmt::format("Environment '{}' was captured with {} facts.", e.name, e.facts.size());
+  }
+  std::string operator()(const EndpointCreated& e) const {
+    return fmt::format(
+        "Endpoint '{}' was created for model '{}', {} basis points to the "
+        "challenger.",
+        e.name, e.model, e.canary_bp);
+  }
+  std::string operator()(const EndpointSplitChanged& e) const {
+    return fmt::format(
+        "The challenger's share at endpoint '{}' changed from {} to {} basis "
+        "points{}.",
+        name, e.from_bp, e.to_bp, because(e.reason));
+  }
+  std::string operator()(const EndpointVersionActivated& e) const {
+    if (e.version == 0) return fmt::format("Endpoint '{}' serves no {} any more.", name, e.route);
+    return fmt::format("Endpoint '{}' serves version {} as {}.", name, e.version, e.route);
+  }
+  std::string operator()(const PredictionsLogged& e) const {
+    return fmt::format("Endpoint '{}' answered {} predictions.", name, e.request_ids.size());
+  }
+  std::string operator()(const DriftReported& e) const {
+    return fmt::format("Drift over {} predictions of endpoint '{}' is '{}'.", e.predictions, name,
+                       e.severity);
+  }
+  std::string operator()(const DriftAlertRaised& e) const {
+    return fmt::format("Endpoint '{}' raised a drift alert: PSI {:.4f} over {} on {}.", name,
+                       e.worst_psi, e.psi_threshold, names(e.features));
+  }
+  std::string operator()(const RetrainingTriggered& e) const {
+    return fmt::format("Drift at endpoint '{}' started pipeline '{}' as run '{}'.", name,
+                       e.pipeline, e.pipeline_run_id);
+  }
+  std::string operator()(const UnknownEvent& e) const {
+    return fmt::format("An event '{}' of schema {} that this program does not know.", e.type,
+                       e.schema);
+  }
+};
+
+}  // namespace
+
+std::string summarize(std::string_view name, const Event& event) {
+  return std::visit(Sentence{name}, event);
+}
+
+void AuditProjection::apply(ViewWriter& view, const EventView& e, const Event& event) {
+  if (std::holds_alternative<RunMetricsLogged>(event) ||
+      std::holds_alternative<PredictionsLogged>(event))
+    return;
+  const AuditRow row{.position = e.position,
+                     .time = format_time(e.time),
+                     .actor = std::string(e.actor),
+                     .type = std::string(e.type),
+                     .stream = std::string(e.stream),
+                     .event_id = to_string(e.id),
+                     .causation_id = e.causation.is_nil() ? "" : to_string(e.causation),
+                     .correlation_id = e.correlation.is_nil() ? "" : to_string(e.correlation),
+                     .summary = summarize(entity(e.stream), event)};
+  const std::string order = descending(e.position);
+  view.put_plain(view_key(kName, e.tenant, "event", order), to_json(row));
+  view.put_plain(view_key(kName, e.tenant, "stream", e.stream, order), order);
+}
+
+}  // namespace mlforge::projections

@@ -1,0 +1,71 @@
+#include "projections/deployments.hpp"
+
+#include <algorithm>
+
+namespace mlforge::projections {
+namespace {
+
+template <class Change>
+void update(ViewWriter& view, const EventView& e, Change&& change) {
+  update_row<EndpointRow>(
+      view, view_key(DeploymentsProjection::kName, e.tenant, "endpoint", entity(e.stream)),
+      e.position, change);
+}
+
+void count(ViewWriter& view, const EventView& e, const std::string& name, std::uint64_t more) {
+  if (more == 0) return;
+  const Series<CountPoint>::Id id{e.tenant, entity(e.stream), name};
+  std::string& tail = kCountSeries.open(view, id);
+  const std::uint64_t before = kCountSeries.best(tail).value_or(CountPoint{}).total;
+  kCountSeries.append(view, id, tail, {e.position, before + more});
+}
+
+}  // namespace
+
+void DeploymentsProjection::on(ViewWriter& view, const EventView& e, const EndpointCreated& event) {
+  store_row(view, view_key(kName, e.tenant, "endpoint", entity(e.stream)),
+            EndpointRow{.name = event.name,
+                        .model = event.model,
+                        .experiment_id = event.experiment_id,
+                        .canary_bp = event.canary_bp,
+                        .unit = event.unit,
+                        .retrain_pipeline = event.retrain_pipeline,
+                        .drift_window = event.drift_window,
+                        .psi_threshold = event.psi_threshold,
+                        .ks_pvalue_threshold = event.ks_pvalue_threshold,
+                        .created_time = format_time(e.time),
+                        .actor = std::string(e.actor)},
+            e.position);
+}
+
+void DeploymentsProjection::on(ViewWriter& view, const EventView& e,
+                               const EndpointSplitChanged& event) {
+  update(view, e, [&](EndpointRow& row) { row.canary_bp = event.to_bp; });
+}
+
+void DeploymentsProjection::on(ViewWriter& view, const EventView& e,
+                               const EndpointVersionActivated& event) {
+  update(view, e, [&](EndpointRow& row) {
+    if (event.version == 0)
+      row.active.erase(event.route);
+    else
+      row.active[event.route] = event.version;
+  });
+}
+
+void DeploymentsProjection::on(ViewWriter& view, const EventView& e,
+                               const PredictionsLogged& event) {
+  const std::size_t n = std::min(event.versions.size(), event.challenger.size());
+  std::map<std::int64_t, std::uint64_t> by_version;
+  std::uint64_t challenger = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    ++by_version[event.versions[i]];
+    challenger += event.challenger[i] != 0;
+  }
+  for (const auto& [version, answers] : by_version)
+    count(view, e, "version:" + std::to_string(version), answers);
+  count(view, e, "route:challenger", challenger);
+  count(view, e, "route:champion", n - challenger);
+}
+
+}  // namespace mlforge::projections

@@ -1,0 +1,88 @@
+#include "projections/models.hpp"
+
+#include <algorithm>
+
+namespace mlforge::projections {
+namespace {
+
+template <class Change>
+void update_model(ViewWriter& view, const EventView& e, Change&& change) {
+  update_row<ModelRow>(view, view_key(ModelsProjection::kName, e.tenant, "model", entity(e.stream)),
+                       e.position, change);
+}
+
+std::string version_row_key(const EventView& e, std::uint64_t version) {
+  return view_key(ModelsProjection::kName, e.tenant, "version", entity(e.stream),
+                  ascending(version));
+}
+
+template <class Change>
+void update_version(ViewWriter& view, const EventView& e, std::uint64_t version, Change&& change) {
+  update_row<ModelVersionRow>(view, version_row_key(e, version), e.position, change);
+}
+
+void drop_alias(ViewWriter& view, const EventView& e, std::uint64_t version,
+                const std::string& alias) {
+  if (version == 0) return;
+  update_version(view, e, version, [&](ModelVersionRow& row) { std::erase(row.aliases, alias); });
+}
+
+}  // namespace
+
+void ModelsProjection::on(ViewWriter& view, const EventView& e, const ModelRegistered& event) {
+  store_row(view, view_key(kName, e.tenant, "model", entity(e.stream)),
+            ModelRow{.name = event.name,
+                     .description = event.description,
+                     .created_time = format_time(e.time),
+                     .actor = std::string(e.actor)},
+            e.position);
+}
+
+void ModelsProjection::on(ViewWriter& view, const EventView& e, const ModelVersionCreated& event) {
+  update_model(view, e, [&](ModelRow& row) { row.latest_version = event.version; });
+  store_row(view, version_row_key(e, event.version),
+            ModelVersionRow{.model = std::string(entity(e.stream)),
+                            .version = event.version,
+                            .stage = "None",
+                            .run_id = event.run_id,
+                            .pipeline_run_id = event.pipeline_run_id,
+                            .dataset = event.dataset,
+                            .dataset_version = event.dataset_version,
+                            .artifacts = event.artifacts,
+                            .metrics = event.metrics,
+                            .params = event.params,
+                            .created_time = format_time(e.time),
+                            .actor = std::string(e.actor)},
+            e.position);
+}
+
+void ModelsProjection::on(ViewWriter& view, const EventView& e, const ModelGateEvaluated& event) {
+  update_version(view, e, event.version, [&](ModelVersionRow& row) {
+    row.gate = GateRow{event.passed, event.checks, format_time(e.time)};
+  });
+}
+
+void ModelsProjection::on(ViewWriter& view, const EventView& e, const ModelStageChanged& event) {
+  update_version(view, e, event.version, [&](ModelVersionRow& row) { row.stage = event.to; });
+}
+
+void ModelsProjection::on(ViewWriter& view, const EventView& e, const ModelAliasSet& event) {
+  update_model(view, e, [&](ModelRow& row) { row.aliases[event.alias] = event.version; });
+  drop_alias(view, e, event.previous, event.alias);
+  update_version(view, e, event.version, [&](ModelVersionRow& row) {
+    const auto at = std::lower_bound(row.aliases.begin(), row.aliases.end(), event.alias);
+    if (at == row.aliases.end() || *at != event.alias) row.aliases.insert(at, event.alias);
+  });
+}
+
+void ModelsProjection::on(ViewWriter& view, const EventView& e, const ModelAliasRemoved& event) {
+  update_model(view, e, [&](ModelRow& row) { row.aliases.erase(event.alias); });
+  drop_alias(view, e, event.previous, event.alias);
+}
+
+void ModelsProjection::on(ViewWriter& view, const EventView& e,
+                          const ModelPromotionDecided& event) {
+  update_version(view, e, event.version, [&](ModelVersionRow& row) { row.decision = event; });
+}
+
+}  // namespace mlforge::projections

@@ -1,0 +1,86 @@
+// What a projection is: a fold of the log into rows, one event at a time.
+#pragma once
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "events/event_codec.hpp"
+#include "projections/view_key.hpp"
+#include "projections/view_writer.hpp"
+
+namespace mlforge::projections {
+
+// apply() must depend on nothing but the events so far: the same log gives the same rows, however
+// it is cut into batches. It may throw where a row contradicts the log; the engine then stops this
+// projection before that event, and no other.
+class Projection {
+ public:
+  virtual ~Projection() = default;
+  // First part of all its keys; never changes.
+  virtual std::string_view name() const = 0;
+  // Of the code: another number than that of the stored rows rebuilds them. Never 0.
+  virtual std::uint32_t version() const = 0;
+  virtual void apply(ViewWriter& view, const EventView& envelope, const Event& event) = 0;
+};
+
+// A projection P names itself (kName, kVersion) and says what it wants to see by overloads
+// on(ViewWriter&, const EventView&, const <event>&); the other events pass it by.
+template <class P>
+class Dispatch : public Projection {
+ public:
+  std::string_view name() const final { return P::kName; }
+  std::uint32_t version() const final { return P::kVersion; }
+  void apply(ViewWriter& view, const EventView& envelope, const Event& event) final {
+    std::visit(
+        [&](const auto& e) {
+          if constexpr (requires(P & p) { p.on(view, envelope, e); })
+            static_cast<P*>(this)->on(view, envelope, e);
+        },
+        event);
+  }
+};
+
+// Every projection of mlforge, fresh.
+std::vector<std::unique_ptr<Projection>> all_projections();
+
+// "adult" of stream "dataset/adult".
+inline std::string_view entity(std::string_view stream) {
+  return stream.substr(stream.find('/') + 1);
+}
+
+// RFC 3339; empty for 0, which means that it has not happened.
+inline std::string time_text(TimeUs time) { return time == 0 ? std::string() : format_time(time); }
+
+// A versioned row that is a struct with fields(), stored as JSON. load_row throws where the stored
+// text is not such a row.
+template <class R>
+R parse_row(std::string_view text) {
+  auto row = from_json<R>(text, Unknown::skip);
+  if (!row) throw std::runtime_error("a stored row does not decode: " + row.error().message);
+  return std::move(*row);
+}
+
+template <class R>
+std::optional<R> load_row(ViewWriter& view, std::string_view key) {
+  const auto text = view.get(key);
+  return text ? std::optional<R>(parse_row<R>(*text)) : std::nullopt;
+}
+
+template <class R>
+void store_row(ViewWriter& view, std::string_view key, const R& row, Position position) {
+  view.put(key, to_json(row), position);
+}
+
+// Changes a row in place by `change`; an entity that this view has never seen stays unseen.
+template <class R, class Change>
+void update_row(ViewWriter& view, std::string_view key, Position position, Change&& change) {
+  if (auto row = load_row<R>(view, key)) {
+    change(*row);
+    store_row(view, key, *row, position);
+  }
+}
+
+}  // namespace mlforge::projections

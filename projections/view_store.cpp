@@ -1,0 +1,93 @@
+#include "projections/view_store.hpp"
+
+#include <system_error>
+
+#include "storage/files.hpp"
+
+namespace mlforge::projections {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string machine_boot_id() {
+  auto text = storage::read_small_file("/proc/sys/kernel/random/boot_id");
+  if (!text) return "unknown";
+  while (!text->empty() && static_cast<unsigned char>(text->back()) <= ' ') text->pop_back();
+  return *text;
+}
+
+// Whether pages may be lost: the last process did not close, and the kernel that held its pages is
+// gone. No state file means a new folder, or one that broke while it was made.
+bool may_be_torn(const fs::path& folder, const std::string& boot_id) {
+  const auto state = storage::read_small_file(folder / "state");
+  if (!state) return true;
+  return !state->ends_with(" clean") && *state != boot_id + " open";
+}
+
+Status remove_database(const fs::path& folder, bool& removed) {
+  for (const char* name : {"data.mdb", "lock.mdb"}) {
+    std::error_code code;
+    if (fs::remove(folder / name, code)) removed = true;
+    if (code) return storage::file_error(code.value(), "deleting", folder / name);
+  }
+  return {};
+}
+
+}  // namespace
+
+Expected<std::unique_ptr<ViewStore>> ViewStore::open(const fs::path& folder,
+                                                     const ViewStoreOptions& options) {
+  std::unique_ptr<ViewStore> store(new ViewStore);
+  store->folder_ = folder;
+  store->boot_id_ = options.boot_id.empty() ? machine_boot_id() : options.boot_id;
+  if (auto bad = storage::make_folder(folder)) return *bad;
+  if (may_be_torn(folder, store->boot_id_))
+    if (auto bad = remove_database(folder, store->discarded_)) return *bad;
+  if (auto bad = store->write_state("open")) return *bad;
+  auto env = storage::Env::open(folder.string(), {.map_bytes = options.map_bytes,
+                                                  .flags = MDB_NOSYNC,
+                                                  .databases = 4,
+                                                  .readers = options.readers});
+  if (!env) return env.error();
+  store->env_ = std::move(*env);
+  if (auto bad = store->open_tables()) return *bad;
+  return store;
+}
+
+Status ViewStore::open_tables() {
+  storage::Txn txn;
+  int rc = txn.begin(env_.get(), 0);
+  const std::pair<const char*, MDB_dbi*> tables[] = {{"meta", &tables_.meta},
+                                                     {"current", &tables_.current},
+                                                     {"history", &tables_.history},
+                                                     {"plain", &tables_.plain}};
+  for (const auto& [name, table] : tables)
+    if (rc == 0) rc = mdb_dbi_open(txn.get(), name, MDB_CREATE, table);
+  if (rc == 0) rc = txn.commit();
+  if (rc != 0) return storage::lmdb_error(rc, "opening the views' tables");
+  return {};
+}
+
+Status ViewStore::write_state(std::string_view word) const {
+  std::string text = boot_id_ + " ";
+  text += word;
+  return storage::write_file_durably(folder_ / "state", text);
+}
+
+Status ViewStore::close() {
+  if (!env_.get()) return {};
+  const int rc = mdb_env_sync(env_.get(), 1);
+  env_ = storage::Env();
+  if (rc != 0) return storage::lmdb_error(rc, "syncing the views");
+  return write_state("clean");
+}
+
+Expected<ViewReader> ViewStore::reader() const {
+  if (!env_.get()) return Error{ErrorCode::unavailable, "The views are closed.", ""};
+  auto txn = std::make_unique<storage::Txn>();
+  if (const int rc = txn->begin(env_.get(), MDB_RDONLY))
+    return storage::lmdb_error(rc, "starting a read of the views");
+  return ViewReader(std::move(txn), tables_);
+}
+
+}  // namespace mlforge::projections
