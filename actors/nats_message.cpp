@@ -68,41 +68,53 @@ std::string encode_header(std::string_view value) {
   return out;
 }
 
+void BroadcastMessage::clear() {
+  subject.clear();
+  body = {};
+  text_.clear();
+  headers_.clear();
+}
+
+void BroadcastMessage::add(std::string_view name, std::string_view value) {
+  const auto at = text_.size();
+  text_.append(name).push_back('\0');
+  text_.append(value).push_back('\0');
+  headers_.emplace_back(at, at + name.size() + 1);
+}
+
+// On the wire a header is "name: value\r\n", where we keep two zeros.
+std::size_t BroadcastMessage::bytes() const {
+  return kHeaderFrame + text_.size() + 2 * headers_.size() + body.size();
+}
+
 void render_message(const Publication& publication, std::string_view prefix,
                     std::string_view source, std::size_t max_payload, BroadcastMessage& out) {
   const auto& event = publication.event;
+  out.clear();
   out.subject = event_subject(prefix, event);
   out.body = publication.body;
-  out.headers.clear();
-  const auto add = [&](const char* name, std::string value) {
-    out.headers.emplace_back(name, std::move(value));
-  };
-  auto id = to_string(event.id);
-  add("Nats-Msg-Id", id);
-  add("Nats-Expected-Last-Sequence", std::to_string(publication.expected_last_sequence));
+  const auto id = to_string(event.id);
+  out.add("Nats-Msg-Id", id);
+  out.add("Nats-Expected-Last-Sequence", std::to_string(publication.expected_last_sequence));
   if (publication.expected_last_id)
-    add("Nats-Expected-Last-Msg-Id", to_string(*publication.expected_last_id));
-  add("ce-specversion", "1.0");
-  add("ce-id", std::move(id));
-  add("ce-source", std::string(source));
-  add("ce-type", encode_header(event.type));
-  add("ce-time", format_time(event.time));
-  add("ce-subject", encode_header(event.stream));
-  add("ce-datacontenttype", "application/json");
-  if (!event.causation.is_nil()) add("ce-causationid", to_string(event.causation));
-  if (!event.correlation.is_nil()) add("ce-correlationid", to_string(event.correlation));
-  add("Mlforge-Position", std::to_string(event.position));
-  add("Mlforge-Version", std::to_string(event.version));
-  add("Mlforge-Schema", std::to_string(event.schema));
-  add("Mlforge-Tenant", encode_header(event.tenant));
-  if (!event.actor.empty()) add("Mlforge-Actor", encode_header(event.actor));
-
-  std::size_t bytes = kHeaderFrame + out.body.size();
-  for (const auto& [name, value] : out.headers)
-    bytes += std::string_view(name).size() + value.size() + 4;
-  if (bytes > max_payload) {
+    out.add("Nats-Expected-Last-Msg-Id", to_string(*publication.expected_last_id));
+  out.add("ce-specversion", "1.0");
+  out.add("ce-id", id);
+  out.add("ce-source", source);
+  out.add("ce-type", encode_header(event.type));
+  out.add("ce-time", format_time(event.time));
+  out.add("ce-subject", encode_header(event.stream));
+  out.add("ce-datacontenttype", "application/json");
+  if (!event.causation.is_nil()) out.add("ce-causationid", to_string(event.causation));
+  if (!event.correlation.is_nil()) out.add("ce-correlationid", to_string(event.correlation));
+  out.add("Mlforge-Position", std::to_string(event.position));
+  out.add("Mlforge-Version", std::to_string(event.version));
+  out.add("Mlforge-Schema", std::to_string(event.schema));
+  out.add("Mlforge-Tenant", encode_header(event.tenant));
+  if (!event.actor.empty()) out.add("Mlforge-Actor", encode_header(event.actor));
+  if (out.bytes() > max_payload) {
     out.body = {};
-    add("Mlforge-Body", "by-position");
+    out.add("Mlforge-Body", "by-position");
   }
 }
 

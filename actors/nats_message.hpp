@@ -12,10 +12,23 @@
 
 namespace mlforge::actors {
 
-struct BroadcastMessage {
+// One message, in memory that is used again for the next.
+class BroadcastMessage {
+ public:
   std::string subject;
-  std::vector<std::pair<const char*, std::string>> headers;
   std::string_view body;  // the publication's, or empty when it had to be left out
+
+  void clear();
+  void add(std::string_view name, std::string_view value);
+  std::size_t header_count() const { return headers_.size(); }
+  // Zero-terminated, valid until the next clear() or add().
+  const char* header_name(std::size_t i) const { return text_.data() + headers_[i].first; }
+  const char* header_value(std::size_t i) const { return text_.data() + headers_[i].second; }
+  std::size_t bytes() const;  // headers and body, as the broker counts them against its limit
+
+ private:
+  std::string text_;
+  std::vector<std::pair<std::size_t, std::size_t>> headers_;  // offsets of name and value
 };
 
 // "<prefix>.<tenant>.<stream kind>.<event>": the kind is the stream's name up to '/', the event the

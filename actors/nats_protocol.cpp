@@ -184,9 +184,10 @@ Status BroadcastProtocol::check_same_history(const StoredMessage& last) const {
       "nats"};
 }
 
-// No message of ours is left. Never going too far: what was not published must not be skipped, while what was published
-// and removed may be published again. The cursor counts only where its own message was removed together with all before
-// it; behind an older copy of the stream that grew by others' messages, its sequence belongs to one of those.
+// No message of ours is left. Never going too far: what was not published must not be skipped,
+// while what was published and removed may be published again. The cursor counts only where its own
+// message was removed together with all before it; behind an older copy of the stream that grew by
+// others' messages, its sequence belongs to one of those.
 Position BroadcastProtocol::resume_from_cursor(const StreamInfo& info,
                                                std::uint64_t last_sequence) const {
   if (last_sequence == 0 || cursor_.stream_created != info.created) return 0;

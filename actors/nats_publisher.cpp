@@ -23,6 +23,8 @@ struct NatsPublisher::Impl {
   mutable std::condition_variable published;
   std::condition_variable wake;
   std::vector<PublishAck> acks;
+  std::size_t ack_batch = 1;  // how many answers are worth a wake-up; a refusal always is
+  bool acks_refused = false;
   bool closed = false, woken = true, stopping = false;
   NatsPublisherStatus status;
 
@@ -46,8 +48,9 @@ struct NatsPublisher::Impl {
 
   void receive(PublishAck ack) {
     const std::lock_guard lock(mutex);
+    acks_refused |= !ack.error.empty();
     acks.push_back(std::move(ack));
-    if (acks.size() == 1) wake.notify_one();
+    if (acks_refused || acks.size() == ack_batch) wake.notify_one();
   }
 
   void on_closed() {
@@ -64,13 +67,17 @@ struct NatsPublisher::Impl {
       bool lost;
       {
         std::unique_lock lock(mutex);
-        const auto due = [&] { return stopping || woken || closed || !acks.empty(); };
+        ack_batch = std::max<std::size_t>(1, protocol.in_flight() / 4);
+        const auto due = [&] {
+          return stopping || woken || closed || acks_refused || acks.size() >= ack_batch;
+        };
         // A second at most: the cursor is written then, and a time_point far off overflows in the
         // library.
         wake.wait_until(lock, std::min(deadline, Clock::now() + std::chrono::seconds(1)), due);
         if (stopping) break;
         woken = false;
         lost = std::exchange(closed, false);
+        acks_refused = false;
         std::swap(batch, acks);
       }
       const auto now = Clock::now();

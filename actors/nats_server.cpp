@@ -5,6 +5,7 @@
 
 #include <charconv>
 #include <condition_variable>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -74,12 +75,14 @@ struct ManagedNats::Impl {
   mutable std::condition_variable changed;
   ManagedNatsStatus status;
   bool stopping = false;
-  std::uint64_t ended = 0;  // how many servers have ended; the child's thread counts
+  bool child_ended = false;
 
-  std::unique_ptr<Process> server;  // the supervisor's
-  int port = 0;                     // the one to ask for; 0: any free one
+  // The supervisor's own.
+  std::unique_ptr<Process> server;
+  std::uint64_t starts = 0;
+  int port = 0;  // the one to ask for; 0: any free one
   milliseconds backoff{0};
-  bool keep_port = true;
+
   std::thread supervisor;
   std::once_flag stopped;
 
@@ -87,52 +90,62 @@ struct ManagedNats::Impl {
     stop_stale(pid_file(), options.grace);
     port = parse_port(read_text(folder / "port"));
     backoff = options.min_backoff;
-    for (bool first = true;; first = false) {
-      if (!first && !pause()) break;
-      if (!run_once(first)) break;
+    while (run_once() && pause()) {
     }
     if (server) server->terminate(options.grace);
     server.reset();
-    fs::remove(pid_file());
-    const std::lock_guard lock(mutex);
-    status.ready = false;
-    status.pid = 0;
-    status.url.clear();
-    changed.notify_all();
+    std::error_code ignored;
+    fs::remove(pid_file(), ignored);
+    note_end({});
   }
 
   // Starts the server and watches it until it ends. False: stop() was called.
-  bool run_once(bool first) {
+  bool run_once() {
     const auto started = steady_clock::now();
-    if (const auto error = launch()) return fail(error->message, false);
-    std::unique_lock lock(mutex);
-    status.pid = server->pid();
-    if (!first) ++status.restarts;
-    const auto before = ended_before;
-    const auto done = [&] { return stopping || ended != before; };
-    const auto ports = ports_folder() / fmt::format("nats-server_{}.ports", server->pid());
-    int found = 0;
-    while (!done() && found == 0 && steady_clock::now() - started < options.start_timeout) {
-      changed.wait_for(lock, kPortsFilePoll, done);
-      found = port_in_ports_file(ports);
+    if (const auto error = launch()) {
+      server.reset();
+      note_end(error->message);
+      return true;
     }
-    if (stopping) return false;
-    if (found != 0 && ended == before) {
-      announce(found, lock);
-      changed.wait(lock, done);
-      if (stopping) return false;
+    const int found = wait_for_port(started + options.start_timeout);
+    if (found != 0) {
+      announce(found);
+      wait_for_end();
+    } else {
+      port = 0;  // perhaps somebody else has it
     }
-    const bool was_ready = found != 0;
-    lock.unlock();
-    const auto how = server->terminate(options.grace);  // it ended, or it never became ready
-    return fail(was_ready || ended != before
-                    ? fmt::format("The NATS server ended with {}; see {}.", to_string(how),
-                                  (folder / "nats-server.log").string())
-                    : "The NATS server was not ready in time and was stopped.",
-                was_ready && steady_clock::now() - started > kStable, was_ready);
+    if (is_stopping()) return false;
+    if (found != 0 && steady_clock::now() - started > kStable) backoff = options.min_backoff;
+    const bool hung = server->running();
+    const auto how = server->terminate(options.grace);
+    server.reset();
+    note_end(hung ? std::string("The NATS server was not ready in time and was stopped.")
+                  : fmt::format("The NATS server ended with {}; see {}.", to_string(how),
+                                log_file().string()));
+    return true;
   }
 
-  std::uint64_t ended_before = 0;
+  bool is_stopping() const {
+    const std::lock_guard lock(mutex);
+    return stopping;
+  }
+
+  void wait_for_end() {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [this] { return stopping || child_ended; });
+  }
+
+  // The port from the ports file, which the server writes when it listens. 0: it ended, it took too
+  // long, or stop().
+  int wait_for_port(steady_clock::time_point until) {
+    const auto file = ports_folder() / fmt::format("nats-server_{}.ports", server->pid());
+    for (;;) {
+      if (const int found = port_in_ports_file(file)) return found;
+      std::unique_lock lock(mutex);
+      if (changed.wait_for(lock, kPortsFilePoll, [&] { return stopping || child_ended; })) return 0;
+      if (steady_clock::now() > until) return 0;
+    }
+  }
 
   Status launch() {
     std::error_code ignored;
@@ -144,7 +157,7 @@ struct ManagedNats::Impl {
                    ""};
     {
       const std::lock_guard lock(mutex);
-      ended_before = ended;
+      child_ended = false;
     }
     ProcessOptions child;
     child.program = program;
@@ -154,12 +167,15 @@ struct ManagedNats::Impl {
         SIGTERM;  // it closes its files; the pid file takes care of one that does not
     child.on_exit = [this](const ExitStatus&) {
       const std::lock_guard lock(mutex);
-      ++ended;
+      child_ended = true;
       changed.notify_all();
     };
     auto spawned = Process::spawn(std::move(child));
     if (!spawned) return spawned.error();
     server = std::move(*spawned);
+    const std::lock_guard lock(mutex);
+    status.pid = server->pid();
+    status.restarts = starts++;
     return write_pid_file(pid_file(), server->pid());
   }
 
@@ -174,8 +190,7 @@ struct ManagedNats::Impl {
         "max_payload: {}\n"
         "max_pending: {}\n"
         "jetstream {{\n  store_dir: {}\n",
-        port > 0 ? port : -1, quoted(ports_folder()), quoted(folder / "nats-server.log"),
-        options.max_payload_bytes,
+        port > 0 ? port : -1, quoted(ports_folder()), quoted(log_file()), options.max_payload_bytes,
         std::max<std::uint64_t>(64u << 20, 8 * options.max_payload_bytes),
         quoted(folder / "jetstream"));
     if (options.max_store_bytes > 0)
@@ -183,30 +198,25 @@ struct ManagedNats::Impl {
     return text + "}\n";
   }
 
-  void announce(int found, std::unique_lock<std::mutex>& lock) {
+  void announce(int found) {
     port = found;
     write_text(folder / "port", std::to_string(found));
-    status.ready = true;
-    status.url = fmt::format("nats://127.0.0.1:{}", found);
-    changed.notify_all();
-    lock.unlock();
+    {
+      const std::lock_guard lock(mutex);
+      status.ready = true;
+      status.url = fmt::format("nats://127.0.0.1:{}", found);
+      changed.notify_all();
+    }
     if (options.on_ready) options.on_ready();
-    lock.lock();
   }
 
-  // Notes the end of a try. A server that never came up may have found its port taken: the next one
-  // takes any.
-  bool fail(std::string why, bool stable, bool was_ready = false) {
-    server.reset();
-    if (!was_ready) port = 0;
-    if (stable) backoff = options.min_backoff;
+  void note_end(std::string why) {
     const std::lock_guard lock(mutex);
     status.ready = false;
     status.pid = 0;
     status.url.clear();
-    status.last_error = std::move(why);
+    if (!why.empty()) status.last_error = std::move(why);
     changed.notify_all();
-    return !stopping;
   }
 
   // Waits before the next try. False: stop() was called.
@@ -217,6 +227,7 @@ struct ManagedNats::Impl {
     return !stop;
   }
 
+  fs::path log_file() const { return folder / "nats-server.log"; }
   fs::path ports_folder() const { return folder / "ports"; }
   std::string pid_file() const { return (folder / "nats-server.pid").string(); }
 };

@@ -26,7 +26,9 @@ EventView example() {
 }
 
 std::map<std::string, std::string> headers_of(const BroadcastMessage& m) {
-  return {m.headers.begin(), m.headers.end()};
+  std::map<std::string, std::string> headers;
+  for (std::size_t i = 0; i < m.header_count(); ++i) headers[m.header_name(i)] = m.header_value(i);
+  return headers;
 }
 
 }  // namespace

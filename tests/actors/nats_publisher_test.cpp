@@ -3,6 +3,7 @@
 
 #include <signal.h>
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <map>
 #include <mutex>
@@ -199,6 +200,83 @@ TEST_CASE("nats publisher: the stream is deleted, purged and written to by other
   messages = consume(nats->url(), 610);
   CHECK(messages.size() == 9);
   CHECK(messages.front().position == 602);
+}
+
+TEST_CASE("nats publisher: a body over the broker's limit is announced by its position",
+          "[nats][broker]") {
+  if (skipped_without_nats(
+          "nats publisher: a body over the broker's limit is announced by its position"))
+    return;
+  TempFolder folder;
+  TestLog log;
+  ManagedNatsOptions small;
+  small.folder = (folder.path / "nats").string();
+  small.max_payload_bytes = 4096;
+  auto nats = ManagedNats::start(small);
+  REQUIRE(nats);
+  REQUIRE((*nats)->wait_ready(seconds(60)));
+  log.grow(1);
+  log.grow(1, std::string(5000, '1'));
+  log.grow(1, std::string(2000, '2'));
+  const NatsPublisher publisher(log.log, publisher_options(**nats, folder.path));
+  REQUIRE(publisher.wait_published(3, kLong));
+  const auto messages = consume((*nats)->url(), 3, true);
+  REQUIRE(gapless(messages, 3));
+  const auto marked = [](const Received& m) {
+    for (const auto& [name, value] : m.headers)
+      if (name == "Mlforge-Body") return value;
+    return std::string();
+  };
+  CHECK(marked(messages[0]) == "");
+  CHECK(marked(messages[1]) == "by-position");
+  CHECK(messages[1].body.empty());
+  CHECK(marked(messages[2]) == "");
+  CHECK(messages[2].body.size() == 2000);
+}
+
+TEST_CASE("nats publisher: another log's stream is refused and says so", "[nats][broker]") {
+  if (skipped_without_nats("nats publisher: another log's stream is refused and says so")) return;
+  TempFolder folder;
+  TestLog ours(1), theirs(2);
+  const auto nats = start_nats(folder.path / "nats");
+  {
+    NatsPublisher publisher(theirs.log, publisher_options(*nats, folder.path));
+    publisher.notify(theirs.grow(5));
+    REQUIRE(publisher.wait_published(5, kLong));
+  }
+  NatsPublisher publisher(ours.log, publisher_options(*nats, folder.path));
+  publisher.notify(ours.grow(9));
+  REQUIRE(eventually([&] { return publisher.status().state == BroadcastState::refused; }));
+  const auto status = publisher.status();
+  CHECK_FALSE(status.connected);
+  CHECK(status.lag == 9);
+  CHECK(to_string(status).find(to_string(theirs.log.log_id())) != std::string::npos);
+  CHECK(stream_messages(nats->url()) == 5);
+}
+
+TEST_CASE("nats publisher: without a broker nobody waits, and stop is prompt", "[nats]") {
+  TempFolder folder;
+  TestLog log;
+  NatsPublisherOptions options;
+  std::atomic<int> asked{0};
+  options.url = [&] {
+    ++asked;
+    return asked % 2 == 0 ? std::string() : std::string("nats://127.0.0.1:1");
+  };
+  options.body = [](const EventView&) { return std::string(); };
+  options.cursor_file = (folder.path / "cursor").string();
+  options.protocol.max_backoff = milliseconds(20);
+  NatsPublisher publisher(log.log, std::move(options));
+  for (int i = 0; i < 1000; ++i) publisher.notify(log.grow(1));
+  REQUIRE(eventually([&] { return asked >= 4 && !publisher.status().last_error.empty(); }));
+  CHECK_FALSE(publisher.wait_published(1, milliseconds(0)));
+  const auto status = publisher.status();
+  CHECK_FALSE(status.connected);
+  CHECK(status.lag == 1000);
+  CHECK(to_string(status).starts_with("disconnected at 0 of 1000: The broker "));
+  publisher.stop();
+  publisher.stop();
+  CHECK_FALSE(fs::exists(folder.path / "cursor"));
 }
 
 }  // namespace mlforge::actors::test

@@ -77,7 +77,6 @@ class SimBroker : public BroadcastTransport {
   void store(const SimStream::Message& message, Time now);
   void end_connection(bool deliver_some);
   void crash(Time now, bool roll_back);
-  void forget_old(Time now);
   void save_copy();
 
   const std::string source_;  // of all that the publisher sends
