@@ -1,11 +1,9 @@
 #include "storage/command_window.hpp"
 
-#include <mutex>
-
 namespace mlforge::storage {
 
 std::optional<Appended> CommandWindow::find(StreamName command) const {
-  const std::shared_lock lock(mutex_);
+  const std::lock_guard lock(mutex_);
   const auto found = table_.find(command);
   if (found == table_.end()) return std::nullopt;
   Appended outcome = found->second;
@@ -14,7 +12,7 @@ std::optional<Appended> CommandWindow::find(StreamName command) const {
 }
 
 void CommandWindow::add(std::span<const Outcome> outcomes, Position head) {
-  const std::unique_lock lock(mutex_);
+  const std::lock_guard lock(mutex_);
   for (const Outcome& outcome : outcomes) {
     const auto [at, inserted] = table_.try_emplace(StreamKey(outcome.command), outcome.appended);
     if (inserted) order_.push_back(&*at);

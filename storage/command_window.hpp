@@ -2,8 +2,8 @@
 // done again.
 #pragma once
 #include <deque>
+#include <mutex>
 #include <optional>
-#include <shared_mutex>
 #include <span>
 #include <unordered_map>
 
@@ -28,7 +28,7 @@ class CommandWindow {
 
  private:
   using Table = std::unordered_map<StreamKey, Appended, StreamKeyHash, StreamKeyEqual>;
-  mutable std::shared_mutex mutex_;
+  mutable std::mutex mutex_;
   Table table_;
   std::deque<const Table::value_type*> order_;  // the oldest first
 };

@@ -93,15 +93,15 @@ int LmdbLog::write_records(MDB_txn* txn, std::span<const EventView> events) {
 
 // An upper bound of the pages that the events take: a page of small records is at least half full.
 Status LmdbLog::check_headroom(std::span<const EventView> events) const {
-  constexpr std::size_t kPage = 4096, kNodeBytes = 24;
+  constexpr std::size_t kNodeBytes = 24;
   std::size_t pages = kSparePages, small = 0;
   for (const EventView& event : events) {
     const std::size_t bytes = record_size(event) + kNodeBytes;
-    if (bytes > kPage / 2) pages += bytes / kPage + 1;
-    small += bytes > kPage / 2 ? 2 * kNodeBytes : bytes;
+    if (bytes > page_bytes_ / 2) pages += bytes / page_bytes_ + 1;
+    small += bytes > page_bytes_ / 2 ? 2 * kNodeBytes : bytes;
   }
-  pages += 2 * small / kPage;
-  if (used_bytes() + pages * kPage <= map_bytes()) return {};
+  pages += 2 * small / page_bytes_;
+  if (used_bytes() + pages * page_bytes_ <= map_bytes()) return {};
   return lmdb_error(MDB_MAP_FULL, fmt::format("making room for {} events", events.size()));
 }
 
@@ -180,7 +180,7 @@ Position LmdbLog::position_at(TimeUs time) const {
 std::size_t LmdbLog::used_bytes() const {
   MDB_envinfo info{};
   mdb_env_info(env_.get(), &info);
-  return (info.me_last_pgno + 1) * 4096;
+  return (info.me_last_pgno + 1) * page_bytes_;
 }
 
 std::size_t LmdbLog::map_bytes() const {

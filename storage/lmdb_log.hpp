@@ -83,6 +83,7 @@ class LmdbLog final : public Log {
   std::size_t tail_limit_;
   Env env_;
   MDB_dbi records_ = 0;
+  std::size_t page_bytes_ = 4096;
   std::unique_ptr<StreamIndex> index_;
   AppendPlanner planner_;
   RecordEncoder encoder_;

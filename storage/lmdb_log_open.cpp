@@ -30,9 +30,12 @@ Status LmdbLog::open_environment(std::size_t map_bytes) {
   if (!env) return env.error();
   env_ = std::move(*env);
   Txn txn;
+  MDB_stat stat{};
   int rc = txn.begin(env_.get(), 0);
   if (rc == 0) rc = mdb_dbi_open(txn.get(), nullptr, MDB_INTEGERKEY, &records_);
+  if (rc == 0) rc = mdb_stat(txn.get(), records_, &stat);
   if (rc == 0) rc = txn.commit();
+  page_bytes_ = stat.ms_psize;
   if (rc != 0) return lmdb_error(rc, "opening the log");
   return {};
 }

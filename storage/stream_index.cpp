@@ -61,7 +61,7 @@ Status StreamIndex::open_database() {
 
 void StreamIndex::extend(std::span<const EventView> events) {
   if (events.empty()) return;
-  const std::unique_lock lock(mutex_);
+  const std::lock_guard lock(mutex_);
   for (const EventView& event : events) {
     const StreamName name{event.tenant, event.stream};
     auto stream = active_.streams.find(name);
@@ -74,14 +74,14 @@ void StreamIndex::extend(std::span<const EventView> events) {
 }
 
 std::size_t StreamIndex::tail_events() const {
-  const std::shared_lock lock(mutex_);
+  const std::lock_guard lock(mutex_);
   return active_.events + (frozen_ ? frozen_->events : 0);
 }
 
 Expected<std::size_t> StreamIndex::index_some() {
   const std::lock_guard one(indexing_);
   {
-    const std::unique_lock lock(mutex_);
+    const std::lock_guard lock(mutex_);
     if (!frozen_) {  // else an earlier call failed, and it is still to be written
       if (active_.events == 0) return std::size_t{0};
       frozen_ = std::make_unique<Generation>(std::exchange(active_, Generation{}));
@@ -98,56 +98,65 @@ Expected<std::size_t> StreamIndex::index_some() {
   if (auto bad = database_.write(additions, frozen_->last)) return *bad;
   std::unique_ptr<Generation> done;  // freed after the lock
   {
-    const std::unique_lock lock(mutex_);
+    const std::lock_guard lock(mutex_);
     done = std::move(frozen_);
   }
   return done->events;
 }
 
-std::vector<Position> StreamIndex::tail_positions(StreamName stream, Position after) const {
-  std::vector<Position> found;
-  const auto collect = [&](const Tail& tail) {
-    const auto positions = tail.find(stream);
-    if (positions == tail.end()) return;
-    for (const Position position : positions->second)
-      if (position > after) found.push_back(position);
+void StreamIndex::visit_tail(StreamName stream, Position after,
+                             const std::function<void(std::span<const Position>)>& visit) const {
+  const auto visit_generation = [&](const Tail& tail) {
+    const auto found = tail.find(stream);
+    if (found == tail.end()) return;
+    const auto& all = found->second;
+    visit({std::upper_bound(all.begin(), all.end(), after), all.end()});
   };
-  if (frozen_) collect(frozen_->streams);
-  collect(active_.streams);
-  return found;
+  if (frozen_) visit_generation(frozen_->streams);
+  visit_generation(active_.streams);
 }
 
 // The lock holds the tail still while the snapshot is taken: an event that is in neither does not
 // exist.
 Expected<std::uint64_t> StreamIndex::version(StreamName stream) const {
-  const std::shared_lock lock(mutex_);
+  const std::lock_guard lock(mutex_);
   IndexDatabase::Snapshot snapshot;
   int rc = snapshot.begin(database_);
   if (rc == 0) rc = snapshot.find(stream);
   if (rc != 0) return lmdb_error(rc, "reading the index");
-  return std::uint64_t{snapshot.count() +
-                       tail_positions(stream, snapshot.reached().position).size()};
+  std::uint64_t version = snapshot.count();
+  visit_tail(stream, snapshot.reached().position,
+             [&](std::span<const Position> positions) { version += positions.size(); });
+  return version;
 }
 
 Status StreamIndex::positions(StreamName stream, std::uint64_t from, std::uint64_t limit,
                               std::vector<Position>& out) const {
-  if (limit == 0) return {};
-  const std::shared_lock lock(mutex_);
   IndexDatabase::Snapshot snapshot;
-  int rc = snapshot.begin(database_);
-  if (rc == 0) rc = snapshot.find(stream);
-  if (rc == 0)
+  std::vector<Position> tail;  // the part of it that may be asked for
+  int rc = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    rc = snapshot.begin(database_);
+    if (rc == 0) rc = snapshot.find(stream);
+    if (rc != 0) return lmdb_error(rc, "reading the index");
+    std::uint64_t skip = from > snapshot.count() ? from - snapshot.count() - 1 : 0;
+    visit_tail(stream, snapshot.reached().position, [&](std::span<const Position> positions) {
+      const auto skipped = std::min<std::uint64_t>(skip, positions.size());
+      skip -= skipped;
+      positions = positions.subspan(skipped);
+      positions = positions.first(std::min<std::uint64_t>(positions.size(), limit - tail.size()));
+      tail.insert(tail.end(), positions.begin(), positions.end());
+    });
+  }
+  if (limit > 0)
     rc = snapshot.visit(from, [&](Position position) {
       out.push_back(position);
       return --limit > 0;
     });
   if (rc != 0) return lmdb_error(rc, "reading the index");
-  const auto tail = tail_positions(stream, snapshot.reached().position);
-  const std::uint64_t stored = snapshot.count();
-  for (std::size_t i = from > stored ? from - stored - 1 : 0; i < tail.size() && limit > 0; ++i) {
-    out.push_back(tail[i]);
-    --limit;
-  }
+  tail.resize(std::min<std::uint64_t>(tail.size(), limit));
+  out.insert(out.end(), tail.begin(), tail.end());
   return {};
 }
 

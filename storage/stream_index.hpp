@@ -4,9 +4,9 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <mutex>
-#include <shared_mutex>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -70,16 +70,20 @@ class StreamIndex {
 
   StreamIndex() = default;
   Status open_database();
-  // Positions of the stream in the tail, above `after`, in order. With mutex_ held.
-  std::vector<Position> tail_positions(StreamName stream, Position after) const;
+  // Visits the stream's positions above `after` in each generation of the tail, in order. With
+  // mutex_ held.
+  void visit_tail(StreamName stream, Position after,
+                  const std::function<void(std::span<const Position>)>& visit) const;
 
   std::filesystem::path folder_;
   Uuid log_id_;
   std::size_t map_bytes_ = 0;
   IndexDatabase database_;
-  IndexReached reached_;                // when it was opened
-  std::mutex indexing_;                 // one index_some() at a time
-  mutable std::shared_mutex mutex_;     // guards the two generations
+  IndexReached reached_;  // when it was opened
+  std::mutex indexing_;   // one index_some() at a time
+  // Guards the two generations. Plain and held shortly: a shared lock would let readers starve the
+  // writer.
+  mutable std::mutex mutex_;
   Generation active_;                   // grows
   std::unique_ptr<Generation> frozen_;  // being moved into the environment; never changes
 };
