@@ -30,15 +30,19 @@ struct Head {
   }
 };
 
-// What the canonical form of a step consists of.
+// What the canonical form of a step consists of. Experiment, fresh and step are empty for steps
+// that keep no run of their own: theirs is shared by whoever computes the same.
 struct Canonical {
   RawJson config;
-  std::string fresh, label, positive;
+  std::string experiment, fresh, label, positive;
   std::uint64_t seed = 0;
+  std::string step;
   static constexpr auto fields() {
-    return std::tuple{field("config", &Canonical::config), field("fresh", &Canonical::fresh),
-                      field("label", &Canonical::label), field("positive", &Canonical::positive),
-                      field("seed", &Canonical::seed)};
+    return std::tuple{
+        field("config", &Canonical::config),     field("experiment", &Canonical::experiment),
+        field("fresh", &Canonical::fresh),       field("label", &Canonical::label),
+        field("positive", &Canonical::positive), field("seed", &Canonical::seed),
+        field("step", &Canonical::step)};
   }
 };
 
@@ -273,12 +277,16 @@ Status read_head(const Checker& checker, const YamlNode& root, Head& head, Pipel
 
 std::string canonical_of(const PipelineSpec& spec, const StepSpec& step) {
   const bool trains = step.kind == TrainConfig::kind || step.kind == CrossValidateConfig::kind;
-  return to_json(Canonical{
-      .config = {std::visit([](const auto& config) { return to_json(config); }, step.config)},
-      .fresh = trains ? spec.fresh : "",
-      .label = spec.label,
-      .positive = spec.positive,
-      .seed = spec.seed});
+  Canonical out{.config = {std::visit([](const auto& c) { return to_json(c); }, step.config)},
+                .label = spec.label,
+                .positive = spec.positive,
+                .seed = spec.seed};
+  if (trains) {
+    out.experiment = spec.experiment;
+    out.fresh = spec.fresh;
+    out.step = step.name;
+  }
+  return to_json(out);
 }
 
 }  // namespace

@@ -115,7 +115,8 @@ struct StepSpec {
   std::vector<std::string> needs;
   StepConfig config;
   // JSON with sorted keys and defaults filled in, of all that the step's outcome depends on besides
-  // its inputs: its configuration, the label, the seed, and for training `fresh`.
+  // its inputs: its configuration, the label, the seed; where it keeps a tracked run also its name,
+  // the experiment and `fresh`.
   std::string canonical;
 };
 

@@ -65,7 +65,7 @@ TEST_CASE("Unknown keys are refused wherever they stand", "[pipeline]") {
         "test, validation");
   CHECK(message_of(kHead + kSplit +
                    "  f: {kind: features, needs: [split], numeric: {scale: none, bins: 3}}\n")
-            .find("line 9, column 66: steps.f.numeric.bins is not a key") == 0);
+            .find("line 9, column 62: steps.f.numeric.bins is not a key") == 0);
   CHECK(message_of(kHead + kSplit + kFeatures +
                    "  t: {kind: train, needs: [features], params: {depth: 3}}\n")
             .find("steps.t.params.depth is not a param that a step may set") != std::string::npos);
@@ -185,7 +185,11 @@ TEST_CASE("The canonical form is sorted, complete and independent of the order",
   CHECK(one.find("train")->canonical == two.find("train")->canonical);
   CHECK(one.find("train")->canonical ==
         R"({"config":{"early_stopping":50,"params":{"max_depth":"3","subsample":"0.5"},)"
-        R"("rounds":100},"fresh":"","label":"y","positive":"1","seed":7})");
+        R"("rounds":100},"experiment":"p","fresh":"","label":"y","positive":"1","seed":7,)"
+        R"("step":"train"})");
+  CHECK(one.find("split")->canonical ==
+        R"({"config":{"assignment":"","test":0.2,"validation":0.1},"experiment":"","fresh":"",)"
+        R"("label":"y","positive":"1","seed":7,"step":""})");
 }
 
 TEST_CASE("Only training sees `fresh`", "[pipeline]") {
