@@ -3,38 +3,16 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
-#include <mutex>
 #include <optional>
 #include <string>
 
 #include "ml/random.hpp"
 #include "ml/tree_model.hpp"
 #include "ml/tree_walker.hpp"
-#include "ml/xgb_handles.hpp"
+#include "ml/xgb_predictor.hpp"
 
 namespace mlforge::ml {
 namespace {
-
-// All trees, plain predictions, NaN is missing.
-constexpr const char* kPredictConfig =
-    R"({"type":0,"training":false,"iteration_begin":0,"iteration_end":0,"strict_shape":false,"missing":NaN,"cache_id":0})";
-
-Status predict_in_place(void* booster, void* proxy, const std::string& interface,
-                        std::span<float> out) {
-  const bst_ulong* shape = nullptr;
-  bst_ulong dim = 0;
-  const float* result = nullptr;
-  if (XGBoosterPredictFromDense(booster, interface.c_str(), kPredictConfig, proxy, &shape, &dim,
-                                &result) != 0)
-    return xgb_error("predicting", "features");
-  bst_ulong size = 1;
-  for (bst_ulong i = 0; i < dim; ++i) size *= shape[i];
-  if (size != out.size())
-    return Error{ErrorCode::invalid_argument, "The model predicts more than one value a row.",
-                 "model"};
-  std::memcpy(out.data(), result, out.size() * sizeof(float));
-  return std::nullopt;
-}
 
 Status check_finite(std::span<const float> values) {
   bool infinite = false;
@@ -72,43 +50,28 @@ struct Scorer::Impl {
   std::size_t features = 0;
   std::vector<std::string> feature_names;
   std::optional<TreeWalker> walker;
-  // Without a walker:
-  BoosterPtr booster;
-  DMatrixPtr proxy;
-  std::vector<float> row;  // fixed place, so that its description is made once
-  std::string row_interface;
-  std::mutex mutex;
+  std::optional<XgbPredictor> xgboost;  // only without a walker
 
   Status load(std::string_view bytes) {
     auto model = read_model(bytes);
     if (!model) return model.error();
-    auto loaded = load_booster(bytes);
-    if (!loaded) return loaded.error();
-    booster = std::move(*loaded);
-    void* handle = nullptr;
-    if (XGProxyDMatrixCreate(&handle) != 0) return xgb_error("making a proxy matrix", "model");
-    proxy.reset(handle);
     features = model->features;
     feature_names = std::move(model->feature_names);
-    row.resize(features);
-    row_interface = array_interface(row.data(), 1, features);
+    if (auto error = xgboost.emplace().load(bytes, features, model->booster != "gblinear"))
+      return error;
     return choose_walker(*model);
   }
 
   Status choose_walker(const TreeModel& model) {
     const auto probes = probe_rows(features);
     std::vector<float> expected(probes.rows);
-    const auto interface = array_interface(probes.data.data(), probes.rows, probes.cols);
-    if (auto error = predict_in_place(booster.get(), proxy.get(), interface, expected))
-      return error;
+    if (auto error = xgboost->predict(probes.data.data(), expected)) return error;
     walker = TreeWalker::make(model);
     for (std::size_t i = 0; walker && i < probes.rows; ++i) {
       const float walked = walker->predict(probes.row(i));
       if (std::memcmp(&walked, &expected[i], sizeof(float)) != 0) walker.reset();
     }
-    if (!walker) return std::nullopt;
-    proxy.reset();
-    booster.reset();
+    if (walker) xgboost.reset();
     return std::nullopt;
   }
 };
@@ -128,12 +91,8 @@ Expected<float> Scorer::score(std::span<const float> row) const {
   if (row.size() != impl_->features) return wrong_features(row.size(), impl_->features);
   if (auto error = check_finite(row)) return *error;
   if (impl_->walker) return impl_->walker->predict(row);
-  const std::lock_guard lock(impl_->mutex);
-  std::memcpy(impl_->row.data(), row.data(), row.size() * sizeof(float));
   float out = 0;
-  if (auto error = predict_in_place(impl_->booster.get(), impl_->proxy.get(), impl_->row_interface,
-                                    {&out, 1}))
-    return *error;
+  if (auto error = impl_->xgboost->predict_row(row, out)) return *error;
   return out;
 }
 
@@ -147,10 +106,7 @@ Expected<std::vector<float>> Scorer::score(const Matrix& x) const {
     for (std::size_t i = 0; i < x.rows; ++i) out[i] = impl_->walker->predict(x.row(i));
     return out;
   }
-  const std::lock_guard lock(impl_->mutex);
-  const auto interface = array_interface(x.data.data(), x.rows, x.cols);
-  if (auto error = predict_in_place(impl_->booster.get(), impl_->proxy.get(), interface, out))
-    return *error;
+  if (auto error = impl_->xgboost->predict(x.data.data(), out)) return *error;
   return out;
 }
 

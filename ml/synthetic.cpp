@@ -115,11 +115,13 @@ Person draw(Random& random, std::int32_t shift_thousandths) {
 // Thousandths of a logit that the income is above 50K.
 std::int32_t income_score(const Person& p) {
   const std::int32_t from_peak = std::abs(p.age - 50);
-  std::int32_t score = -3900 - 3 * from_peak * from_peak / 2;
-  score += 420 * (static_cast<std::int32_t>(p.education) - 8);
-  score += 32 * (p.hours - 40);
-  score += p.workclass.effect + p.occupation.effect + p.marital.effect + p.race.effect +
-           p.country.effect;
+  std::int32_t score = -3300 - 5 * from_peak * from_peak / 2;
+  score += 550 * (static_cast<std::int32_t>(p.education) - 8);
+  score += 45 * (p.hours - 40);
+  score += 3 *
+           (p.workclass.effect + p.occupation.effect + p.marital.effect + p.race.effect +
+            p.country.effect) /
+           2;
   score += p.male ? 300 : 0;
   if (p.gain > 5000) score += 3500;
   if (p.loss > 1800) score += 1800;

@@ -57,8 +57,9 @@ class TreeReader {
     conditions_ = reals("split_conditions");
     const auto* defaults = integers("default_left");
     const auto* types = integers("split_type");
+    parents_ = integers("parents");
     if (left_ == nullptr || right_ == nullptr || split_ == nullptr || conditions_ == nullptr ||
-        defaults == nullptr || types == nullptr || integers("parents") == nullptr ||
+        defaults == nullptr || types == nullptr || parents_ == nullptr ||
         reals("base_weights") == nullptr || reals("loss_changes") == nullptr ||
         reals("sum_hessian") == nullptr)
       return false;
@@ -68,7 +69,7 @@ class TreeReader {
       out[i].value = (*conditions_)[i];
       categorical_ |= (*types)[i] != 0;
     }
-    return walk(out) && categories_sound();
+    return parents_sound() && walk(out) && categories_sound();
   }
   bool categorical() const { return categorical_; }
 
@@ -84,6 +85,13 @@ class TreeReader {
     return found != nullptr && found->kind == Kind::reals && found->reals.size() == n_
                ? &found->reals
                : nullptr;
+  }
+
+  // XGBoost follows these while loading, also for nodes that pruning left over.
+  bool parents_sound() const {
+    const auto limit = static_cast<std::int64_t>(n_);
+    return std::all_of(parents_->begin() + 1, parents_->end(),
+                       [limit](auto parent) { return parent >= 0 && parent < limit; });
   }
 
   // From the root down; nodes that pruning left over are never reached and stay leaves.
@@ -135,6 +143,7 @@ class TreeReader {
   std::size_t features_;
   std::size_t n_ = 0;
   bool categorical_ = false;
+  const std::vector<std::int64_t>* parents_ = nullptr;
   const std::vector<std::int64_t>* left_ = nullptr;
   const std::vector<std::int64_t>* right_ = nullptr;
   const std::vector<std::int64_t>* split_ = nullptr;

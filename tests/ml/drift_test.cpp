@@ -155,7 +155,7 @@ TEST_CASE("distribution functions by hand") {
   CHECK(smirnov_sf(1, 0.3) == Approx(0.7));
   CHECK(kolmogorov_sf(10, 0) == 1);
   CHECK(kolmogorov_sf(10, 1) == 0);
-  CHECK(chi_squared_sf(3, 2) == Approx(std::exp(-1.5)).epsilon(1e-14));
+  CHECK(chi_squared_sf(3, 2) == Approx(std::exp(-1.5)).epsilon(1e-13));
   CHECK(chi_squared_sf(4, 1) == Approx(std::erfc(std::sqrt(2.0))).epsilon(1e-13));
   CHECK(chi_squared_sf(0, 5) == 1);
   CHECK(std::isnan(gamma_q(-1, 1)));

@@ -204,6 +204,18 @@ TEST_CASE("a scorer asks XGBoost for models that it does not walk") {
   }
 }
 
+TEST_CASE("a pruned model, with nodes left over, is read and walked") {
+  const auto s = sample(1000, 2);
+  auto options = quick(20);
+  options.params["gamma"] = "3";
+  const auto model = must(train(s.x, s.y, options));
+  const auto plain = must(train(s.x, s.y, quick(20)));
+  CHECK(model.bytes.size() < plain.bytes.size());
+  const auto scorer = must(Scorer::load(model.bytes));
+  CHECK(scorer.walks_trees());
+  CHECK(must(scorer.score(s.x)) == reference_predictions(model.bytes, s.x));
+}
+
 TEST_CASE("regression with a base score is walked too") {
   const auto s = sample(400, 2);
   auto options = quick(20);
