@@ -32,10 +32,9 @@ class BroadcastMessage {
 };
 
 // "<prefix>.<tenant>.<stream kind>.<event>": the kind is the stream's name up to '/', the event the
-// type's after its first
-// '.' (all of it where there is none). Characters other than letters, digits, '-' and '_' become
-// '_', an empty part "_"; parts are cut at 64 characters. So a subject always has exactly three
-// parts after the prefix.
+// type's after its first '.' (all of it where there is none). Characters other than letters,
+// digits, '-' and '_' become '_', an empty part "_"; parts are cut at 64 characters. So a subject
+// always has exactly three parts after the prefix.
 std::string event_subject(std::string_view prefix, const EventView& event);
 
 // Fills `out`, whose memory is used again. A message that would exceed `max_payload` bytes (headers

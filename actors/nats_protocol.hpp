@@ -1,17 +1,14 @@
 // How the log is broadcast to a JetStream stream: exactly one copy of every event, in position
 // order, whatever the network and the broker do. No IO and no clock in here: the transport is an
-// interface and time is an argument.
-//
-// The rules (docs/nats.md says them at length):
+// interface and time is an argument. The rules (docs/nats.md says them at length):
 //  - Every message carries the expected last sequence of the stream and, except for the first after
-//  a look at the stream,
-//    the id of the event before it. So the broker takes an event only right behind its predecessor,
-//    even when messages of an earlier connection arrive late or somebody else writes to the stream.
+//    a look at the stream, the id of the event before it. So the broker takes an event only right
+//    behind its predecessor, even when messages of an earlier connection arrive late or somebody
+//    else writes to the stream.
 //  - An answer that is missing, an error or another sequence than expected ends the pipeline:
-//  everything in flight is
-//    forgotten, the stream's last message is read, and publishing goes on after the position that
-//    *it* has. So a broker that lost what it had acknowledged gets it again, and an answer that got
-//    lost costs nothing.
+//    everything in flight is forgotten, the stream's last message is read, and publishing goes on
+//    after the position that *it* has. So a broker that lost what it had acknowledged gets it
+//    again, and an answer that got lost costs nothing.
 #pragma once
 #include <chrono>
 #include <cstdint>

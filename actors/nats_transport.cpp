@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <nats/nats.h>
 
+#include <algorithm>
 #include <charconv>
 #include <condition_variable>
 #include <mutex>
@@ -250,7 +251,9 @@ Status NatsTransport::make_stream() {
   config.Storage = js_FileStorage;
   config.MaxBytes = stream_.max_bytes;
   config.MaxAge = stream_.max_age.count();
-  config.Duplicates = stream_.duplicate_window.count();
+  auto window = stream_.duplicate_window;  // the broker wants it no longer than the age
+  if (stream_.max_age.count() > 0) window = std::min(window, stream_.max_age);
+  config.Duplicates = window.count();
   config.Replicas = stream_.replicas;
   const auto s = js_AddStream(nullptr, connection_->js.get(), &config, nullptr, nullptr);
   if (s == NATS_OK) return std::nullopt;

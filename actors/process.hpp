@@ -27,14 +27,15 @@ struct ExitStatus {
 std::string to_string(const ExitStatus& status);
 
 struct ProcessOptions {
+  using Variables = std::vector<std::pair<std::string, std::string>>;
+
   std::string program;                 // a path, or a name to be found in PATH
   std::vector<std::string> arguments;  // without the program itself
-  std::vector<std::pair<std::string, std::string>>
-      environment;                    // added to ours, replacing equal names
-  std::string working_directory;      // empty: ours
-  std::string output_file;            // stdout and stderr go there, mode 0600; empty: /dev/null
-  bool append_output = false;         // false: the file is emptied first
-  int parent_death_signal = SIGKILL;  // sent to the child by the kernel when this process dies
+  Variables environment;               // added to ours, replacing equal names
+  std::string working_directory;       // empty: ours
+  std::string output_file;             // stdout and stderr go there, mode 0600; empty: /dev/null
+  bool append_output = false;          // false: the file is emptied first
+  int parent_death_signal = SIGKILL;   // sent to the child by the kernel when this process dies
   // Called once from the process's own thread when the child has ended. It must not destroy the
   // Process.
   std::function<void(const ExitStatus&)> on_exit;

@@ -90,9 +90,8 @@ TEST_CASE("nats message: the broker's answers", "[nats]") {
   CHECK((ack.token == 9 && ack.sequence == 123 && ack.error.empty()));
   ack = parse_ack(9, R"({"stream":"MLFORGE","seq":5,"duplicate": true})");
   CHECK((ack.sequence == 5 && ack.error.empty()));
-  ack = parse_ack(
-      9,
-      R"({"error":{"code":400,"err_code":10071,"description":"wrong last sequence: 14"},"stream":"S","seq":0})");
+  ack = parse_ack(9, R"({"error":{"code":400,"err_code":10071,)"
+                     R"("description":"wrong last sequence: 14"},"stream":"S","seq":0})");
   CHECK(ack.error == "wrong last sequence: 14");
   CHECK(parse_ack(9, R"({"stream":"MLFORGE","seq":0})").error.starts_with("an answer"));
   CHECK(parse_ack(9, "garbage").error.starts_with("an answer"));
