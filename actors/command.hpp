@@ -36,13 +36,21 @@ struct Outcome {
 };
 
 // Called once, from any thread, when the events are on disk or the command has been refused. Must
-// not block.
+// not block. One that nobody called answers `unavailable` when it goes: so does the shutdown for
+// what it cuts off.
 class Completion {
  public:
   Completion() = default;
   template <class F>
   requires(!std::is_same_v<std::remove_cvref_t<F>, Completion>) Completion(F f)
       : impl_(std::make_unique<Impl<F>>(std::move(f))) {}
+  Completion(Completion&&) = default;
+  Completion& operator=(Completion&& other) {
+    drop();
+    impl_ = std::move(other.impl_);
+    return *this;
+  }
+  ~Completion() { drop(); }
   void operator()(Expected<Outcome> result) {
     if (auto impl = std::move(impl_)) impl->call(std::move(result));
   }
@@ -58,6 +66,7 @@ class Completion {
     void call(Expected<Outcome> result) override { f_(std::move(result)); }
     F f_;
   };
+  void drop() { (*this)(Error{ErrorCode::unavailable, "the server is stopping", ""}); }
   std::unique_ptr<Base> impl_;
 };
 

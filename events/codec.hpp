@@ -143,7 +143,9 @@ Status read_struct(const simdjson::dom::element& in, T& out, Unknown unknown) {
   if (in.get(object) != simdjson::SUCCESS) return wrong_type("an object", in);
   constexpr std::size_t count = std::tuple_size_v<decltype(T::fields())>;
   std::array<bool, count + 1> seen{};
-  for (const auto& [key, element] : object) {
+  for (const auto& member : object) {
+    const std::string_view key = member.key;
+    const simdjson::dom::element element = member.value;
     Status failed;
     bool known = false;
     std::size_t index = 0;

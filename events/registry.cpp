@@ -69,6 +69,14 @@ Expected<ModelPromotionDecided> weigh(const ModelState& state, const Promote& c)
                      "' to be weighed by",
                  "metric"};
   d.challenger_value = mine->second;
+  if (!state.version(c.version)->gate.value_or(false)) {
+    d.reason = "its gate has failed checks";
+    if (const auto* other = state.version(champion)) {
+      const auto value = other->metrics.find(c.metric);
+      d.champion_value = value == other->metrics.end() ? 0 : value->second;
+    }
+    return d;
+  }
   if (champion == 0) {
     d.approved = true;
     d.reason = "there is no champion yet";
@@ -186,8 +194,6 @@ Expected<Events> decide(const ModelState& state, const Promote& c) {
     return conflict(name + " is in stage " + version.stage + ": move it to Staging first");
   if (!version.gate)
     return conflict(name + " has not been through a gate: evaluate its gate first");
-  if (!*version.gate)
-    return Error{ErrorCode::refused, name + " did not pass its last gate", "version"};
   auto decision = weigh(state, c);
   if (!decision) return decision.error();
   Events events{*decision};

@@ -111,10 +111,10 @@ Expected<Events> decide(const ModelState& state, const RemoveAlias& command);
 Expected<Events> decide(const ModelState& state, const TransitionStage& command);
 Expected<Events> decide(const ModelState& state, const RecordGate& command);
 
-// The version must be in Staging with a gate passed. Approved where there is no champion, or the
-// metric is better than the champion's by at least min_delta: then the version becomes Production
-// and champion, the former one Archived. Otherwise the version is Archived. Either way
-// ModelPromotionDecided holds the figures.
+// The version must be in Staging and its gate evaluated. Approved where the gate passed and there
+// is no champion, or the metric is better than the champion's by at least min_delta: then the
+// version becomes Production and champion, the former one Archived. Otherwise the version is
+// Archived. Either way ModelPromotionDecided holds the figures.
 Expected<Events> decide(const ModelState& state, const Promote& command);
 
 void evolve(ModelState& state, const ModelRegistered& event);

@@ -308,6 +308,11 @@ std::string_view Setting::type() const {
   return kNames[member.index()];
 }
 
+std::string_view Setting::kind() const {
+  constexpr std::array<std::string_view, 4> kNames{"TEXT", "NUMBER", "N", "A,B,..."};
+  return kNames[member.index()];
+}
+
 std::string Setting::text(const Config& config) const {
   if (const auto* text = std::get_if<std::string Config::*>(&member)) return config.*(*text);
   if (const auto* number = std::get_if<double Config::*>(&member))

@@ -60,9 +60,10 @@ struct Setting {
   std::string_view short_env = {};   // another variable of the same meaning; MLFORGE_* wins
   std::string_view short_flag = {};  // another flag, without its dashes
 
-  std::string env() const;   // "MLFORGE_PSI_THRESHOLD"
-  std::string flag() const;  // "--psi-threshold"
-  std::string_view type() const;
+  std::string env() const;        // "MLFORGE_PSI_THRESHOLD"
+  std::string flag() const;       // "--psi-threshold"
+  std::string_view type() const;  // of its value, in words
+  std::string_view kind() const;  // the same for a line of help: TEXT, NUMBER, N, LIST
   std::string text(const Config& config) const;  // its value as a YAML scalar or list
 };
 

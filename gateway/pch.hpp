@@ -1,10 +1,10 @@
 // Precompiled: the headers that cost most in this folder.
 #pragma once
+#include <fmt/format.h>
 #include <boost/asio.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <caf/all.hpp>
-#include <fmt/format.h>
 #include <functional>
 #include <map>
 #include <memory>

@@ -1,0 +1,51 @@
+#include "actors/followers.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include "actors/nats_publisher.hpp"
+
+namespace mlforge::actors {
+namespace {
+
+constexpr std::size_t kBatch = 2000;
+
+struct ProjectorState {
+  Position head = 0;
+  bool scheduled = false;
+};
+
+}  // namespace
+
+ProjectorActor spawn_projector(caf::actor_system& system, projections::ProjectionEngine& engine,
+                               std::function<void()> index, ReadBarrier& projected) {
+  return system.spawn<caf::detached>(
+      [&engine, index, &projected](
+          ProjectorActor::stateful_pointer<ProjectorState> self) -> ProjectorActor::behavior_type {
+        const auto schedule = [self] {
+          if (!std::exchange(self->state.scheduled, true)) self->send(self, StartAtom::value);
+        };
+        return {[self, schedule](CommittedAtom, Position head) {
+                  self->state.head = std::max(self->state.head, head);
+                  schedule();
+                },
+                [self, schedule, &engine, index, &projected](StartAtom) {
+                  self->state.scheduled = false;
+                  const auto reached = engine.catch_up(kBatch);
+                  if (!reached) {
+                    spdlog::error("the read models stand still: {}", reached.error().message);
+                    return;
+                  }
+                  index();
+                  projected.reached(*reached);
+                  if (*reached < self->state.head) schedule();
+                }};
+      });
+}
+
+BroadcasterActor spawn_broadcaster(caf::actor_system& system, NatsPublisher& publisher) {
+  return system.spawn([&publisher](BroadcasterActor::pointer) -> BroadcasterActor::behavior_type {
+    return {[&publisher](CommittedAtom, Position head) { publisher.notify(head); }};
+  });
+}
+
+}  // namespace mlforge::actors

@@ -1,0 +1,21 @@
+// The actors that follow the log, each from a cursor of its own and at its own pace.
+#pragma once
+#include <functional>
+
+#include "actors/actors.hpp"
+#include "actors/read_barrier.hpp"
+#include "projections/projector.hpp"
+
+namespace mlforge::actors {
+
+class NatsPublisher;
+
+// Brings the read models to the head, then moves the barrier. `index` keeps the log's stream index
+// up on the same thread. All must outlive the actor.
+ProjectorActor spawn_projector(caf::actor_system& system, projections::ProjectionEngine& engine,
+                               std::function<void()> index, ReadBarrier& projected);
+
+// Tells the publisher of new events.
+BroadcasterActor spawn_broadcaster(caf::actor_system& system, NatsPublisher& publisher);
+
+}  // namespace mlforge::actors

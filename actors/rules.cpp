@@ -1,0 +1,300 @@
+#include "actors/rules.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <fstream>
+
+#include "actors/ask.hpp"
+#include "actors/drift_job.hpp"
+#include "actors/repository.hpp"
+
+namespace mlforge::actors {
+namespace {
+
+constexpr std::uint64_t kPage = 2000;
+constexpr const char* kTenant = "default";
+
+std::string name_of(std::string_view stream) {
+  return std::string(stream.substr(stream.find('/') + 1));
+}
+
+class Rules {
+ public:
+  explicit Rules(const RulesContext& context) : c_(context) {}
+
+  void start(const RulesStart& start) {
+    for (const auto& name : start.endpoints) load_endpoint(name);
+    load_cursor();
+    for (const auto& id : start.running)
+      caf::anon_send(c_.executor, StartAtom::value, std::string(kTenant), id);
+    c_.ruled->reached(cursor_);
+  }
+
+  // Works through one page of the log; answers whether there is more.
+  bool step() {
+    std::vector<Envelope> page;
+    Position last = cursor_;
+    const auto read = c_.log->read(cursor_ + 1, kPage, [&](const EventView& e) {
+      last = e.position;
+      if (concerns(e.type)) page.emplace_back(e);
+      return true;
+    });
+    if (!read) {
+      spdlog::error("the rules stand still: {}", read.error().message);
+      return false;
+    }
+    for (const auto& each : page) act(each);
+    cursor_ = last;
+    if (!page.empty()) save_cursor();
+    c_.ruled->reached(cursor_);
+    return cursor_ < c_.log->head();
+  }
+
+ private:
+  struct Watched {
+    EndpointState state;
+    DriftWindow window;
+  };
+
+  static bool concerns(std::string_view type) {
+    return type.starts_with("model.alias") || type.starts_with("deployment.") ||
+           type.starts_with("prediction.") || type.starts_with("drift.") ||
+           type == PipelineRunStarted::type;
+  }
+
+  void act(const Envelope& e) {
+    const auto event = decode_event(e.view());
+    if (!event)
+      return spdlog::error("event {} cannot be read: {}", e.position, event.error().message);
+    std::visit([&](const auto& each) { on(e, each); }, *event);
+  }
+
+  template <class Other>
+  void on(const Envelope&, const Other&) {}
+  void on(const Envelope& e, const EndpointCreated&) { endpoint_changed(e); }
+  void on(const Envelope& e, const EndpointSplitChanged&) { endpoint_changed(e); }
+  void on(const Envelope& e, const ModelAliasSet& set) { alias_moved(e, set.alias); }
+  void on(const Envelope& e, const ModelAliasRemoved& removed) { alias_moved(e, removed.alias); }
+  void on(const Envelope& e, const PredictionsLogged& batch);
+  void on(const Envelope& e, const DriftReported& report);
+  void on(const Envelope& e, const DriftAlertRaised& alert);
+  void on(const Envelope& e, const RetrainingTriggered& retraining);
+  void on(const Envelope&, const PipelineRunStarted& run) {
+    caf::anon_send(c_.executor, StartAtom::value, std::string(kTenant), run.pipeline_run_id);
+  }
+
+  void load_endpoint(const std::string& name);
+  void refill_window(const std::string& name, Watched& watched);
+  void endpoint_changed(const Envelope& e);
+  void alias_moved(const Envelope& e, const std::string& alias);
+  void serve(const std::string& endpoint, const Watched& watched, bool challenger,
+             const Envelope* cause);
+  void load_cursor();
+  void save_cursor() const;
+
+  // What the action's events say about themselves. The command id makes a repetition after a crash
+  // harmless.
+  CommandMeta because(const Envelope& cause, const std::string& rule) const {
+    return {.tenant = cause.tenant,
+            .actor = "rule:" + rule,
+            .command_id = "rule:" + rule + ":" + to_string(cause.id),
+            .causation = cause.id,
+            .correlation = cause.correlation.is_nil() ? cause.id : cause.correlation};
+  }
+
+  template <class State>
+  State fold(const std::string& stream) const {
+    Repository<State> states(*c_.log, 1);
+    auto entry = states.load(kTenant, stream);
+    if (!entry) spdlog::error("stream {} cannot be read: {}", stream, entry.error().message);
+    return entry ? std::move((*entry)->state) : State{};
+  }
+
+  void report_failure(const char* what, const Expected<Outcome>& outcome) const {
+    if (!outcome && outcome.error().code != ErrorCode::unavailable)
+      spdlog::warn("rule {}: {}", what, outcome.error().message);
+  }
+
+  RulesContext c_;
+  Position cursor_ = 0;
+  std::map<std::string, Watched> endpoints_;
+};
+
+void Rules::load_endpoint(const std::string& name) {
+  auto& watched = endpoints_[name];
+  watched.state = fold<EndpointState>("deployment/" + name);
+  if (!watched.state.config) return;
+  const auto& config = *watched.state.config;
+  c_.scorer->set_endpoint({config.name, config.model, config.experiment_id,
+                           static_cast<std::uint32_t>(watched.state.canary_bp), config.unit});
+  serve(name, watched, false, nullptr);
+  serve(name, watched, true, nullptr);
+  refill_window(name, watched);
+}
+
+// The window of a run that ended: the predictions that no report has covered yet.
+void Rules::refill_window(const std::string& name, Watched& watched) {
+  const Position covered = fold<DriftState>("drift/" + name).last_position;
+  watched.window.clear();
+  const auto read = c_.log->read_stream(
+      kTenant, "predictions/" + name, 1, UINT64_MAX, UINT64_MAX, [&](const EventView& e) {
+        if (e.position <= covered) return true;
+        const auto event = decode_event(e);
+        if (const auto* batch = event ? std::get_if<PredictionsLogged>(&*event) : nullptr)
+          watched.window.add(e.position, *batch);
+        return true;
+      });
+  if (!read) spdlog::error("the predictions of {} cannot be read: {}", name, read.error().message);
+}
+
+void Rules::endpoint_changed(const Envelope& e) {
+  const auto name = name_of(e.stream);
+  auto& watched = endpoints_[name];
+  watched.state = fold<EndpointState>(e.stream);
+  const auto& config = *watched.state.config;
+  c_.scorer->set_endpoint({config.name, config.model, config.experiment_id,
+                           static_cast<std::uint32_t>(watched.state.canary_bp), config.unit});
+  if (e.type != EndpointCreated::type) return;
+  serve(name, watched, false, &e);
+  serve(name, watched, true, &e);
+}
+
+void Rules::alias_moved(const Envelope& e, const std::string& alias) {
+  if (alias != kChampion && alias != kChallenger) return;
+  for (auto& [name, watched] : endpoints_) {
+    if (!watched.state.config || "model/" + watched.state.config->model != e.stream) continue;
+    serve(name, watched, alias == kChallenger, &e);
+    // Drift is measured against the champion's training data: a new champion begins a new window.
+    if (alias == kChampion) watched.window.clear();
+  }
+}
+
+void Rules::serve(const std::string& endpoint, const Watched& watched, bool challenger,
+                  const Envelope* cause) {
+  const auto model = fold<ModelState>("model/" + watched.state.config->model);
+  const auto number = model.alias(challenger ? kChallenger : kChampion);
+  const std::string route(challenger ? kChallenger : kChampion);
+  std::shared_ptr<const ServedModel> served;
+  if (const auto* version = model.version(number)) {
+    auto bundle = load_bundle(version->artifacts, *c_.blobs, kTenant);
+    auto loaded = bundle ? ServedModel::load(number, *bundle)
+                         : Expected<std::shared_ptr<const ServedModel>>(bundle.error());
+    if (!loaded) {
+      // The version that was served goes on: a broken one must not take the endpoint down.
+      spdlog::error("version {} of model {} cannot be served: {}", number,
+                    watched.state.config->model, loaded.error().message);
+      return;
+    }
+    served = *loaded;
+  }
+  c_.scorer->set_route(endpoint, challenger, served);
+  if (!cause) return;
+  auto meta = because(*cause, "serve:" + route + ":" + endpoint);
+  report_failure("serve", ask<DeploymentBody>(c_.managers.deployments, std::move(meta),
+                                              ActivateVersion{endpoint, route, number}));
+}
+
+void Rules::on(const Envelope& e, const PredictionsLogged& batch) {
+  const auto name = name_of(e.stream);
+  const auto at = endpoints_.find(name);
+  if (at == endpoints_.end() || !at->second.state.config) return;
+  auto& window = at->second.window;
+  const auto& config = *at->second.state.config;
+  if (e.position <= window.last_position()) return;
+  window.add(e.position, batch);
+  if (window.size() < config.drift_window) return;
+  const auto endpoint = c_.scorer->find(name);
+  if (!endpoint || !endpoint->champion) return;
+  auto report =
+      evaluate_drift(endpoint->champion->bundle().reference, window, endpoint->champion->version(),
+                     {config.psi_threshold, config.ks_pvalue_threshold}, to_string(e.id));
+  window.clear();
+  if (c_.on_report) c_.on_report(name, report);
+  report_failure("drift-report", ask<DriftBody>(c_.managers.drift, because(e, "drift-report"),
+                                                RecordDriftReport{name, std::move(report)}));
+}
+
+void Rules::on(const Envelope& e, const DriftReported& report) {
+  if (!report.triggered) return;
+  const auto name = name_of(e.stream);
+  const auto threshold =
+      fold<EndpointState>("deployment/" + name).config.value_or(EndpointCreated{}).psi_threshold;
+  report_failure("drift-alert", ask<DriftBody>(c_.managers.drift, because(e, "drift-alert"),
+                                               RaiseDriftAlert{name, report.report_id, threshold}));
+}
+
+void Rules::on(const Envelope& e, const DriftAlertRaised& alert) {
+  const auto name = name_of(e.stream);
+  const auto config = fold<EndpointState>("deployment/" + name).config;
+  if (!config || config->retrain_pipeline.empty()) return;
+  const auto drift = fold<DriftState>(e.stream);
+  std::string id;
+  for (const char each : to_string(e.id))
+    if (each != '-') id += each;
+  TriggerRetraining command{name, alert.report_id, config->retrain_pipeline, id, 0};
+  if (drift.last && drift.last->report_id == alert.report_id)
+    command.model_version = drift.last->model_version;
+  report_failure("retrain", ask<DriftBody>(c_.managers.drift, because(e, "retrain"), command));
+}
+
+void Rules::on(const Envelope& e, const RetrainingTriggered& retraining) {
+  const auto pipeline = fold<PipelineState>("pipeline/" + retraining.pipeline);
+  if (pipeline.version == 0)
+    return spdlog::error("drift of {} calls for pipeline '{}', which is not defined",
+                         name_of(e.stream), retraining.pipeline);
+  StartPipelineRun command{.pipeline_run_id = retraining.pipeline_run_id,
+                           .pipeline = retraining.pipeline,
+                           .pipeline_version = pipeline.version,
+                           .spec = pipeline.spec,
+                           .overrides = {{"fresh", retraining.report_id}},
+                           .trigger = "drift:" + name_of(e.stream)};
+  report_failure(
+      "start-retraining",
+      ask<PipelineBody>(c_.managers.pipelines, because(e, "start-retraining"), std::move(command)));
+}
+
+void Rules::load_cursor() {
+  std::ifstream in(c_.cursor_file);
+  std::string log_id;
+  Position position = 0;
+  if (in >> log_id >> position && log_id == to_string(c_.log->log_id()) &&
+      position <= c_.log->head())
+    cursor_ = position;
+}
+
+void Rules::save_cursor() const {
+  const auto temporary = c_.cursor_file + ".new";
+  {
+    std::ofstream out(temporary, std::ios::trunc);
+    out << to_string(c_.log->log_id()) << ' ' << cursor_ << '\n';
+    if (!out) return;
+  }
+  std::rename(temporary.c_str(), c_.cursor_file.c_str());
+}
+
+struct State {
+  std::unique_ptr<Rules> rules;
+  bool scheduled = false;
+};
+
+}  // namespace
+
+RulesActor spawn_rules(caf::actor_system& system, const RulesContext& context,
+                       const RulesStart& start) {
+  return system.spawn<caf::detached>(
+      [context, start](RulesActor::stateful_pointer<State> self) -> RulesActor::behavior_type {
+        self->state.rules = std::make_unique<Rules>(context);
+        self->state.rules->start(start);
+        const auto schedule = [self] {
+          if (!std::exchange(self->state.scheduled, true)) self->send(self, StartAtom::value);
+        };
+        schedule();
+        return {[schedule](CommittedAtom, Position) { schedule(); },
+                [self, schedule](StartAtom) {
+                  self->state.scheduled = false;
+                  if (self->state.rules->step()) schedule();
+                }};
+      });
+}
+
+}  // namespace mlforge::actors

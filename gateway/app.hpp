@@ -1,0 +1,59 @@
+// Everything that a running server is made of. Handlers get a reference to it.
+#pragma once
+#include <boost/asio/thread_pool.hpp>
+#include <memory>
+#include <string>
+
+#include "actors/broadcast.hpp"
+#include "actors/managers.hpp"
+#include "actors/prediction_log.hpp"
+#include "actors/read_barrier.hpp"
+#include "actors/scorer.hpp"
+#include "actors/writer.hpp"
+#include "gateway/config.hpp"
+#include "gateway/flusher.hpp"
+#include "gateway/http/server.hpp"
+#include "gateway/live.hpp"
+#include "gateway/metrics.hpp"
+#include "projections/projector.hpp"
+#include "projections/view_store.hpp"
+#include "storage/blob_store.hpp"
+#include "storage/lmdb_log.hpp"
+
+namespace mlforge::gateway {
+
+struct App {
+  Config config;
+  std::unique_ptr<storage::LmdbLog> log;
+  std::unique_ptr<storage::BlobStore> blobs;
+  std::unique_ptr<projections::ViewStore> views;
+  std::unique_ptr<projections::ProjectionEngine> engine;
+  actors::ReadBarrier projected;  // how far the read models are
+  actors::ReadBarrier
+      ruled;  // how far the rules are: what is served follows the aliases up to there
+  actors::WriterStats writer_stats;
+  actors::Scorer scorer;
+  actors::PredictionLog predictions;
+  std::shared_ptr<PredictionFlusher> flusher;
+  std::unique_ptr<Metrics> metrics;
+  LiveHub live;
+  std::unique_ptr<actors::Broadcast> broadcast;  // null: --nats off
+
+  std::unique_ptr<caf::actor_system_config> caf_config;
+  std::unique_ptr<caf::actor_system> system;
+  actors::ManagerContext context;
+  actors::Managers managers;
+  actors::ProjectorActor projector;
+  actors::BroadcasterActor broadcaster;  // null: --nats off
+  actors::RulesActor rules;
+  actors::ExecutorActor executor;
+
+  std::atomic<bool> stopping = false;
+  std::string openapi;  // rendered once
+
+  // For what would block the server's thread: hashing, syncing blobs, reading models.
+  std::unique_ptr<boost::asio::thread_pool> workers;
+  std::unique_ptr<http::Server> server;  // the last to be made, the first to go
+};
+
+}  // namespace mlforge::gateway

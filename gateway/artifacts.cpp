@@ -1,0 +1,149 @@
+#include "gateway/artifacts.hpp"
+
+#include <charconv>
+
+#include "events/checks.hpp"
+
+namespace mlforge::gateway {
+namespace {
+
+using http::Flow;
+
+constexpr std::size_t kPiece = 64 << 10;
+
+class StoreUpload : public http::Upload {
+ public:
+  StoreUpload(App& app, std::string path, http::Reply reply,
+              std::unique_ptr<storage::BlobWriter> writer, RecordFile record)
+      : app_(app),
+        path_(std::move(path)),
+        reply_(std::move(reply)),
+        writer_(std::move(writer)),
+        record_(std::move(record)) {}
+
+  Flow on_chunk(std::string_view chunk) override {
+    if (auto bad = writer_->append(storage::as_bytes(chunk))) reply_.send(*bad);
+    return Flow::more;
+  }
+
+  // The sync of the file must not hold up the server's thread.
+  void on_end() override {
+    run_blocking(
+        app_, std::move(reply_),
+        [&app = app_, path = std::move(path_), writer = std::shared_ptr(std::move(writer_)),
+         record = std::move(record_)](http::Reply reply) {
+          const auto stored = writer->finish();
+          if (!stored) return reply.send(stored.error());
+          const StoredFile file{{path, to_string(stored->digest), stored->bytes},
+                                !stored->deduplicated};
+          const http::Request& request = reply.request();
+          record(app, request, std::move(reply), file);
+        });
+  }
+
+  void on_abort(const Error&) override {}  // the writer goes, and with it what it has written
+
+ private:
+  App& app_;
+  std::string path_;
+  http::Reply reply_;
+  std::unique_ptr<storage::BlobWriter> writer_;
+  RecordFile record_;
+};
+
+// "bytes=a-b", "bytes=a-" as a range; nothing for any other form, which HTTP lets a server ignore.
+std::optional<storage::BlobRange> parse_range(std::string_view text) {
+  if (!text.starts_with("bytes=")) return std::nullopt;
+  text.remove_prefix(6);
+  const char* end = text.data() + text.size();
+  storage::BlobRange range;
+  auto [at, code] = std::from_chars(text.data(), end, range.offset);
+  if (code != std::errc{} || at == end || *at != '-') return std::nullopt;
+  if (++at == end) return range;
+  std::uint64_t last = 0;
+  const auto [stop, bad] = std::from_chars(at, end, last);
+  if (bad != std::errc{} || stop != end || last < range.offset) return std::nullopt;
+  range.length = last - range.offset + 1;
+  return range;
+}
+
+void stream_blob(App& app, const FileRef& file, std::string_view range_header, http::Reply reply) {
+  const auto digest = storage::parse_digest(file.digest);
+  if (!digest)
+    return reply.send(
+        Error{ErrorCode::corrupt, "the digest of '" + file.path + "' is no digest", ""});
+  const auto range = parse_range(range_header);
+  if (range && range->offset >= file.bytes)
+    return reply.send(invalid("Range", "begins behind the end of the file, which has " +
+                                           std::to_string(file.bytes) + " bytes"));
+  auto reader = app.blobs->open(kTenant, *digest, range.value_or(storage::BlobRange{}));
+  if (!reader) return reply.send(reader.error());
+  http::StreamedResponse response;
+  response.content_length = (*reader)->size();
+  response.headers.emplace_back("ETag", "\"" + file.digest + "\"");
+  response.headers.emplace_back("Accept-Ranges", "bytes");
+  if (range) {
+    response.status = 206;
+    response.headers.emplace_back("Content-Range",
+                                  "bytes " + std::to_string(range->offset) + "-" +
+                                      std::to_string(range->offset + (*reader)->size() - 1) + "/" +
+                                      std::to_string(file.bytes));
+  }
+  response.next = [reader = std::shared_ptr(*std::move(reader))](std::string& out) -> Status {
+    out.resize(kPiece);
+    const auto got = reader->read({reinterpret_cast<std::uint8_t*>(out.data()), out.size()});
+    if (!got) return got.error();
+    out.resize(*got);
+    return {};
+  };
+  reply.stream(std::move(response));
+}
+
+}  // namespace
+
+std::string StoredFile::json() const {
+  return json_member("path", std::string_view(ref.path)) + "," +
+         json_member("digest", std::string_view(ref.digest)) + "," +
+         json_member("bytes", ref.bytes) + "," + json_member("stored", stored);
+}
+
+http::UploadHandler upload_route(App& app, RecordFile record) {
+  return [&app, record](const http::Request& request, http::Reply reply,
+                        http::UploadFlow) -> std::unique_ptr<http::Upload> {
+    std::string path(request.param("path"));
+    if (auto bad = check_path("path", path)) {
+      reply.send(*bad);
+      return nullptr;
+    }
+    if (const auto stopped = app.log->writable()) {
+      reply.send(*stopped);
+      return nullptr;
+    }
+    auto writer = app.blobs->create(kTenant);
+    if (!writer) {
+      reply.send(writer.error());
+      return nullptr;
+    }
+    return std::make_unique<StoreUpload>(app, std::move(path), std::move(reply), *std::move(writer),
+                                         record);
+  };
+}
+
+void send_file(App& app, const http::Request& request, http::Reply reply,
+               std::function<Expected<FileRef>(const QueryContext&)> find) {
+  const auto as_of = query_as_of(app, request);
+  if (!as_of) return reply.send(as_of.error());
+  auto answer = [&app, find, shared = std::make_shared<http::Reply>(std::move(reply)),
+                 now = !request.query("as_of"), position = *as_of] {
+    auto reader = app.views->reader();
+    if (!reader) return shared->send(reader.error());
+    const auto file = find(QueryContext{*reader, now ? projections::kLatest : position, position});
+    if (!file) return shared->send(file.error());
+    const std::string range(shared->request().header("Range"));
+    stream_blob(app, *file, range, std::move(*shared));
+  };
+  if (app.projected.position() >= app.log->head()) return answer();
+  app.projected.when(app.log->head(), [&app, answer] { app.server->post(answer); });
+}
+
+}  // namespace mlforge::gateway

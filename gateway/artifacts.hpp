@@ -1,0 +1,25 @@
+// Files that come in and go out: streamed into the content-addressed store and out of it.
+#pragma once
+#include "gateway/handlers.hpp"
+#include "gateway/table_routes.hpp"
+
+namespace mlforge::gateway {
+
+struct StoredFile {
+  FileRef ref;
+  bool stored = true;        // false: these bytes were there already
+  std::string json() const;  // "path":..,"digest":..,"bytes":..,"stored":..
+};
+
+// Called when the bytes are on disk, on a worker's thread, to say what they are.
+using RecordFile = std::function<void(App&, const http::Request&, http::Reply, const StoredFile&)>;
+
+// An upload to the store; the path is the path parameter {path*}.
+http::UploadHandler upload_route(App& app, RecordFile record);
+
+// Streams the file that the query finds, with its digest as ETag; a Range of the form bytes=a-b is
+// honoured.
+void send_file(App& app, const http::Request& request, http::Reply reply,
+               std::function<Expected<FileRef>(const QueryContext&)> find);
+
+}  // namespace mlforge::gateway

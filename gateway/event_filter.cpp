@@ -1,0 +1,71 @@
+#include "gateway/event_filter.hpp"
+
+#include "events/checks.hpp"
+#include "events/event_codec.hpp"
+
+namespace mlforge::gateway {
+namespace {
+
+constexpr std::uint64_t kMostLookedAt = 100000;
+
+bool fits(std::string_view text, std::string_view wanted, bool prefix) {
+  return wanted.empty() || (prefix ? text.starts_with(wanted) : text == wanted);
+}
+
+void read_pattern(std::string_view text, std::string& out, bool& prefix) {
+  prefix = text.ends_with('*');
+  out = prefix ? text.substr(0, text.size() - 1) : text;
+}
+
+Status read_time(const http::Request& request, std::string_view name, TimeUs& out) {
+  const auto text = request.query(name);
+  if (!text) return {};
+  const auto time = parse_time(*text);
+  if (!time) return invalid(name, "must be an RFC 3339 time such as 2026-11-21T09:30:00Z");
+  out = *time;
+  return {};
+}
+
+}  // namespace
+
+bool EventFilter::matches(const EventView& e) const {
+  return e.tenant == tenant && e.time >= since && e.time <= until &&
+         fits(e.stream, stream, stream_prefix) && fits(e.type, type, type_prefix);
+}
+
+Expected<EventFilter> parse_event_filter(const http::Request& request) {
+  EventFilter filter;
+  filter.tenant = request.query("tenant").value_or("default");
+  read_pattern(request.query("stream").value_or(""), filter.stream, filter.stream_prefix);
+  read_pattern(request.query("type").value_or(""), filter.type, filter.type_prefix);
+  if (auto bad = read_time(request, "since", filter.since)) return *bad;
+  if (auto bad = read_time(request, "until", filter.until)) return *bad;
+  return filter;
+}
+
+Expected<EventPage> read_events(const storage::Log& log, const EventFilter& filter, Position from,
+                                Position as_of, std::size_t limit, std::size_t max_bytes) {
+  EventPage page{.next_from = from};
+  if (filter.since > INT64_MIN)
+    page.next_from = std::max(from, log.position_at(filter.since - 1) + 1);
+  const auto add = [&](const EventView& e) {
+    if (e.position > as_of || page.count >= limit || page.items.size() >= max_bytes) return false;
+    page.next_from = e.position + 1;
+    if (e.position < from || !filter.matches(e)) return true;
+    if (page.count++ > 0) page.items += ',';
+    append_event_json(page.items, e);
+    return true;
+  };
+  if (!filter.stream.empty() && !filter.stream_prefix) {
+    const auto read = log.read_stream(filter.tenant, filter.stream, 1, UINT64_MAX, as_of, add);
+    if (!read) return read.error();
+    if (page.count < limit && page.items.size() < max_bytes)
+      page.next_from = std::min(as_of, log.head()) + 1;
+    return page;
+  }
+  const auto read = log.read(page.next_from, kMostLookedAt, add);
+  if (!read) return read.error();
+  return page;
+}
+
+}  // namespace mlforge::gateway

@@ -1,0 +1,35 @@
+// Carries answered predictions into the log: as soon as one batch is on disk the next goes out.
+#pragma once
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+
+#include "actors/managers.hpp"
+#include "actors/prediction_log.hpp"
+
+namespace mlforge::gateway {
+
+class PredictionFlusher : public std::enable_shared_from_this<PredictionFlusher> {
+ public:
+  PredictionFlusher(actors::PredictionLog& predictions, actors::DeploymentActor manager)
+      : predictions_(predictions), manager_(std::move(manager)) {}
+
+  // There is something to carry. Any thread; cheap while a batch is under way.
+  void kick();
+
+  // Waits until everything that was added has been carried; false when it was not within `timeout`.
+  bool wait_idle(std::chrono::milliseconds timeout);
+
+ private:
+  void send(actors::PredictionLog::Batch batch);
+
+  actors::PredictionLog& predictions_;
+  actors::DeploymentActor manager_;
+  std::atomic<bool> busy_ = false;
+  std::mutex mutex_;  // for the wait only
+  std::condition_variable changed_;
+};
+
+}  // namespace mlforge::gateway

@@ -1,0 +1,119 @@
+#include "gateway/gates.hpp"
+
+#include "actors/ask.hpp"
+#include "actors/gate.hpp"
+#include "actors/repository.hpp"
+#include "events/checks.hpp"
+
+namespace mlforge::gateway {
+namespace {
+
+using actors::Outcome;
+using actors::RegistryBody;
+
+// One command of several that a single request makes: each has its own id, derived from the
+// request's.
+actors::CommandMeta part(actors::CommandMeta meta, std::string_view name) {
+  if (!meta.command_id.empty()) meta.command_id.append(":").append(name);
+  return meta;
+}
+
+// Runs on a worker: reads the artifacts, then records what it found.
+Expected<Outcome> evaluate(App& app, const actors::CommandMeta& meta, const std::string& model,
+                           std::uint64_t version, const GateRequest& gate) {
+  actors::Repository<ModelState> states(*app.log, 1);
+  auto entry = states.load(meta.tenant, "model/" + model);
+  if (!entry) return entry.error();
+  const ModelState& state = (*entry)->state;
+  if (!state.exists) return not_found("registered model", model);
+  const auto* candidate = state.version(version);
+  if (!candidate) return not_found("version of model '" + model + "'", std::to_string(version));
+  std::optional<Figures> champion;
+  if (const auto* other = state.version(state.alias(kChampion)); other && other != candidate)
+    champion = other->metrics;
+  const actors::GatePolicy policy{gate.metric, gate.minimum.value_or(app.config.gate_min_auc),
+                                  gate.max_regression.value_or(app.config.gate_max_regression)};
+  auto checks = actors::evaluate_gate(candidate->artifacts, candidate->metrics, champion, policy,
+                                      *app.blobs, meta.tenant);
+  return actors::ask<RegistryBody>(app.managers.registry, part(meta, "gate"),
+                                   RecordGate{model, version, std::move(checks)});
+}
+
+std::string gate_json(const Outcome& outcome) {
+  const auto* e = outcome.find<ModelGateEvaluated>();
+  if (!e) return outcome_json(outcome);
+  return outcome_json(outcome, json_member("version", e->version) + "," +
+                                   json_member("passed", e->passed) + "," +
+                                   json_member("checks", e->checks));
+}
+
+std::string decision_json(const ModelPromotionDecided& d) {
+  return json_member("promoted", d.approved) + "," + json_member("version", d.version) + "," +
+         json_member("champion", d.champion) + "," + json_member("metric", d.metric) + "," +
+         json_member("challenger_value", d.challenger_value) + "," +
+         json_member("champion_value", d.champion_value) + "," +
+         json_member("required_delta", d.required_delta) + "," + json_member("reason", d.reason);
+}
+
+std::string number_text(double value) {
+  std::string out;
+  append_json_double(out, value);
+  return out;
+}
+
+// The error shape with the figures beside it.
+http::Response refused(const Outcome& outcome, const ModelPromotionDecided& d,
+                       std::string_view correlation_id) {
+  const std::string message = "version " + std::to_string(d.version) + " has " + d.metric + " " +
+                              number_text(d.challenger_value) + ", the champion (version " +
+                              std::to_string(d.champion) + ") " + number_text(d.champion_value) +
+                              ": " + d.reason + " (required: better by " +
+                              number_text(d.required_delta) + "), so it is archived";
+  std::string body = "{\"error\":{" + json_member("code", std::string_view("refused")) + "," +
+                     json_member("message", std::string_view(message)) + ",\"details\":{" +
+                     decision_json(d) + "," + json_member("position", outcome.position) + "}," +
+                     json_member("correlation_id", correlation_id) + "}}";
+  return http::Response::json(std::move(body), 409);
+}
+
+}  // namespace
+
+void run_gate(App& app, const http::Request& request, http::Reply reply, std::string model,
+              std::uint64_t version, GateRequest gate) {
+  auto meta = command_meta(request);
+  if (!meta) return reply.send(meta.error());
+  run_blocking(app, std::move(reply),
+               [&app, meta = *meta, model, version, gate](http::Reply answer) {
+                 auto outcome = evaluate(app, meta, model, version, gate);
+                 if (outcome)
+                   answer.send(http::Response::json(gate_json(*outcome)));
+                 else
+                   answer.send(outcome.error());
+               });
+}
+
+void run_promotion(App& app, const http::Request& request, http::Reply reply, std::string model,
+                   std::uint64_t version, PromoteRequest promote) {
+  auto meta = command_meta(request);
+  if (!meta) return reply.send(meta.error());
+  run_blocking(
+      app, std::move(reply), [&app, meta = *meta, model, version, promote](http::Reply answer) {
+        const auto gate = evaluate(app, meta, model, version, {.metric = promote.metric});
+        if (!gate) return answer.send(gate.error());
+        Promote command{model, version, promote.metric,
+                        promote.min_delta.value_or(app.config.promotion_min_delta), promote.reason};
+        auto outcome = actors::ask<RegistryBody>(app.managers.registry, part(meta, "promote"),
+                                                 std::move(command));
+        if (!outcome) return answer.send(outcome.error());
+        const auto* decision = outcome->find<ModelPromotionDecided>();
+        if (!decision)
+          return answer.send(Error{ErrorCode::internal, "the promotion left no decision", ""});
+        auto response = decision->approved
+                            ? http::Response::json(outcome_json(*outcome, decision_json(*decision)))
+                            : refused(*outcome, *decision, answer.request().correlation_id);
+        auto shared = std::make_shared<http::Reply>(std::move(answer));
+        app.ruled.when(outcome->position, [shared, response] { shared->send(response); });
+      });
+}
+
+}  // namespace mlforge::gateway

@@ -1,0 +1,37 @@
+// The gate and the promotion: checks that read artifacts, then the registry's decision.
+#pragma once
+#include "gateway/handlers.hpp"
+
+namespace mlforge::gateway {
+
+struct GateRequest {
+  std::string metric = "auc";
+  std::optional<double> minimum, max_regression;  // empty: as configured
+  static constexpr auto fields() {
+    return std::tuple{field("metric", &GateRequest::metric),
+                      field("minimum", &GateRequest::minimum),
+                      field("max_regression", &GateRequest::max_regression)};
+  }
+};
+
+struct PromoteRequest {
+  std::string metric = "auc";
+  std::optional<double> min_delta;  // empty: as configured
+  std::string reason;
+  static constexpr auto fields() {
+    return std::tuple{field("metric", &PromoteRequest::metric),
+                      field("min_delta", &PromoteRequest::min_delta),
+                      field("reason", &PromoteRequest::reason)};
+  }
+};
+
+// Evaluates the gate of a version and records it; answers {passed, checks}.
+void run_gate(App& app, const http::Request& request, http::Reply reply, std::string model,
+              std::uint64_t version, GateRequest gate);
+
+// Evaluates the gate, then promotes. 200 when promoted, 409 `refused` with the figures when the
+// challenger lost.
+void run_promotion(App& app, const http::Request& request, http::Reply reply, std::string model,
+                   std::uint64_t version, PromoteRequest promote);
+
+}  // namespace mlforge::gateway

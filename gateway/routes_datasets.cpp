@@ -1,0 +1,150 @@
+// Datasets: upload, stage, commit with validation, read back.
+#include "actors/ask.hpp"
+#include "actors/dataset_table.hpp"
+#include "actors/repository.hpp"
+#include "events/checks.hpp"
+#include "gateway/artifacts.hpp"
+#include "gateway/handlers.hpp"
+#include "projections/queries.hpp"
+
+namespace mlforge::gateway {
+namespace {
+
+using actors::DatasetBody;
+using actors::Outcome;
+using http::Reply;
+using http::Request;
+
+void stage_file(App& app, const Request& request, Reply reply, const StoredFile& file) {
+  StageFiles command{std::string(request.param("name")),
+                     std::string(request.query("source").value_or("")),
+                     {file.ref}};
+  submit<DatasetBody>(app.managers.datasets, request, std::move(reply), std::move(command), 201,
+                      [file](const Outcome& o) { return outcome_json(o, file.json()); });
+}
+
+void unstage_file(App& app, const Request& request, Reply reply) {
+  UnstageFile command{std::string(request.param("name")), std::string(request.param("path"))};
+  submit<DatasetBody>(app.managers.datasets, request, std::move(reply), std::move(command), 200,
+                      [](const Outcome& o) { return outcome_json(o); });
+}
+
+std::string commit_json(const Outcome& outcome, const DatasetCommitted& committed,
+                        const actors::DatasetCheck& check) {
+  bool valid = true;
+  for (const auto& each : check.checks) valid = valid && each.passed;
+  return outcome_json(
+      outcome, json_member("version", committed.version) + "," +
+                   json_member("digest", std::string_view(committed.digest)) + "," +
+                   json_member("rows", check.rows) + "," + json_member("columns", check.columns) +
+                   "," + json_member("valid", valid) + "," + json_member("checks", check.checks));
+}
+
+// Validates first: a corrupt file commits nothing. The commit then holds to what was validated.
+void commit(App& app, actors::CommandMeta meta, const std::string& name, const std::string& message,
+            Reply reply) {
+  actors::Repository<DatasetState> states(*app.log, 1);
+  auto entry = states.load(meta.tenant, "dataset/" + name);
+  if (!entry) return reply.send(entry.error());
+  CommitDataset command{name, message, {}, files_to_commit((*entry)->state)};
+  command.digest = to_string(storage::sha256(storage::as_bytes(digest_text(command.files))));
+  if (!meta.command_id.empty()) {
+    // Told again, it answers with what the first time came to, whatever is staged by now.
+    if (const auto known = app.log->find_command(meta.tenant, meta.command_id)) {
+      const auto outcome = actors::outcome_from_log(*app.log, *known);
+      if (!outcome) return reply.send(outcome.error());
+      const auto* committed = outcome->find<DatasetCommitted>();
+      return reply.send(http::Response::json(
+          outcome_json(*outcome,
+                       committed ? json_member("version", committed->version) : std::string()),
+          201));
+    }
+  }
+  if (auto events = decide((*entry)->state, command); !events) return reply.send(events.error());
+  const actors::StepBlobs blobs(*app.blobs, meta.tenant);
+  const auto check = actors::check_dataset(command.files, blobs);
+  if (!check) return reply.send(check.error());
+  const auto committed = actors::ask<DatasetBody>(app.managers.datasets, meta, std::move(command));
+  if (!committed) return reply.send(committed.error());
+  const auto* event = committed->find<DatasetCommitted>();
+  if (!event) return reply.send(Error{ErrorCode::internal, "the commit left no event", ""});
+  meta.command_id.clear();
+  const auto validated = actors::ask<DatasetBody>(
+      app.managers.datasets, meta,
+      RecordValidation{name, event->version, check->rows, check->columns, check->checks});
+  if (!validated) return reply.send(validated.error());
+  reply.send(http::Response::json(commit_json(*validated, *event, *check), 201));
+}
+
+void commit_route(App& app, const Request& request, Reply reply) {
+  auto body = read_body<CommitDataset>(request, reply);
+  if (!body) return;
+  auto meta = command_meta(request);
+  if (!meta) return reply.send(meta.error());
+  run_blocking(
+      app, std::move(reply),
+      [&app, meta = *meta, name = std::string(request.param("name")), message = body->message](
+          Reply answer) { commit(app, meta, name, message, std::move(answer)); });
+}
+
+void get_version(App& app, const Request& request, Reply reply) {
+  const auto version = path_number(request, "version");
+  if (!version) return reply.send(version.error());
+  run_object_query(app, request, std::move(reply),
+                   [name = std::string(request.param("name")),
+                    version = *version](const QueryContext& q) -> Expected<std::string> {
+                     auto row = projections::get_dataset_version(q.reader, kTenant, name, version,
+                                                                 q.as_of);
+                     if (!row) return row.error();
+                     return to_json(*row);
+                   });
+}
+
+void read_file(App& app, const Request& request, Reply reply) {
+  const auto version = path_number(request, "version");
+  if (!version) return reply.send(version.error());
+  const std::string name(request.param("name")), path(request.param("path"));
+  send_file(app, request, std::move(reply),
+            [name, path, version = *version](const QueryContext& q) -> Expected<FileRef> {
+              auto row =
+                  projections::get_dataset_version(q.reader, kTenant, name, version, q.as_of);
+              if (!row) return row.error();
+              for (const auto& file : row->files)
+                if (file.path == path) return file;
+              return not_found("file in the dataset version", path);
+            });
+}
+
+}  // namespace
+
+void add_dataset_routes(App& app, http::Router& router) {
+  const auto on = [&app](auto handler) {
+    return [&app, handler](const Request& q, Reply r) { handler(app, q, std::move(r)); };
+  };
+  const std::string datasets = "/api/v1/datasets", dataset = datasets + "/{name}";
+  router.upload(http::Method::put, dataset + "/files/{path*}", upload_route(app, stage_file),
+                {.summary = "Store a file once by its content, and stage it",
+                 .tag = "datasets",
+                 .query = {{"source", "where the data comes from"}},
+                 .max_body = http::kNoLimit,
+                 .body_type = "application/octet-stream"});
+  router.delete_(
+      dataset + "/files/{path*}", on(unstage_file),
+      {.summary = "Unstage a file, or leave it out of the next version", .tag = "datasets"});
+  router.post(dataset + "/commits", on(commit_route),
+              {.summary = "Validate what is staged and make it a version",
+               .tag = "datasets",
+               .body = json_schema<CommitDataset>()});
+  router.get(datasets, list_route(app, projections::list_datasets),
+             {.summary = "List datasets", .tag = "datasets", .query = list_parameters()});
+  router.get(
+      dataset, object_route(app, "name", projections::get_dataset),
+      {.summary = "One dataset with its versions", .tag = "datasets", .query = as_of_parameter()});
+  router.get(
+      dataset + "/versions/{version}", on(get_version),
+      {.summary = "One version with its checks", .tag = "datasets", .query = as_of_parameter()});
+  router.get(dataset + "/versions/{version}/files/{path*}", on(read_file),
+             {.summary = "The bytes of a file", .tag = "datasets", .query = as_of_parameter()});
+}
+
+}  // namespace mlforge::gateway

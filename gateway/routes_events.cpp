@@ -1,0 +1,136 @@
+// The log itself: pages, single events, live streams, the audit trail.
+#include <charconv>
+
+#include "events/checks.hpp"
+#include "events/event_codec.hpp"
+#include "gateway/handlers.hpp"
+#include "gateway/table_routes.hpp"
+#include "projections/queries.hpp"
+
+namespace mlforge::gateway {
+namespace {
+
+using http::Reply;
+using http::Request;
+
+constexpr std::size_t kPageBytes = 4 << 20;
+
+std::optional<Position> parse_position(std::string_view text) {
+  Position value = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || code != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+void list_events(App& app, const Request& request, Reply reply) {
+  const auto filter = parse_event_filter(request);
+  if (!filter) return reply.send(filter.error());
+  const auto from = query_number(request, "from", 1, 0, UINT64_MAX);
+  if (!from) return reply.send(from.error());
+  const auto limit = query_number(request, "limit", 100, 1, 1000);
+  if (!limit) return reply.send(limit.error());
+  const auto as_of = query_as_of(app, request);
+  if (!as_of) return reply.send(as_of.error());
+  const auto page = read_events(*app.log, *filter, *from, *as_of, *limit, kPageBytes);
+  if (!page) return reply.send(page.error());
+  std::string out = "{" + json_member("position", *as_of) + "," +
+                    json_member("next_from", page->next_from) + ",\"items\":[" + page->items + "]}";
+  reply.send(http::Response::json(std::move(out)));
+}
+
+// An event by position is one read; by id the millisecond that its UUIDv7 carries says where to
+// look.
+void get_event(App& app, const Request& request, Reply reply) {
+  const auto text = request.param("id");
+  const auto id = parse_uuid(text);
+  auto position = parse_position(text);
+  if (!id && !position)
+    return reply.send(
+        invalid("id", "must be an event's id (a UUID) or its position (a whole number)"));
+  std::string out;
+  TimeUs milliseconds = 0, latest = INT64_MAX;
+  const auto take = [&](const EventView& e) {
+    if (id && e.id != *id) return e.time <= latest;
+    append_event_json(out, e);
+    return false;
+  };
+  if (id) {
+    for (int i = 0; i < 6; ++i) milliseconds = milliseconds << 8 | id->bytes[i];
+    // The log's time never goes back while the clock may, so an event can stand later than its id
+    // says.
+    position = app.log->position_at((milliseconds - 1000) * 1000) + 1;
+    latest = (milliseconds + 600000) * 1000;
+  }
+  const auto read = app.log->read(*position, id ? UINT64_MAX : 1, take);
+  if (!read) return reply.send(read.error());
+  if (out.empty()) return reply.send(not_found("event", text));
+  reply.send(http::Response::json(std::move(out)));
+}
+
+Expected<Position> live_start(App& app, const Request& request) {
+  if (const auto last = request.header("Last-Event-ID"); !last.empty()) {
+    const auto position = parse_position(last);
+    if (!position) return invalid("Last-Event-ID", "must be a log position");
+    return *position + 1;
+  }
+  return query_number(request, "from", app.log->head() + 1, 0, UINT64_MAX);
+}
+
+void live_sse(App& app, const Request& request, Reply reply) {
+  auto filter = parse_event_filter(request);
+  if (!filter) return reply.send(filter.error());
+  const auto from = live_start(app, request);
+  if (!from) return reply.send(from.error());
+  auto id = std::make_shared<std::uint64_t>(0);
+  auto session = reply.sse({.source = sse_source(*app.log, *std::move(filter), *from),
+                            .on_close = [&app, id] { app.live.remove(*id); }});
+  *id = app.live.add([session] { session->wake(); });
+}
+
+Status live_websocket(App& app, const Request& request,
+                      const std::shared_ptr<http::WsSession>& session) {
+  auto filter = parse_event_filter(request);
+  if (!filter) return filter.error();
+  const auto from = live_start(app, request);
+  if (!from) return from.error();
+  session->set_source(frame_source(*app.log, *std::move(filter), *from));
+  const auto id = app.live.add([weak = std::weak_ptr(session)] {
+    if (const auto alive = weak.lock()) alive->wake();
+  });
+  session->on_close([&app, id] { app.live.remove(id); });
+  return {};
+}
+
+}  // namespace
+
+void add_event_routes(App& app, http::Router& router) {
+  const auto on = [&app](auto handler) {
+    return [&app, handler](const Request& q, Reply r) { handler(app, q, std::move(r)); };
+  };
+  const std::vector<http::QueryParam> filters{
+      {"stream", "a stream, or the start of its name with * at the end: run/*"},
+      {"type", "a type, or its start with * at the end: run.*"},
+      {"since", "RFC 3339 time, inclusive"},
+      {"until", "RFC 3339 time, inclusive"},
+      {"from", "first position", "integer"}};
+  auto paged = filters;
+  paged.push_back({"limit", "at most this many events, 1 to 1000", "integer"});
+  paged.push_back({"as_of", "a position or an RFC 3339 time"});
+  router.get("/api/v1/events", on(list_events),
+             {.summary = "A page of events in order", .tag = "events", .query = paged});
+  router.get("/api/v1/events/{id}", on(get_event),
+             {.summary = "One event, by id or position", .tag = "events"});
+  router.get("/api/v1/live/events", on(live_sse),
+             {.summary = "Events as they happen, as server-sent events",
+              .tag = "events",
+              .query = filters});
+  router.websocket(
+      "/api/v1/live",
+      [&app](const Request& q, const auto& session) { return live_websocket(app, q, session); },
+      {.summary = "Events as they happen, over WebSocket", .tag = "events", .query = filters});
+  router.get(
+      "/api/v1/audit", audit_route(app),
+      {.summary = "Who did what, when, to what, caused by what", .tag = "events", .query = paged});
+}
+
+}  // namespace mlforge::gateway

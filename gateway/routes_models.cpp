@@ -1,0 +1,160 @@
+// Registered models: versions, stages, aliases, gates, promotion.
+#include "events/checks.hpp"
+#include "gateway/gates.hpp"
+#include "gateway/handlers.hpp"
+#include "gateway/table_routes.hpp"
+#include "projections/queries.hpp"
+
+namespace mlforge::gateway {
+namespace {
+
+using actors::Outcome;
+using actors::RegistryBody;
+using http::Reply;
+using http::Request;
+
+void register_model(App& app, const Request& request, Reply reply) {
+  auto body = read_body<RegisterModel>(request, reply);
+  if (!body) return;
+  submit<RegistryBody>(
+      app.managers.registry, request, std::move(reply), *body, 201,
+      [name = body->name](const Outcome& o) { return outcome_json(o, json_member("name", name)); });
+}
+
+void create_version(App& app, const Request& request, Reply reply) {
+  auto body = read_body<CreateModelVersion>(request, reply);
+  if (!body) return;
+  body->model = request.param("name");
+  for (const auto& file : body->artifacts) {
+    const auto digest = storage::parse_digest(file.digest);
+    if (!digest) continue;
+    const auto there = app.blobs->exists(kTenant, *digest);
+    if (!there) return reply.send(there.error());
+    if (!*there)
+      return reply.send(invalid(
+          "artifacts", "names '" + file.path + "', whose bytes are not stored: upload them first"));
+  }
+  submit<RegistryBody>(app.managers.registry, request, std::move(reply), *std::move(body), 201,
+                       [](const Outcome& o) {
+                         const auto* e = o.find<ModelVersionCreated>();
+                         return outcome_json(
+                             o, e ? json_member("version", e->version) : std::string());
+                       });
+}
+
+// Answers after the scorer follows the aliases, so that the next prediction is the new version's.
+void submit_and_serve(App& app, const Request& request, Reply reply, RegistryBody body) {
+  auto meta = command_meta(request);
+  if (!meta) return reply.send(meta.error());
+  auto done = [&app, reply = std::make_shared<Reply>(std::move(reply))](Expected<Outcome> result) {
+    if (!result) return reply->send(result.error());
+    app.ruled.when(result->position, [reply, text = outcome_json(*result)] {
+      reply->send(http::Response::json(text));
+    });
+  };
+  caf::anon_send(app.managers.registry,
+                 std::make_shared<actors::Request<RegistryBody>>(actors::Request<RegistryBody>{
+                     *std::move(meta), std::move(body), std::move(done)}));
+}
+
+void change_stage(App& app, const Request& request, Reply reply) {
+  auto body = read_body<TransitionStage>(request, reply);
+  if (!body) return;
+  const auto version = path_number(request, "version");
+  if (!version) return reply.send(version.error());
+  body->model = request.param("name");
+  body->version = *version;
+  submit_and_serve(app, request, std::move(reply), *std::move(body));
+}
+
+void set_alias(App& app, const Request& request, Reply reply) {
+  auto body = read_body<SetAlias>(request, reply);
+  if (!body) return;
+  body->model = request.param("name");
+  body->alias = request.param("alias");
+  submit_and_serve(app, request, std::move(reply), *std::move(body));
+}
+
+void remove_alias(App& app, const Request& request, Reply reply) {
+  RemoveAlias command{std::string(request.param("name")), std::string(request.param("alias")),
+                      std::string(request.query("reason").value_or(""))};
+  submit_and_serve(app, request, std::move(reply), std::move(command));
+}
+
+void gate(App& app, const Request& request, Reply reply) {
+  auto body = read_body<GateRequest>(request, reply);
+  if (!body) return;
+  const auto version = path_number(request, "version");
+  if (!version) return reply.send(version.error());
+  run_gate(app, request, std::move(reply), std::string(request.param("name")), *version, *body);
+}
+
+void promote(App& app, const Request& request, Reply reply) {
+  auto body = read_body<PromoteRequest>(request, reply);
+  if (!body) return;
+  const auto version = path_number(request, "version");
+  if (!version) return reply.send(version.error());
+  run_promotion(app, request, std::move(reply), std::string(request.param("name")), *version,
+                *body);
+}
+
+void get_version(App& app, const Request& request, Reply reply) {
+  run_object_query(
+      app, request, std::move(reply),
+      [name = std::string(request.param("name")), wanted = std::string(request.param("version"))](
+          const QueryContext& q) -> Expected<std::string> {
+        const bool number =
+            wanted.find_first_not_of("0123456789") == wanted.npos && wanted.size() < 19;
+        auto row = number ? projections::get_model_version(q.reader, kTenant, name,
+                                                           std::stoull(wanted), q.as_of)
+                          : projections::get_model_version_by_alias(q.reader, kTenant, name, wanted,
+                                                                    q.as_of);
+        if (!row) return row.error();
+        return to_json(*row);
+      });
+}
+
+}  // namespace
+
+void add_model_routes(App& app, http::Router& router) {
+  const auto on = [&app](auto handler) {
+    return [&app, handler](const Request& q, Reply r) { handler(app, q, std::move(r)); };
+  };
+  const std::string models = "/api/v1/models", model = models + "/{name}",
+                    versions = model + "/versions";
+  router.post(
+      models, on(register_model),
+      {.summary = "Register a model", .tag = "models", .body = json_schema<RegisterModel>()});
+  router.get(models, list_route(app, projections::list_models),
+             {.summary = "List registered models", .tag = "models", .query = list_parameters()});
+  router.get(model, object_route(app, "name", projections::get_model),
+             {.summary = "One registered model with its aliases",
+              .tag = "models",
+              .query = as_of_parameter()});
+  router.post(
+      versions, on(create_version),
+      {.summary = "Create a version", .tag = "models", .body = json_schema<CreateModelVersion>()});
+  router.get(versions, list_of_route(app, "name", projections::list_model_versions),
+             {.summary = "The versions of a model", .tag = "models", .query = list_parameters()});
+  router.get(
+      versions + "/{version}", on(get_version),
+      {.summary = "One version, by number or alias", .tag = "models", .query = as_of_parameter()});
+  router.post(versions + "/{version}/stage", on(change_stage),
+              {.summary = "Move a version to another stage",
+               .tag = "models",
+               .body = json_schema<TransitionStage>()});
+  router.post(
+      versions + "/{version}/gate", on(gate),
+      {.summary = "Evaluate the gate", .tag = "models", .body = json_schema<GateRequest>()});
+  router.post(versions + "/{version}/promote", on(promote),
+              {.summary = "Weigh a challenger against the champion, and promote it if it is better",
+               .tag = "models",
+               .body = json_schema<PromoteRequest>()});
+  router.put(
+      model + "/aliases/{alias}", on(set_alias),
+      {.summary = "Point an alias to a version", .tag = "models", .body = json_schema<SetAlias>()});
+  router.delete_(model + "/aliases/{alias}", on(remove_alias),
+                 {.summary = "Remove an alias", .tag = "models"});
+}
+
+}  // namespace mlforge::gateway

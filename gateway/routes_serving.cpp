@@ -1,0 +1,222 @@
+// Endpoints, predictions, promotion by the short name, drift.
+#include <simdjson.h>
+
+#include "actors/ask.hpp"
+#include "events/checks.hpp"
+#include "gateway/flusher.hpp"
+#include "gateway/gates.hpp"
+#include "gateway/handlers.hpp"
+#include "gateway/table_routes.hpp"
+#include "gateway/waits.hpp"
+#include "projections/queries.hpp"
+
+namespace mlforge::gateway {
+namespace {
+
+using actors::DeploymentBody;
+using actors::Outcome;
+using http::Reply;
+using http::Request;
+
+// Answers after the scorer has followed.
+void submit_and_serve(App& app, const Request& request, Reply reply, DeploymentBody body,
+                      int status) {
+  auto meta = command_meta(request);
+  if (!meta) return reply.send(meta.error());
+  auto done = [&app, status,
+               reply = std::make_shared<Reply>(std::move(reply))](Expected<Outcome> result) {
+    if (!result) return reply->send(result.error());
+    app.ruled.when(result->position, [reply, status, text = outcome_json(*result)] {
+      reply->send(http::Response::json(text, status));
+    });
+  };
+  caf::anon_send(app.managers.deployments,
+                 std::make_shared<actors::Request<DeploymentBody>>(actors::Request<DeploymentBody>{
+                     *std::move(meta), std::move(body), std::move(done)}));
+}
+
+void create_endpoint(App& app, const Request& request, Reply reply) {
+  auto body = read_body<CreateEndpoint>(request, reply);
+  if (!body) return;
+  const auto& config = app.config;
+  if (!body->canary_bp)
+    body->canary_bp = static_cast<std::uint64_t>(std::llround(config.canary_traffic_split * 10000));
+  if (!body->psi_threshold) body->psi_threshold = config.psi_threshold;
+  if (!body->ks_pvalue_threshold) body->ks_pvalue_threshold = config.ks_pvalue_threshold;
+  if (!body->drift_window) body->drift_window = config.drift_window;
+  submit_and_serve(app, request, std::move(reply), *std::move(body), 201);
+}
+
+void change_split(App& app, const Request& request, Reply reply) {
+  auto body = read_body<ChangeSplit>(request, reply);
+  if (!body) return;
+  body->endpoint = request.param("name");
+  submit_and_serve(app, request, std::move(reply), *std::move(body), 200);
+}
+
+struct PredictRequest {
+  simdjson::dom::object features;
+  std::string_view request_id;
+};
+
+// Reads the body in place: this is the hot path, so nothing is copied before the scorer does.
+Expected<PredictRequest> parse_predict(std::string_view body) {
+  auto root = codec::parse(body);
+  if (!root) return root.error();
+  simdjson::dom::object object;
+  if (root->get(object))
+    return Error{ErrorCode::invalid_argument, "the body must be an object", ""};
+  PredictRequest out;
+  bool has_features = false;
+  for (const auto& [key, value] : object) {
+    if (key == "features") {
+      if (value.get(out.features))
+        return invalid("features", "must be an object of feature names and values");
+      has_features = true;
+    } else if (key == "request_id") {
+      if (value.get(out.request_id)) return invalid("request_id", "must be a string");
+      if (out.request_id.size() > 200) return invalid("request_id", "must have at most 200 bytes");
+    } else {
+      return Error{ErrorCode::unknown_field,
+                   "field '" + std::string(key) +
+                       "' is not a field of this request: it has features and request_id",
+                   std::string(key)};
+    }
+  }
+  if (!has_features) return invalid("features", "is missing");
+  return out;
+}
+
+std::string prediction_json(const actors::Prediction& p, std::string_view request_id) {
+  std::string out = "{\"prediction\":";
+  append_json_int(out, p.label);
+  out += ",\"probability\":";
+  append_json_double(out, p.probability);
+  out += ",\"model_version\":\"";
+  out += std::to_string(p.version);
+  out += p.challenger ? "\",\"routed_to\":\"challenger\",\"request_id\":"
+                      : "\",\"routed_to\":\"champion\",\"request_id\":";
+  append_json_string(out, request_id);
+  out += '}';
+  return out;
+}
+
+void predict_on(App& app, const Request& request, Reply reply, std::string_view name) {
+  const auto endpoint = app.scorer.find(name);
+  if (!endpoint)
+    return reply.send(
+        name.empty()
+            ? Error{ErrorCode::not_found,
+                    "there is no default endpoint: create the only one, or one named 'default'", ""}
+            : not_found("endpoint", name));
+  const auto parsed = parse_predict(request.body);
+  if (!parsed) return reply.send(parsed.error());
+  actors::PredictionRow row;
+  row.request_id = parsed->request_id.empty() ? new_id(app) : std::string(parsed->request_id);
+  row.time = app.context.clock->now();
+  const auto prediction = actors::predict(*endpoint, parsed->features, row);
+  if (!prediction) return reply.send(prediction.error());
+  auto body = prediction_json(*prediction, row.request_id);
+  if (auto full = app.predictions.add(endpoint->settings.name, std::move(row)))
+    return reply.send(*full);
+  app.metrics->predicted(endpoint->settings.name, prediction->version, prediction->challenger);
+  app.flusher->kick();
+  reply.send(http::Response::json(std::move(body)));
+}
+
+struct PromoteBody {
+  RawJson version;  // a number, or a text of digits
+  std::string endpoint;
+  std::string metric = "auc", reason;
+  std::optional<double> min_delta;
+  static constexpr auto fields() {
+    return std::tuple{required("version", &PromoteBody::version),
+                      field("endpoint", &PromoteBody::endpoint),
+                      field("metric", &PromoteBody::metric), field("reason", &PromoteBody::reason),
+                      field("min_delta", &PromoteBody::min_delta)};
+  }
+};
+
+void promote(App& app, const Request& request, Reply reply) {
+  auto body = read_body<PromoteBody>(request, reply);
+  if (!body) return;
+  const auto endpoint = app.scorer.find(body->endpoint);
+  if (!endpoint)
+    return reply.send(not_found("endpoint", body->endpoint.empty() ? "default" : body->endpoint));
+  std::string digits = body->version.text;
+  std::erase(digits, '"');
+  const bool number = !digits.empty() && digits.size() < 19 &&
+                      digits.find_first_not_of("0123456789") == digits.npos;
+  if (!number || std::stoull(digits) == 0)
+    return reply.send(invalid("version", "must be a version number, such as \"4\""));
+  run_promotion(app, request, std::move(reply), endpoint->settings.model, std::stoull(digits),
+                {body->metric, body->min_delta, body->reason});
+}
+
+void latest_drift(App& app, const Request& request, Reply reply, std::string name) {
+  if (name.empty())
+    if (const auto endpoint = app.scorer.find("")) name = endpoint->settings.name;
+  if (name.empty()) return reply.send(not_found("endpoint", "default"));
+  run_object_query(app, request, std::move(reply),
+                   [name](const QueryContext& q) -> Expected<std::string> {
+                     auto row = projections::latest_drift(q.reader, kTenant, name, q.as_of);
+                     if (!row) return row.error();
+                     return to_json(*row);
+                   });
+}
+
+}  // namespace
+
+void add_endpoint_routes(App& app, http::Router& router) {
+  const auto on = [&app](auto handler) {
+    return [&app, handler](const Request& q, Reply r) { handler(app, q, std::move(r)); };
+  };
+  const std::string endpoints = "/api/v1/endpoints", endpoint = endpoints + "/{name}";
+  router.post(
+      endpoints, on(create_endpoint),
+      {.summary = "Create an endpoint", .tag = "serving", .body = json_schema<CreateEndpoint>()});
+  router.get(endpoints, list_route(app, projections::list_endpoints),
+             {.summary = "List endpoints", .tag = "serving", .query = list_parameters()});
+  router.get(
+      endpoint, object_route(app, "name", projections::get_endpoint),
+      {.summary = "One endpoint with its counts", .tag = "serving", .query = as_of_parameter()});
+  router.post(endpoint + "/split", on(change_split),
+              {.summary = "Change the canary's share",
+               .tag = "serving",
+               .body = json_schema<ChangeSplit>()});
+  router.get(
+      endpoint + "/drift", list_of_route(app, "name", projections::list_drift),
+      {.summary = "Drift reports, newest first", .tag = "drift", .query = list_parameters()});
+  router.get(endpoint + "/drift/latest",
+             [&app](const Request& q, Reply r) {
+               latest_drift(app, q, std::move(r), std::string(q.param("name")));
+             },
+             {.summary = "The latest drift report", .tag = "drift", .query = as_of_parameter()});
+}
+
+void add_serving_routes(App& app, http::Router& router) {
+  const http::RouteInfo predict{
+      .summary = "Predict",
+      .tag = "serving",
+      .body =
+          R"({"type":"object","required":["features"],"additionalProperties":false,"properties":{"features":{"type":"object","additionalProperties":{"type":["number","string","null"]}},"request_id":{"type":"string"}}})",
+      .hot = true};
+  router.post(
+      "/predict", [&app](const Request& q, Reply r) { predict_on(app, q, std::move(r), ""); },
+      predict);
+  router.post(
+      "/api/v1/endpoints/{name}/predict",
+      [&app](const Request& q, Reply r) { predict_on(app, q, std::move(r), q.param("name")); },
+      predict);
+  router.post("/promote", [&app](const Request& q, Reply r) { promote(app, q, std::move(r)); },
+              {.summary = "Promote a version of the default endpoint's model",
+               .tag = "serving",
+               .body = json_schema<PromoteBody>()});
+  router.get("/drift/latest",
+             [&app](const Request& q, Reply r) { latest_drift(app, q, std::move(r), ""); },
+             {.summary = "The latest drift report of the default endpoint",
+              .tag = "drift",
+              .query = as_of_parameter()});
+}
+
+}  // namespace mlforge::gateway

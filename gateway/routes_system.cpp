@@ -1,0 +1,111 @@
+// Health, readiness, metrics, documents, the first page.
+#include "actors/broadcast.hpp"
+#include "gateway/handlers.hpp"
+#include "gateway/http/metrics.hpp"
+#include "gateway/web_files.hpp"
+
+namespace mlforge::gateway {
+namespace {
+
+using http::Reply;
+using http::Request;
+
+struct NatsRow {
+  std::string state = "off", url, last_error;
+  Position published = 0;
+  std::uint64_t lag = 0;
+  static constexpr auto fields() {
+    return std::tuple{field("state", &NatsRow::state), field("url", &NatsRow::url),
+                      field("last_error", &NatsRow::last_error),
+                      field("published", &NatsRow::published), field("lag", &NatsRow::lag)};
+  }
+};
+
+struct ReadyRow {
+  bool ready = false, writable = false;
+  std::string reason;
+  Position position = 0;
+  std::vector<projections::ProjectionStatus> projections;
+  NatsRow nats;
+  static constexpr auto fields() {
+    return std::tuple{field("ready", &ReadyRow::ready),
+                      field("writable", &ReadyRow::writable),
+                      field("reason", &ReadyRow::reason),
+                      field("position", &ReadyRow::position),
+                      field("projections", &ReadyRow::projections),
+                      field("nats", &ReadyRow::nats)};
+  }
+};
+
+// Being ready never waits for the broker, nor for a projection that lags: those are only shown.
+void ready(App& app, const Request&, Reply reply) {
+  ReadyRow row;
+  const auto stopped = app.log->writable();
+  row.writable = !stopped;
+  row.ready = row.writable && !app.stopping;
+  row.reason = stopped ? stopped->message : app.stopping ? "the server is stopping" : "";
+  row.position = app.log->head();
+  row.projections = app.engine->statuses();
+  if (app.broadcast) {
+    const auto status = app.broadcast->status();
+    row.nats = {status.connected ? "connected" : "disconnected", app.broadcast->url(),
+                status.last_error, status.published, status.lag};
+  }
+  reply.send(http::Response::json(to_json(row), row.ready ? 200 : 503));
+}
+
+void info(App& app, const Request&, Reply reply) {
+  const auto& c = app.config;
+  reply.send(
+      http::Response::json("{" + json_member("version", std::string_view(MLFORGE_VERSION)) + "," +
+                           json_member("log_id", std::string_view(to_string(app.log->log_id()))) +
+                           "," + json_member("position", app.log->head()) + "," +
+                           json_member("projected", app.projected.position()) + ",\"defaults\":{" +
+                           json_member("canary_traffic_split", c.canary_traffic_split) + "," +
+                           json_member("psi_threshold", c.psi_threshold) + "," +
+                           json_member("ks_pvalue_threshold", c.ks_pvalue_threshold) + "," +
+                           json_member("promotion_min_delta", c.promotion_min_delta) + "," +
+                           json_member("gate_min_auc", c.gate_min_auc) + "}}"));
+}
+
+}  // namespace
+
+void add_system_routes(App& app, http::Router& router) {
+  router.get("/healthz",
+             [](const Request&, Reply r) { r.send(http::Response::json("{\"status\":\"ok\"}")); },
+             {.summary = "The process lives", .tag = "system", .hot = true});
+  router.get(
+      "/readyz", [&app](const Request& q, Reply r) { ready(app, q, std::move(r)); },
+      {.summary = "Requests are served and the log accepts writes", .tag = "system", .hot = true});
+  router.get("/metrics",
+             [&app](const Request&, Reply r) {
+               app.metrics->refresh(app);
+               r.send({200,
+                       "text/plain; version=0.0.4; charset=utf-8",
+                       http::render_metrics(*app.metrics->registry()),
+                       {}});
+             },
+             {.summary = "Figures for Prometheus", .tag = "system", .hot = true});
+  router.get("/api/v1/info", [&app](const Request& q, Reply r) { info(app, q, std::move(r)); },
+             {.summary = "Version, log and defaults", .tag = "system"});
+  router.get("/api/v1/openapi.json",
+             [&app](const Request&, Reply r) { r.send(http::Response::json(app.openapi)); },
+             {.summary = "This document", .tag = "system"});
+}
+
+void add_page_routes(http::Router& router) {
+  for (const auto& file : web_files())
+    router.get(std::string(file.path),
+               [file](const Request&, Reply r) {
+                 r.send({200,
+                         std::string(file.content_type),
+                         std::string(file.bytes),
+                         {{"Cache-Control", "no-cache"},
+                          {"Content-Security-Policy",
+                           "default-src 'self'; style-src 'self' 'unsafe-inline'"},
+                          {"X-Content-Type-Options", "nosniff"}}});
+               },
+               {.summary = "The first page", .tag = "system", .hidden = true});
+}
+
+}  // namespace mlforge::gateway

@@ -1,0 +1,277 @@
+// The composition root: opens the folder, starts everything in order, and takes it down again.
+#include <pthread.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+#include <csignal>
+
+#include <future>
+#include <iostream>
+#include <thread>
+
+#include "actors/executor.hpp"
+#include "actors/followers.hpp"
+#include "actors/rules.hpp"
+#include "gateway/app.hpp"
+#include "gateway/cli/commands.hpp"
+#include "gateway/handlers.hpp"
+#include "projections/queries.hpp"
+
+namespace mlforge::gateway {
+namespace {
+
+Status open_storage(App& app) {
+  const std::filesystem::path folder = app.config.data_dir;
+  storage::LmdbLogOptions options;
+  options.map_bytes = std::size_t(app.config.log_map_gib) << 30;
+  app.context.clock = options.clock;
+  app.context.ids = options.ids;
+  auto log = storage::open_lmdb_log(folder, options);
+  if (!log) return log.error();
+  app.log = *std::move(log);
+  auto blobs = storage::open_local_blobs(folder / "blobs");
+  if (!blobs) return blobs.error();
+  app.blobs = *std::move(blobs);
+  auto views = projections::ViewStore::open(folder / "views");
+  if (!views) return views.error();
+  app.views = *std::move(views);
+  auto engine = projections::ProjectionEngine::open(*app.log, *app.views);
+  if (!engine) return engine.error();
+  app.engine = *std::move(engine);
+  if (const Position behind = app.log->head() - std::min(app.log->head(), app.engine->position());
+      behind > 100000)
+    spdlog::info("building the read models from {} events", behind);
+  const auto reached = app.engine->catch_up();
+  if (!reached) return reached.error();
+  app.projected.reached(*reached);
+  return {};
+}
+
+void start_system(App& app) {
+  app.caf_config = std::make_unique<caf::actor_system_config>();
+  // Work stealing would spin; sharing sleeps when there is nothing to do.
+  app.caf_config->set("scheduler.policy", caf::atom("sharing"));
+  app.caf_config->set("scheduler.max-threads", std::size_t{2});
+  app.system = std::make_unique<caf::actor_system>(*app.caf_config);
+  app.workers = std::make_unique<boost::asio::thread_pool>(2);
+  app.metrics = std::make_unique<Metrics>();
+}
+
+// What must be served and gone on with from before, as the read models have it.
+Expected<actors::RulesStart> rules_start(App& app) {
+  actors::RulesStart start;
+  auto reader = app.views->reader();
+  if (!reader) return reader.error();
+  std::string token;
+  do {
+    const auto page =
+        projections::list_endpoints(*reader, kTenant, {1000, token, projections::kLatest});
+    if (!page) return page.error();
+    for (const auto& row : page->items) start.endpoints.push_back(row.name);
+    token = page->next_page_token;
+  } while (!token.empty());
+  const auto running = projections::running_pipeline_runs(*reader, kTenant, projections::kLatest);
+  if (!running) return running.error();
+  for (const auto& row : *running) start.running.push_back(row.pipeline_run_id);
+  return start;
+}
+
+Status start_actors(App& app) {
+  const auto start = rules_start(app);
+  if (!start) return start.error();
+  auto& system = *app.system;
+  app.projector = actors::spawn_projector(
+      system, *app.engine,
+      [&app] {
+        if (const auto indexed = app.log->index_some(); !indexed)
+          spdlog::error("the index stands still: {}", indexed.error().message);
+      },
+      app.projected);
+  // The writer is first to see a commit, and the rules are made after it: they are told through
+  // this handle.
+  auto rules = std::make_shared<std::atomic<bool>>(false);
+  app.context.log = app.log.get();
+  app.context.writer =
+      actors::spawn_writer(system, *app.log, app.writer_stats, [&app, rules](Position head) {
+        caf::anon_send(app.projector, actors::CommittedAtom::value, head);
+        if (*rules) caf::anon_send(app.rules, actors::CommittedAtom::value, head);
+        if (app.broadcaster) caf::anon_send(app.broadcaster, actors::CommittedAtom::value, head);
+        app.live.wake_all();
+      });
+  app.managers = actors::spawn_managers(system, app.context);
+  app.flusher = std::make_shared<PredictionFlusher>(app.predictions, app.managers.deployments);
+  app.executor = actors::spawn_executor(system, {.log = app.log.get(),
+                                                 .blobs = app.blobs.get(),
+                                                 .views = app.views.get(),
+                                                 .projected = &app.projected,
+                                                 .managers = app.managers,
+                                                 .stopping = &app.stopping});
+  app.rules = actors::spawn_rules(
+      system,
+      {.log = app.log.get(),
+       .blobs = app.blobs.get(),
+       .ids = app.context.ids,
+       .scorer = &app.scorer,
+       .managers = app.managers,
+       .executor = app.executor,
+       .ruled = &app.ruled,
+       .cursor_file = app.config.data_dir + "/rules.cursor",
+       .on_report = [&app](const std::string& name,
+                           const DriftReported& r) { app.metrics->drift_reported(name, r); }},
+      *start);
+  *rules = true;
+  return {};
+}
+
+Status start_broadcast(App& app) {
+  if (app.config.nats == "off") return {};
+  auto broadcast = actors::Broadcast::start(*app.log, app.config.nats, app.config.data_dir);
+  if (!broadcast) return broadcast.error();
+  app.broadcast = *std::move(broadcast);
+  app.broadcaster = actors::spawn_broadcaster(*app.system, app.broadcast->publisher());
+  return {};
+}
+
+http::ServerOptions server_options(const App& app) {
+  const auto& c = app.config;
+  http::ServerOptions options;
+  options.host = c.host();
+  options.port = c.port();
+  options.max_body_bytes = c.max_body_bytes;
+  options.max_header_bytes = c.max_header_bytes;
+  options.max_connections = c.max_connections;
+  options.max_pending_bytes = c.max_pending_bytes;
+  options.idle_timeout = std::chrono::seconds(c.idle_timeout_seconds);
+  options.allowed_hosts = c.allowed_hosts;
+  options.allowed_origins = c.allowed_origins;
+  options.registry = app.metrics->registry();
+  return options;
+}
+
+Status start_server(App& app) {
+  http::Router router;
+  add_system_routes(app, router);
+  add_event_routes(app, router);
+  add_dataset_routes(app, router);
+  add_run_routes(app, router);
+  add_model_routes(app, router);
+  add_pipeline_routes(app, router);
+  add_endpoint_routes(app, router);
+  add_serving_routes(app, router);
+  add_page_routes(router);
+  app.openapi = http::openapi_json(
+      router, {"mlforge", MLFORGE_VERSION, "The whole life of machine-learning models.", ""});
+  app.server = std::make_unique<http::Server>(server_options(app), std::move(router));
+  if (auto bad = app.server->bind()) return bad;
+  // The rules have what is served in place before anybody can ask.
+  std::promise<void> served;
+  app.ruled.when(app.log->head(), [&served] { served.set_value(); });
+  served.get_future().wait();
+  return app.server->start();
+}
+
+template <class Actor>
+void end_actor(App& app, Actor& actor) {
+  if (!actor) return;
+  caf::scoped_actor self{*app.system};
+  caf::anon_send_exit(actor, caf::exit_reason::user_shutdown);
+  self->wait_for(actor);
+  actor = nullptr;
+}
+
+// Stop accepting, drain, commit, checkpoint.
+void shut_down(App& app) {
+  app.stopping = true;
+  if (app.server) {
+    std::promise<bool> drained;
+    app.server->drain(std::chrono::seconds(app.config.drain_seconds),
+                      [&drained](bool all) { drained.set_value(all); });
+    if (!drained.get_future().get())
+      spdlog::warn("some requests did not end in time and were cut off");
+  }
+  if (app.flusher && !app.flusher->wait_idle(std::chrono::seconds(5)))
+    spdlog::warn("some predictions could not be written down");
+  if (app.workers) {
+    app.workers->stop();
+    app.workers->join();
+  }
+  if (app.system) {
+    end_actor(app, app.executor);
+    end_actor(app, app.rules);
+    end_actor(app, app.managers.datasets);
+    end_actor(app, app.managers.environments);
+    end_actor(app, app.managers.tracking);
+    end_actor(app, app.managers.registry);
+    end_actor(app, app.managers.pipelines);
+    end_actor(app, app.managers.deployments);
+    end_actor(app, app.managers.drift);
+    end_actor(app, app.context.writer);
+    end_actor(app, app.projector);
+    end_actor(app, app.broadcaster);
+  }
+  if (app.broadcast) app.broadcast->stop();
+  if (app.server) app.server->stop();
+  if (app.engine)
+    if (const auto reached = app.engine->catch_up(); !reached)
+      spdlog::warn("the read models stand at {}: {}", app.engine->position(),
+                   reached.error().message);
+  app.engine.reset();
+  if (app.views)
+    if (const auto bad = app.views->close()) spdlog::warn("the read models: {}", bad->message);
+  if (app.log)
+    if (const auto bad = app.log->close()) spdlog::warn("the log: {}", bad->message);
+}
+
+sigset_t ending_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
+  return set;
+}
+
+Status start(App& app) {
+  if (auto bad = open_storage(app)) return bad;
+  start_system(app);
+  if (auto bad = start_actors(app)) return bad;
+  if (auto bad = start_server(app)) return bad;
+  return start_broadcast(app);
+}
+
+void set_up_logging(const Config& config) {
+  auto logger = spdlog::stderr_color_mt("mlforge");
+  spdlog::set_default_logger(logger);
+  spdlog::set_level(spdlog::level::from_str(config.log_level));
+  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %^%l%$ %v", spdlog::pattern_time_type::utc);
+}
+
+}  // namespace
+
+int serve_command(const Config& config) {
+  set_up_logging(config);
+  // Blocked in every thread from the first on; this one takes them when it has nothing else to do.
+  const sigset_t signals = ending_signals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+  auto app = std::make_unique<App>();
+  app->config = config;
+  if (const auto bad = start(*app)) {
+    std::cerr << "mlforge: " << bad->message << '\n';
+    shut_down(*app);
+    return error_row(bad->code).exit_code;
+  }
+  std::cout << "listening on " << app->server->url() << std::endl;
+  int signal = 0;
+  sigwait(&signals, &signal);
+  spdlog::info("stopping ({})", signal == SIGTERM ? "SIGTERM" : "SIGINT");
+  std::thread([signals] {
+    int second = 0;
+    sigwait(&signals, &second);
+    std::cerr << "mlforge: a second signal: aborting\n";
+    _exit(128 + second);
+  }).detach();
+  shut_down(*app);
+  app.reset();
+  return 0;
+}
+
+}  // namespace mlforge::gateway

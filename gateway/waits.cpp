@@ -1,0 +1,56 @@
+#include "gateway/waits.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+
+namespace mlforge::gateway {
+namespace {
+
+struct Wait : std::enable_shared_from_this<Wait> {
+  Wait(App& app, http::Reply reply,
+       std::function<std::optional<Expected<http::Response>>(bool)> look)
+      : app(app),
+        reply(std::move(reply)),
+        look(std::move(look)),
+        timer(app.workers->get_executor()) {}
+
+  // On the server's thread.
+  void try_now(bool last) {
+    if (!reply) return;
+    if (auto answer = look(last)) {
+      if (*answer)
+        reply.send(**std::move(answer));
+      else
+        reply.send(answer->error());
+      return;
+    }
+    app.projected.when(app.projected.position() + 1, [self = shared_from_this()] {
+      self->app.server->post([self] { self->try_now(false); });
+    });
+  }
+
+  App& app;
+  http::Reply reply;
+  std::function<std::optional<Expected<http::Response>>(bool)> look;
+  boost::asio::steady_timer timer;
+};
+
+}  // namespace
+
+void wait_until(App& app, http::Reply reply, std::chrono::seconds timeout,
+                std::function<std::optional<Expected<http::Response>>(bool last)> look) {
+  auto wait = std::make_shared<Wait>(app, std::move(reply), std::move(look));
+  wait->timer.expires_after(timeout);
+  wait->timer.async_wait([wait](boost::system::error_code stopped) {
+    if (!stopped) wait->app.server->post([wait] { wait->try_now(true); });
+  });
+  wait->try_now(false);
+}
+
+std::string new_id(App& app) {
+  std::string id;
+  for (const char each : to_string(app.context.ids->next(app.context.clock->now())))
+    if (each != '-') id += each;
+  return id;
+}
+
+}  // namespace mlforge::gateway
