@@ -1,0 +1,273 @@
+#include <cmath>
+
+#include "fixture.hpp"
+
+namespace mlforge::projections::test {
+namespace {
+
+class Source {
+ public:
+  explicit Source(std::uint64_t seed) : random_(seed) {}
+
+  std::size_t below(std::size_t n) { return random_() % n; }
+  bool coin() { return below(2) == 0; }
+  std::string pick(std::initializer_list<const char*> all) {
+    return all.begin()[below(all.size())];
+  }
+  std::string name(const char* kind) { return kind + std::to_string(below(3)); }
+  double value() {
+    if (below(12) == 0) return std::nan("");
+    return static_cast<double>(below(20)) / 4 - 2;
+  }
+  TimeUs time() { return kStart + static_cast<TimeUs>(below(1000000)); }
+  Texts texts() { return {{name("key"), pick({"a", "b", "c"})}}; }
+
+  template <class E>
+  Happened make();
+  std::size_t serial = 0;
+
+ private:
+  std::mt19937_64 random_;
+};
+
+template <>
+Happened Source::make<DatasetCreated>() {
+  const auto name = this->name("data");
+  return {"dataset/" + name, DatasetCreated{.name = name, .source = pick({"", "web"})}};
+}
+template <>
+Happened Source::make<DatasetFileStaged>() {
+  return {"dataset/" + name("data"),
+          DatasetFileStaged{.path = name("file"), .digest = pick({"d1", "d2"}), .bytes = below(9)}};
+}
+template <>
+Happened Source::make<DatasetFileUnstaged>() {
+  return {"dataset/" + name("data"), DatasetFileUnstaged{.path = name("file")}};
+}
+template <>
+Happened Source::make<DatasetCommitted>() {
+  return {"dataset/" + name("data"), DatasetCommitted{.version = 1 + below(3),
+                                                      .digest = pick({"v1", "v2"}),
+                                                      .message = pick({"", "more rows"}),
+                                                      .files = {{name("file"), "d1", 3}}}};
+}
+template <>
+Happened Source::make<DatasetValidated>() {
+  return {"dataset/" + name("data"), DatasetValidated{.version = 1 + below(3),
+                                                      .rows = below(100),
+                                                      .columns = 4,
+                                                      .passed = coin(),
+                                                      .checks = {{.name = "range"}}}};
+}
+template <>
+Happened Source::make<ExperimentCreated>() {
+  const auto id = std::to_string(++serial);
+  return {"experiments/all",
+          ExperimentCreated{.experiment_id = coin() ? "1" : id, .name = "exp" + id}};
+}
+template <>
+Happened Source::make<RunStarted>() {
+  const auto id = name("run") + pick({"", "x", "y"});
+  return {"run/" + id, RunStarted{.run_id = id,
+                                  .experiment_id = pick({"1", "2"}),
+                                  .name = name("try"),
+                                  .start_time = time()}};
+}
+template <>
+Happened Source::make<RunParamsLogged>() {
+  return {"run/" + name("run"), RunParamsLogged{.params = texts()}};
+}
+template <>
+Happened Source::make<RunTagsSet>() {
+  return {"run/" + name("run"), RunTagsSet{.tags = texts()}};
+}
+template <>
+Happened Source::make<RunMetricsLogged>() {
+  RunMetricsLogged e;
+  for (std::size_t i = 0, n = 1 + below(below(4) == 0 ? 90 : 3); i < n; ++i) {
+    e.keys.push_back(pick({"loss", "auc"}));
+    e.values.push_back(value());
+    e.timestamps.push_back(static_cast<std::int64_t>(below(4)));
+    e.steps.push_back(static_cast<std::int64_t>(below(6)));
+  }
+  return {"run/" + name("run"), e};
+}
+template <>
+Happened Source::make<RunArtifactLogged>() {
+  return {"run/" + name("run"),
+          RunArtifactLogged{.path = name("a/file"), .digest = pick({"d1", "d2"}), .bytes = 7}};
+}
+template <>
+Happened Source::make<RunInputLogged>() {
+  return {"run/" + name("run"), RunInputLogged{.dataset = name("data"), .version = 1}};
+}
+template <>
+Happened Source::make<RunEnded>() {
+  return {"run/" + name("run"),
+          RunEnded{.status = pick({"finished", "failed", "killed"}), .end_time = time()}};
+}
+template <>
+Happened Source::make<ModelRegistered>() {
+  const auto name = this->name("model");
+  return {"model/" + name, ModelRegistered{.name = name, .description = pick({"", "about"})}};
+}
+template <>
+Happened Source::make<ModelVersionCreated>() {
+  return {"model/" + name("model"), ModelVersionCreated{.version = 1 + below(3),
+                                                        .run_id = name("run"),
+                                                        .artifacts = {{"model.ubj", "d1", 5}},
+                                                        .metrics = {{"auc", 0.5}},
+                                                        .params = texts()}};
+}
+template <>
+Happened Source::make<ModelGateEvaluated>() {
+  return {"model/" + name("model"),
+          ModelGateEvaluated{.version = 1 + below(3), .passed = coin(), .checks = {{.name = "x"}}}};
+}
+template <>
+Happened Source::make<ModelStageChanged>() {
+  return {"model/" + name("model"),
+          ModelStageChanged{
+              .version = 1 + below(3), .from = "None", .to = pick({"Staging", "Archived"})}};
+}
+template <>
+Happened Source::make<ModelAliasSet>() {
+  return {"model/" + name("model"), ModelAliasSet{.alias = pick({"champion", "challenger"}),
+                                                  .version = 1 + below(3),
+                                                  .previous = below(4)}};
+}
+template <>
+Happened Source::make<ModelAliasRemoved>() {
+  return {"model/" + name("model"),
+          ModelAliasRemoved{.alias = pick({"champion", "challenger"}), .previous = below(4)}};
+}
+template <>
+Happened Source::make<ModelPromotionDecided>() {
+  return {"model/" + name("model"), ModelPromotionDecided{.version = 1 + below(3),
+                                                          .champion = below(2),
+                                                          .metric = "auc",
+                                                          .challenger_value = 0.9,
+                                                          .approved = coin()}};
+}
+template <>
+Happened Source::make<PipelineDefined>() {
+  const auto name = this->name("pipe");
+  return {"pipeline/" + name,
+          PipelineDefined{.name = name, .version = 1 + below(2), .steps = {"split", "train"}}};
+}
+template <>
+Happened Source::make<PipelineRunStarted>() {
+  const auto id = name("prun") + pick({"", "x"});
+  return {"pipeline_run/" + id, PipelineRunStarted{.pipeline_run_id = id,
+                                                   .pipeline = name("pipe"),
+                                                   .pipeline_version = 1 + below(2),
+                                                   .trigger = "user",
+                                                   .start_time = time()}};
+}
+template <>
+Happened Source::make<PipelineStepStarted>() {
+  return {"pipeline_run/" + name("prun"),
+          PipelineStepStarted{.step = pick({"split", "train", "other"}), .kind = "k"}};
+}
+template <>
+Happened Source::make<PipelineStepCompleted>() {
+  return {"pipeline_run/" + name("prun"), PipelineStepCompleted{.step = pick({"split", "train"}),
+                                                                .kind = "k",
+                                                                .cache_key = name("cache"),
+                                                                .cached = coin(),
+                                                                .outputs = texts(),
+                                                                .seconds = 0.5}};
+}
+template <>
+Happened Source::make<PipelineStepFailed>() {
+  return {"pipeline_run/" + name("prun"),
+          PipelineStepFailed{.step = pick({"split", "train"}), .kind = "k", .error = "broken"}};
+}
+template <>
+Happened Source::make<PipelineRunEnded>() {
+  return {"pipeline_run/" + name("prun"),
+          PipelineRunEnded{.status = pick({"succeeded", "failed"}), .end_time = time()}};
+}
+template <>
+Happened Source::make<EnvironmentCaptured>() {
+  const auto name = this->name("env");
+  return {"environment/" + name,
+          EnvironmentCaptured{
+              .name = name, .kind = "local", .digest = pick({"e1", "e2", "e3"}), .facts = texts()}};
+}
+template <>
+Happened Source::make<EndpointCreated>() {
+  const auto name = this->name("end");
+  return {"deployment/" + name, EndpointCreated{.name = name, .model = this->name("model")}};
+}
+template <>
+Happened Source::make<EndpointSplitChanged>() {
+  return {"deployment/" + name("end"), EndpointSplitChanged{.to_bp = below(10001)}};
+}
+template <>
+Happened Source::make<EndpointVersionActivated>() {
+  return {"deployment/" + name("end"),
+          EndpointVersionActivated{.route = pick({"champion", "challenger"}), .version = below(4)}};
+}
+template <>
+Happened Source::make<PredictionsLogged>() {
+  PredictionsLogged e;
+  for (std::size_t i = 0, n = 1 + below(5); i < n; ++i) {
+    e.request_ids.push_back("r" + std::to_string(++serial));
+    e.probabilities.push_back(0.5);
+    e.versions.push_back(static_cast<std::int64_t>(1 + below(3)));
+    e.challenger.push_back(coin());
+    e.times.push_back(time());
+  }
+  return {"predictions/" + name("end"), e};
+}
+template <>
+Happened Source::make<DriftReported>() {
+  return {"drift/" + name("end"), DriftReported{.report_id = "rep" + std::to_string(++serial),
+                                                .model_version = 1,
+                                                .predictions = 50,
+                                                .severity = pick({"stable", "alert"}),
+                                                .features = {{.feature = "age", .psi = 0.3}}}};
+}
+template <>
+Happened Source::make<DriftAlertRaised>() {
+  return {"drift/" + name("end"),
+          DriftAlertRaised{.report_id = "rep" + std::to_string(1 + below(serial + 1)),
+                           .psi_threshold = 0.2,
+                           .features = {"age"},
+                           .worst_psi = 0.3}};
+}
+template <>
+Happened Source::make<RetrainingTriggered>() {
+  return {"drift/" + name("end"),
+          RetrainingTriggered{.report_id = "rep" + std::to_string(1 + below(serial + 1)),
+                              .pipeline = name("pipe"),
+                              .pipeline_run_id = name("prun")}};
+}
+template <>
+Happened Source::make<UnknownEvent>() {
+  return {"later/" + name("x"), UnknownEvent{"later.happened", 7, ContentType::json, "{}"}};
+}
+
+template <std::size_t... I>
+Happened any(Source& source, std::size_t which, std::index_sequence<I...>) {
+  Happened out;
+  ((which == I ? void(out = source.make<std::variant_alternative_t<I, Event>>()) : void()), ...);
+  return out;
+}
+
+}  // namespace
+
+std::vector<Happened> random_history(std::uint64_t seed, std::size_t count) {
+  Source source(seed);
+  std::vector<Happened> out;
+  constexpr auto kAll = std::make_index_sequence<std::variant_size_v<Event>>{};
+  while (out.size() < count) {
+    out.push_back(any(source, source.below(std::variant_size_v<Event>), kAll));
+    if (source.below(10) == 0) out.back().tenant = "other";
+    if (source.coin()) out.back().actor = "bob";
+  }
+  return out;
+}
+
+}  // namespace mlforge::projections::test

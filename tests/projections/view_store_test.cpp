@@ -1,0 +1,165 @@
+#include "fixture.hpp"
+
+using namespace mlforge;
+using namespace mlforge::projections;
+using namespace mlforge::projections::test;
+
+namespace {
+
+// A store that is written without an engine.
+struct Store {
+  Folder folder;
+  std::unique_ptr<ViewStore> store = open_store(folder.path());
+  ViewWriter writer{store->tables()};
+
+  template <class F>
+  Status batch(F&& write) {
+    storage::Txn txn;
+    REQUIRE(txn.begin(store->env(), 0) == 0);
+    writer.begin(txn.get());
+    write(writer);
+    if (auto bad = writer.flush()) return bad;
+    REQUIRE(txn.commit() == 0);
+    return {};
+  }
+  ViewReader reader() {
+    auto reader = store->reader();
+    REQUIRE(reader);
+    return std::move(*reader);
+  }
+};
+
+using Rows = std::vector<std::pair<std::string, std::string>>;
+
+Rows scan(ViewReader& view, const std::string& prefix, const std::string& after, Position as_of,
+          std::size_t limit = 100, bool reverse = false) {
+  Rows rows;
+  view.scan(
+      prefix, after, as_of, limit,
+      [&](std::string_view key, std::string_view value) {
+        rows.emplace_back(key.substr(prefix.size()), value);
+        return true;
+      },
+      reverse);
+  return rows;
+}
+
+}  // namespace
+
+TEST_CASE("a row is answered as it stood at every position") {
+  Store s;
+  const auto key = view_key("p", "t", "row", "a");
+  REQUIRE_FALSE(s.batch([&](ViewWriter& w) {
+    w.put(key, "one", 3);
+    w.put(key, "two", 5);
+    w.put(key, "two", 6);  // the same again is no version
+  }));
+  REQUIRE_FALSE(s.batch([&](ViewWriter& w) {
+    REQUIRE(w.get(key) == "two");
+    w.erase(key, 8);
+    REQUIRE_FALSE(w.get(key));
+  }));
+  s.writer.discard();
+  REQUIRE_FALSE(s.batch([&](ViewWriter& w) {
+    REQUIRE_FALSE(w.get(key));
+    w.put(key, "draft", 9);
+    w.put(key, "three", 9);  // by the same event: one version
+  }));
+  auto view = s.reader();
+  const std::vector<std::optional<std::string_view>> expected{
+      {}, {}, {}, "one", "one", "two", "two", "two", {}, "three", "three"};
+  for (Position p = 0; p < expected.size(); ++p) REQUIRE(view.get(key, p) == expected[p]);
+  REQUIRE(view.get(key) == "three");
+  REQUIRE_FALSE(view.get(view_key("p", "t", "row", "b")));
+  REQUIRE_FALSE(view.get(view_key("p", "t", "row")));
+  REQUIRE_FALSE(view.status());
+}
+
+TEST_CASE("a scan sees the rows of its prefix, both ways, as of a position, page by page") {
+  Store s;
+  REQUIRE_FALSE(s.batch([&](ViewWriter& w) {
+    Position p = 0;
+    for (const char* id : {"b", "a", "d", "c"}) w.put(view_key("p", "t", "row", id), id, ++p);
+    w.put(view_key("p", "t", "row2", "x"), "x", 5);
+    w.put(view_key("p", "t", "rov", "x"), "x", 5);
+    w.erase(view_key("p", "t", "row", "a"), 6);
+  }));
+  auto view = s.reader();
+  const auto prefix = view_prefix("p", "t", "row");
+  REQUIRE(scan(view, prefix, "", kLatest) == Rows{{"b", "b"}, {"c", "c"}, {"d", "d"}});
+  REQUIRE(scan(view, prefix, "", 5) == Rows{{"a", "a"}, {"b", "b"}, {"c", "c"}, {"d", "d"}});
+  REQUIRE(scan(view, prefix, "", 2) == Rows{{"a", "a"}, {"b", "b"}});
+  REQUIRE(scan(view, prefix, prefix + "b", 5, 1) == Rows{{"c", "c"}});
+  REQUIRE(scan(view, prefix, prefix + "bb", 5, 1) == Rows{{"c", "c"}});
+  REQUIRE(scan(view, prefix, "", 5, 2, true) == Rows{{"d", "d"}, {"c", "c"}});
+  REQUIRE(scan(view, prefix, prefix + "c", 5, 9, true) == Rows{{"b", "b"}, {"a", "a"}});
+  REQUIRE(scan(view, prefix, prefix + "a", 5, 9, true).empty());
+  REQUIRE(scan(view, view_prefix("zz"), "", 5, 9, true).empty());
+  REQUIRE(scan(view, prefix, "", kLatest, 0).empty());
+}
+
+TEST_CASE("plain rows are changed in memory and written once a batch") {
+  Store s;
+  const auto key = view_key("p", "t", "hot", "a");
+  for (int batch = 0; batch < 3; ++batch)
+    REQUIRE_FALSE(s.batch([&](ViewWriter& w) {
+      for (int i = 0; i < 10; ++i) w.plain(key) += 'x';
+    }));
+  REQUIRE(s.reader().get_plain(key)->size() == 30);
+  s.writer.discard();
+  REQUIRE_FALSE(s.batch([&](ViewWriter& w) { w.plain(key) += 'y'; }));
+  REQUIRE(s.reader().get_plain(key)->size() == 31);
+  REQUIRE_FALSE(s.batch([&](ViewWriter& w) { w.put_plain(key, "new"); }));
+  REQUIRE(s.reader().get_plain(key) == "new");
+}
+
+TEST_CASE("more rows than are kept in memory stay right") {
+  Store s;
+  for (Position batch = 1; batch <= 3; ++batch)
+    REQUIRE_FALSE(s.batch([&](ViewWriter& w) {
+      for (int i = 0; i < 5000; ++i)
+        w.put(view_key("p", "t", "row", std::to_string(i)), std::to_string(batch), batch);
+    }));
+  auto view = s.reader();
+  REQUIRE(scan(view, view_prefix("p", "t", "row"), "", 2, 9999).size() == 5000);
+  REQUIRE(view.get(view_key("p", "t", "row", "4999"), 1) == "1");
+  REQUIRE(view.get(view_key("p", "t", "row", "4999"), 2) == "2");
+}
+
+TEST_CASE("parts cannot pose as others, however long or odd they are") {
+  REQUIRE(view_key("p", "a", "b") != view_key("p", std::string("a\0b", 3)));
+  REQUIRE(view_key("p", "\1\1") != view_key("p", std::string(1, '\0')));
+  const std::string many(5000, 'x');
+  REQUIRE(view_key("p", many + "a") != view_key("p", many + "b"));
+  REQUIRE(view_key("p", many + "a") == view_key("p", many + "a"));
+  REQUIRE(view_key("p", many, "row").starts_with(view_prefix("p", many)));
+  REQUIRE(view_key("projection", many, "table", many, many, ascending(1)).size() <= kMaxKeyBytes);
+  REQUIRE(ascending(9) < ascending(10));
+  REQUIRE(descending(9) > descending(10));
+  REQUIRE(parse_ascending(ascending(77)) == 77u);
+  REQUIRE_FALSE(parse_ascending("xyz"));
+}
+
+TEST_CASE("a key that is too long is refused, not written") {
+  Store s;
+  const auto bad = s.batch([&](ViewWriter& w) { w.put(std::string(600, 'k'), "v", 1); });
+  REQUIRE(bad);
+  REQUIRE(bad->message.find("502 bytes") != std::string::npos);
+  s.writer.discard();
+  REQUIRE_FALSE(s.batch([&](ViewWriter& w) { w.put("k", "v", 1); }));
+}
+
+TEST_CASE("many readers at once, and a full table of readers is an error") {
+  Folder folder;
+  auto store = ViewStore::open(folder.path(), {.map_bytes = 1 << 20, .readers = 8});
+  REQUIRE(store);
+  std::vector<ViewReader> readers;
+  for (int i = 0; i < 8; ++i) {
+    auto reader = (*store)->reader();
+    REQUIRE(reader);
+    readers.push_back(std::move(*reader));
+  }
+  const auto one_more = (*store)->reader();
+  REQUIRE_FALSE(one_more);
+  REQUIRE(one_more.error().code == ErrorCode::unavailable);
+}
