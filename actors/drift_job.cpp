@@ -5,24 +5,49 @@
 namespace mlforge::actors {
 namespace {
 
-FeatureDrift row_of(const std::string& name, std::string_view kind, const ml::NumericDrift& d) {
+// PSI with one more bin for the missing, where there are any.
+double psi_of(std::vector<std::uint64_t> reference, std::uint64_t missing_reference,
+              std::vector<std::uint64_t> current, std::uint64_t missing_current, double psi) {
+  if (missing_reference + missing_current == 0) return psi;
+  reference.push_back(missing_reference);
+  current.push_back(missing_current);
+  return ml::population_stability_index(reference, current);
+}
+
+FeatureDrift row_of(const std::string& name, std::string_view kind,
+                    const ml::NumericReference& reference, const std::vector<double>& current,
+                    const ml::DriftOptions& options) {
+  const auto d = ml::drift(reference, ml::count_values(current), options);
+  const double psi =
+      psi_of(reference.bin_counts, d.missing_reference, d.current_bins, d.missing_current, d.psi);
   return {name,
           std::string(kind),
-          d.psi,
+          psi,
           "ks",
           d.ks_statistic,
           d.ks_p_value,
-          std::string(ml::to_string(d.severity))};
+          std::string(ml::to_string(ml::severity_of(psi, options)))};
 }
 
-FeatureDrift row_of(const std::string& name, const ml::CategoricalDrift& d) {
+FeatureDrift row_of(const std::string& name, const ml::CategoricalReference& reference,
+                    const std::map<std::string, std::uint64_t, std::less<>>& window,
+                    const ml::DriftOptions& options) {
+  ml::CategoryCounts current;
+  for (const auto& [category, count] : window)
+    if (category.empty())
+      current.missing += count;
+    else
+      current.counts[category] = count;
+  const auto d = ml::drift(reference, current, options);
+  const double psi =
+      psi_of(d.reference_counts, d.missing_reference, d.current_counts, d.missing_current, d.psi);
   return {name,
           "categorical",
-          d.psi,
+          psi,
           "chi2",
           d.chi2_statistic,
           d.chi2_p_value,
-          std::string(ml::to_string(d.severity))};
+          std::string(ml::to_string(ml::severity_of(psi, options)))};
 }
 
 int rank(const std::string& severity) {
@@ -36,8 +61,9 @@ void DriftWindow::add(Position position, const PredictionsLogged& batch) {
   last_ = position;
   const std::size_t n = batch.request_ids.size();
   size_ += n;
-  probabilities_.insert(probabilities_.end(), batch.probabilities.begin(),
-                        batch.probabilities.end());
+  for (std::size_t i = 0; i < batch.probabilities.size(); ++i)
+    if (i >= batch.challenger.size() || batch.challenger[i] == 0)
+      probabilities_.push_back(batch.probabilities[i]);
   for (std::size_t f = 0;
        f < batch.numeric_names.size() && (f + 1) * n <= batch.numeric_values.size(); ++f) {
     const auto* first = batch.numeric_values.data() + f * n;
@@ -51,7 +77,6 @@ void DriftWindow::add(Position position, const PredictionsLogged& batch) {
   }
 }
 
-// The last position stays: it says which predictions have been looked at.
 void DriftWindow::clear() {
   size_ = 0;
   first_ = 0;
@@ -73,26 +98,18 @@ DriftReported evaluate_drift(const ReferenceSet& reference, const DriftWindow& w
   for (const auto& [name, each] : reference.features) {
     if (const auto* numeric = std::get_if<ml::NumericReference>(&each)) {
       const auto at = window.numeric().find(name);
-      if (at == window.numeric().end()) continue;
-      report.features.push_back(
-          row_of(name, "numeric", ml::drift(*numeric, ml::count_values(at->second), options)));
+      if (at != window.numeric().end())
+        report.features.push_back(row_of(name, "numeric", *numeric, at->second, options));
     } else if (const auto at = window.categorical().find(name); at != window.categorical().end()) {
-      ml::CategoryCounts current;
-      for (const auto& [category, count] : at->second)
-        if (category.empty())
-          current.missing += count;
-        else
-          current.counts[category] = count;
       report.features.push_back(
-          row_of(name, ml::drift(std::get<ml::CategoricalReference>(each), current, options)));
+          row_of(name, std::get<ml::CategoricalReference>(each), at->second, options));
     }
   }
   for (const auto& each : report.features)
     report.triggered = report.triggered || each.severity == "alert";
   if (reference.probabilities.sample.total() > 0)
-    report.features.push_back(row_of(
-        "prediction", "prediction",
-        ml::drift(reference.probabilities, ml::count_values(window.probabilities()), options)));
+    report.features.push_back(row_of("prediction", "prediction", reference.probabilities,
+                                     window.probabilities(), options));
   report.severity = "stable";
   for (const auto& each : report.features)
     if (rank(each.severity) > rank(report.severity)) report.severity = each.severity;

@@ -7,6 +7,8 @@
 namespace mlforge::actors {
 namespace {
 
+constexpr double kRounding = 1e-12;  // 0.8 - 0.1 is a little more than 0.7
+
 std::string number(double value) {
   std::string out;
   append_json_double(out, value);
@@ -17,6 +19,10 @@ Check integrity(const std::vector<FileRef>& artifacts, const storage::BlobStore&
                 std::string_view tenant) {
   Check check{"integrity", "artifacts", true, std::to_string(artifacts.size()) + " files match",
               "every file matches its SHA-256"};
+  if (artifacts.empty()) {
+    check.passed = false;
+    check.observed = "the version has no files";
+  }
   for (const auto& file : artifacts) {
     const auto digest = storage::parse_digest(file.digest);
     const Status bad = digest ? blobs.verify(tenant, *digest)
@@ -29,7 +35,7 @@ Check integrity(const std::vector<FileRef>& artifacts, const storage::BlobStore&
   return check;
 }
 
-// A row as the training data had them: the median bin's edge, the first category.
+// A row as the training data had them: means where they are known, the first categories.
 std::string sample_row(const Bundle& bundle) {
   std::string out = "{";
   for (const auto& each : bundle.preprocessor.inputs()) {
@@ -89,10 +95,14 @@ Check no_regression(const Figures& metrics, const std::optional<Figures>& champi
   if (!champion) return check;
   const auto mine = metrics.find(policy.metric);
   const auto theirs = champion->find(policy.metric);
-  if (theirs == champion->end()) return check;
+  if (theirs == champion->end() || std::isnan(theirs->second)) {
+    check.observed = "the champion has no " + policy.metric;
+    return check;
+  }
   check.expected = "at least " + number(theirs->second - policy.max_regression);
   check.observed = mine == metrics.end() ? "none" : number(mine->second);
-  check.passed = mine != metrics.end() && mine->second >= theirs->second - policy.max_regression;
+  check.passed =
+      mine != metrics.end() && mine->second >= theirs->second - policy.max_regression - kRounding;
   return check;
 }
 

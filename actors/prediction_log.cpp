@@ -1,13 +1,16 @@
 #include "actors/prediction_log.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace mlforge::actors {
 namespace {
 
+// In memory, about; never less than the row takes in an event.
 std::size_t size_of(const PredictionRow& row) {
-  std::size_t bytes = 128 + row.request_id.size() + row.numeric.size() * 8;
-  for (const auto& each : row.categorical) bytes += 32 + each.size();
+  std::size_t bytes =
+      sizeof(PredictionRow) + row.request_id.size() + row.numeric.size() * sizeof(double);
+  for (const auto& each : row.categorical) bytes += sizeof(std::string) + each.size();
   return bytes;
 }
 
@@ -16,8 +19,9 @@ bool same_features(const ServedModel& a, const ServedModel& b) {
          (a.numeric_names() == b.numeric_names() && a.categorical_names() == b.categorical_names());
 }
 
-// n rows as columns, value by feature.
-PredictionsLogged to_columns(std::vector<PredictionRow>& rows, std::size_t n) {
+// Value by feature.
+PredictionsLogged to_columns(std::vector<PredictionRow> rows) {
+  const std::size_t n = rows.size();
   PredictionsLogged out;
   out.numeric_names = rows[0].model->numeric_names();
   out.categorical_names = rows[0].model->categorical_names();
@@ -41,33 +45,54 @@ PredictionsLogged to_columns(std::vector<PredictionRow>& rows, std::size_t n) {
 }  // namespace
 
 PredictionLog::PredictionLog(std::size_t max_bytes, std::size_t max_batch)
-    : max_bytes_(max_bytes), max_batch_(max_batch) {}
+    : max_bytes_(max_bytes), max_batch_(std::max<std::size_t>(max_batch, 1)) {}
 
 Status PredictionLog::add(std::string_view endpoint, PredictionRow row) {
   const std::size_t size = size_of(row);
+  if (size > kMaxBatchBytes)
+    return Error{ErrorCode::payload_too_large,
+                 "the features take " + std::to_string(size) + " bytes in the log, at most " +
+                     std::to_string(kMaxBatchBytes) + " would be right",
+                 "features"};
   const std::lock_guard lock(mutex_);
   if (bytes_ + size > max_bytes_)
     return Error{ErrorCode::too_many_requests,
                  "predictions come faster than they can be written down: try again", ""};
   bytes_ += size;
   auto at = rows_.find(endpoint);
-  if (at == rows_.end()) at = rows_.emplace(endpoint, std::vector<PredictionRow>{}).first;
+  if (at == rows_.end()) at = rows_.emplace(endpoint, Rows{}).first;
   at->second.push_back(std::move(row));
   return {};
 }
 
+std::vector<PredictionRow> PredictionLog::take_rows(Rows& rows) {
+  std::size_t n = 0, bytes = 0;
+  for (; n < rows.size() && n < max_batch_; ++n) {
+    const std::size_t size = size_of(rows[n]);
+    if (!same_features(*rows[0].model, *rows[n].model) || bytes + size > kMaxBatchBytes) break;
+    bytes += size;
+  }
+  const auto end = rows.begin() + static_cast<std::ptrdiff_t>(n);
+  std::vector<PredictionRow> out(std::make_move_iterator(rows.begin()),
+                                 std::make_move_iterator(end));
+  rows.erase(rows.begin(), end);
+  bytes_ -= bytes;
+  return out;
+}
+
 std::optional<PredictionLog::Batch> PredictionLog::take() {
-  const std::lock_guard lock(mutex_);
-  const auto at = std::find_if(rows_.begin(), rows_.end(),
-                               [](const auto& each) { return !each.second.empty(); });
-  if (at == rows_.end()) return std::nullopt;
-  auto& rows = at->second;
-  std::size_t n = 0;
-  while (n < rows.size() && n < max_batch_ && same_features(*rows[0].model, *rows[n].model))
-    bytes_ -= size_of(rows[n++]);
-  Batch batch{at->first, to_columns(rows, n)};
-  rows.erase(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(n));
-  return batch;
+  std::vector<PredictionRow> rows;
+  std::string endpoint;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto waiting = [](const auto& each) { return !each.second.empty(); };
+    auto at = std::find_if(rows_.upper_bound(last_taken_), rows_.end(), waiting);
+    if (at == rows_.end()) at = std::find_if(rows_.begin(), rows_.end(), waiting);
+    if (at == rows_.end()) return std::nullopt;
+    endpoint = last_taken_ = at->first;
+    rows = take_rows(at->second);
+  }
+  return Batch{std::move(endpoint), to_columns(std::move(rows))};  // not under the lock: it copies
 }
 
 bool PredictionLog::empty() const {

@@ -2,13 +2,18 @@
 
 #include <cmath>
 #include <unordered_map>
+#include <utility>
 
 #include "events/checks.hpp"
+#include "events/codec.hpp"
+#include "events/json.hpp"
 #include "ml/routing.hpp"
 #include "ml/scorer.hpp"
 
 namespace mlforge::actors {
 namespace {
+
+constexpr std::size_t kLongestCategory = 4096;  // bytes; a log record has to hold many of them
 
 Error feature_error(std::string_view name, std::string_view message) {
   return invalid("features." + std::string(name), message);
@@ -17,7 +22,9 @@ Error feature_error(std::string_view name, std::string_view message) {
 Error unknown_feature(std::string_view name, const Bundle& bundle) {
   std::string message =
       "field 'features." + std::string(name) + "' is no feature of this model; it has";
-  for (const auto& each : bundle.manifest.features) message += " " + each.name;
+  const char* separator = " ";
+  for (const auto& each : bundle.manifest.features)
+    message += std::exchange(separator, ", ") + each.name;
   return {ErrorCode::unknown_field, std::move(message), "features." + std::string(name)};
 }
 
@@ -66,7 +73,18 @@ struct ServedModel::Impl {
     else
       return feature_error(in.name,
                            "must be a string or null, got " + std::string(codec::kind_name(value)));
+    if (text.size() > kLongestCategory)
+      return feature_error(in.name, "must have at most " + std::to_string(kLongestCategory) +
+                                        " bytes, got " + std::to_string(text.size()));
     row.categorical[slot[input]].assign(text);
+    return {};
+  }
+
+  // A number may be finite and yet too large for the model's 32-bit floats.
+  Status check_finite(const std::vector<float>& dense) const {
+    for (const auto& in : bundle->preprocessor.inputs())
+      if (in.kind == ml::ColumnKind::numeric && std::isinf(dense[in.first_feature]))
+        return feature_error(in.name, "is too large for this model");
     return {};
   }
 };
@@ -84,6 +102,11 @@ Expected<std::shared_ptr<const ServedModel>> ServedModel::load(
                      " features, the preprocessor gives " +
                      std::to_string(bundle->preprocessor.features()),
                  ""};
+  // Of the same width, but trained on other columns or on another order of them.
+  if (!scorer->feature_names().empty() &&
+      scorer->feature_names() != bundle->preprocessor.feature_names())
+    return Error{ErrorCode::invalid_argument,
+                 "the model's features are not named as those that the preprocessor gives", ""};
   std::shared_ptr<ServedModel> model(new ServedModel);
   model->impl_ = std::make_unique<Impl>(version, std::move(bundle), *std::move(scorer));
   return std::shared_ptr<const ServedModel>(std::move(model));
@@ -118,6 +141,7 @@ Status ServedModel::score(const simdjson::dom::object& features, PredictionRow& 
       return feature_error(preprocessor.inputs()[i].name,
                            "is missing: send null where the value is not known");
   if (auto bad = preprocessor.transform_row(cells, dense)) return bad;
+  if (auto bad = impl_->check_finite(dense)) return bad;
   const auto probability = impl_->scorer.score(dense);
   if (!probability) return probability.error();
   row.prediction.probability = *probability;
@@ -167,7 +191,8 @@ std::vector<std::shared_ptr<const Endpoint>> Scorer::endpoints() const {
 
 namespace {
 
-// What the canary hashes: the request id, or the text of a feature as it was sent.
+// What the canary hashes: the request id, or the text of a feature. The same number is the same
+// unit however it is written: 40, 40.0, 4e1.
 Expected<std::string> unit_of(const Endpoint& endpoint, const simdjson::dom::object& features,
                               const PredictionRow& row) {
   const auto& unit = endpoint.settings.unit;
@@ -177,7 +202,11 @@ Expected<std::string> unit_of(const Endpoint& endpoint, const simdjson::dom::obj
     return feature_error(unit, "is missing, and it decides the canary's route");
   std::string_view text;
   if (value.get(text) == simdjson::SUCCESS) return std::string(text);
-  return std::string(simdjson::minify(value));
+  double number = 0;
+  if (!value.is_double() || value.get(number)) return std::string(simdjson::minify(value));
+  std::string out;
+  append_json_double(out, number);
+  return out;
 }
 
 }  // namespace

@@ -48,7 +48,8 @@ struct PredictionRow {
 
 class ServedModel {
  public:
-  // invalid_argument or corrupt where the model does not load or does not fit its preprocessor.
+  // invalid_argument or corrupt where the model does not load or does not fit its preprocessor
+  // (the number of features, and their names where the model has some).
   static Expected<std::shared_ptr<const ServedModel>> load(std::uint64_t version,
                                                            std::shared_ptr<const Bundle> bundle);
   ~ServedModel();
@@ -59,8 +60,8 @@ class ServedModel {
   const std::vector<std::string>& categorical_names() const;
 
   // Scores the features of a request and fills in prediction and features of `row`. Every feature
-  // of the model must be there, null for a missing one. unknown_field or invalid_argument name it
-  // as "features.<name>". Safe from any thread.
+  // of the model must be there once, null for a missing one; texts have at most 4,096 bytes.
+  // unknown_field or invalid_argument name it as "features.<name>". Safe from any thread.
   Status score(const simdjson::dom::object& features, PredictionRow& row) const;
 
  private:
@@ -89,8 +90,8 @@ class Scorer {
       std::make_shared<const Map>();  // accessed with std::atomic_load / atomic_store
 };
 
-// Routes by the canary hash of the endpoint's unit, and scores. `unavailable` where no version is
-// served.
+// Routes by the canary hash of the endpoint's unit, and scores; fills in all of `row` but its
+// request id, which must be there, and its time. `unavailable` where no version is served.
 Expected<Prediction> predict(const Endpoint& endpoint, const simdjson::dom::object& features,
                              PredictionRow& row);
 
