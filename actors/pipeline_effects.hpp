@@ -60,7 +60,7 @@ class PipelineEffects {
   virtual Status log_run_input(const std::string& run_id, const RunInputLogged& input) = 0;
   virtual Status end_run(const std::string& run_id, const std::string& status) = 0;
 
-  // One version per (run_id, pipeline_run_id): the same again answers the one that is there.
+  // One version per (run_id, artifacts): the same again answers the one that is there.
   virtual Expected<RegisteredVersion> create_model_version(const CreateModelVersion& command) = 0;
   virtual Status transition_stage(const TransitionStage& command) = 0;
 

@@ -253,11 +253,12 @@ Status read_dataset(const Checker& checker, const std::string& text, PipelineSpe
 Status read_head(const Checker& checker, const YamlNode& root, Head& head, PipelineSpec& spec) {
   if (auto bad = yaml::read(root, "", head)) return bad;
   if (head.experiment.empty()) head.experiment = head.pipeline;
-  for (const auto& [key, value] : {std::pair{"pipeline", &head.pipeline},
-                                   {"experiment", &head.experiment},
-                                   {"label", &head.label},
-                                   {"positive", &head.positive}})
+  for (const auto& [key, value] :
+       {std::pair{"pipeline", &head.pipeline}, {"experiment", &head.experiment}})
     if (auto bad = check_name(key, *value)) return checker.fault(key, bad->message);
+  for (const auto& [key, value] : {std::pair{"label", &head.label}, {"positive", &head.positive}})
+    if (value->empty() || value->size() > 200 || has_control(*value))
+      return checker.fault(key, "must be a text of 1 to 200 bytes without control characters");
   if (!head.model.empty())
     if (auto bad = check_name("model", head.model)) return checker.fault("model", bad->message);
   if (auto bad = read_dataset(checker, head.dataset, spec)) return bad;

@@ -116,7 +116,8 @@ TEST_CASE("A changed configuration reaches its dependants only", "[pipeline]") {
   };
   CHECK(changed("p2", {{"steps.wide.params.max_depth", "2"}}) ==
         std::set<std::string>{"wide", "evaluate"});
-  CHECK(changed("p3", {{"steps.evaluate.threshold", "0.4"}}) == std::set<std::string>{"evaluate"});
+  CHECK(changed("p3", {{"steps.evaluate.threshold", "0.4"}}) ==
+        std::set<std::string>{"evaluate", "register"});
   CHECK(changed("p4", {{"steps.features.numeric.impute", "mean"}}) ==
         std::set<std::string>{"features", "deep", "wide", "evaluate", "register"});
   CHECK(changed("p5", {{"seed", "8"}}) == kAllSteps);

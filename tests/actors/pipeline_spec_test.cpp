@@ -71,6 +71,13 @@ TEST_CASE("Unknown keys are refused wherever they stand", "[pipeline]") {
             .find("steps.t.params.depth is not a param that a step may set") != std::string::npos);
 }
 
+TEST_CASE("A label's value may hold a slash, but must be there", "[pipeline]") {
+  CHECK(compiled(kAll, {{"positive", "n/a"}}).positive == "n/a");
+  CHECK(message_of(kAll, {{"label", "''"}}) ==
+        "override: label must be a text of 1 to 200 bytes without control characters");
+  CHECK(message_of(kAll, {{"experiment", "a/b"}}).find("override: experiment") == 0);
+}
+
 TEST_CASE("A key given twice is refused", "[pipeline]") {
   CHECK(message_of(kAll + "  split: {kind: split}\n") ==
         "line 13, column 3: key 'split' is given twice, first in line 8");

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "ml/synthetic.hpp"
@@ -140,7 +141,7 @@ Expected<RegisteredVersion> TestEffects::create_model_version(const CreateModelV
   const std::lock_guard lock(mutex_);
   for (std::size_t i = 0; i < models.size(); ++i)
     if (models[i].command.run_id == command.run_id &&
-        models[i].command.pipeline_run_id == command.pipeline_run_id)
+        models[i].command.artifacts == command.artifacts)
       return RegisteredVersion{i + 1, models[i].stage, false};
   models.push_back({command, "None"});
   return RegisteredVersion{models.size(), "None", true};
