@@ -38,14 +38,43 @@ Error in_file(std::string_view path, const Error& error) {
   return {ErrorCode::corrupt, "file '" + std::string(path) + "': " + error.message, ""};
 }
 
-Status check_features(const Manifest& manifest, const ml::Preprocessor& preprocessor) {
+Error corrupt(std::string message) { return {ErrorCode::corrupt, std::move(message), ""}; }
+
+// The files must be of one model: the same features, of the same kinds, in all of them.
+Status check_features(const Manifest& manifest, const ml::Preprocessor& preprocessor,
+                      const ReferenceSet& reference) {
   const auto& inputs = preprocessor.inputs();
   bool same = inputs.size() == manifest.features.size();
   for (std::size_t i = 0; same && i < inputs.size(); ++i)
     same = inputs[i].name == manifest.features[i].name &&
-           (inputs[i].kind == ml::ColumnKind::numeric) == (manifest.features[i].kind == "numeric");
-  if (same) return {};
-  return Error{ErrorCode::corrupt, "the manifest's features are not those of the preprocessor", ""};
+           ml::to_string(inputs[i].kind) == manifest.features[i].kind;
+  if (!same) return corrupt("the manifest's features are not those of the preprocessor");
+  for (const auto& each : inputs) {
+    const auto at = reference.features.find(each.name);
+    if (at == reference.features.end() ||
+        (at->second.index() == 0) != (each.kind == ml::ColumnKind::numeric))
+      return corrupt("the reference has no " + std::string(ml::to_string(each.kind)) +
+                     " feature '" + each.name + "', which the preprocessor has");
+  }
+  if (reference.features.size() == inputs.size()) return {};
+  return corrupt("the reference has features that the preprocessor has not");
+}
+
+Status add_reference(ReferenceSet& out, const std::string& name, std::string_view kind,
+                     std::string_view bytes) {
+  if (out.features.contains(name)) return corrupt("feature '" + name + "' is there twice");
+  if (kind == "numeric") {
+    auto each = ml::parse_numeric_reference(bytes);
+    if (!each) return each.error();
+    out.features.emplace(name, *std::move(each));
+  } else if (kind == "categorical") {
+    auto each = ml::parse_categorical_reference(bytes);
+    if (!each) return each.error();
+    out.features.emplace(name, *std::move(each));
+  } else {
+    return corrupt("feature '" + name + "' is neither numeric nor categorical");
+  }
+  return {};
 }
 
 }  // namespace
@@ -66,19 +95,11 @@ Expected<ReferenceSet> decode_reference(std::string_view bytes) {
   if (!columns) return columns.error();
   if (columns->names.size() != columns->kinds.size() ||
       columns->names.size() != columns->references.size())
-    return Error{ErrorCode::corrupt, "the reference's columns are of unequal length", ""};
+    return corrupt("the reference's columns are of unequal length");
   ReferenceSet out;
-  for (std::size_t i = 0; i < columns->names.size(); ++i) {
-    if (columns->kinds[i] == "numeric") {
-      auto each = ml::parse_numeric_reference(columns->references[i]);
-      if (!each) return each.error();
-      out.features.emplace(columns->names[i], *std::move(each));
-    } else {
-      auto each = ml::parse_categorical_reference(columns->references[i]);
-      if (!each) return each.error();
-      out.features.emplace(columns->names[i], *std::move(each));
-    }
-  }
+  for (std::size_t i = 0; i < columns->names.size(); ++i)
+    if (auto bad = add_reference(out, columns->names[i], columns->kinds[i], columns->references[i]))
+      return *bad;
   auto probabilities = ml::parse_numeric_reference(columns->probabilities);
   if (!probabilities) return probabilities.error();
   out.probabilities = *std::move(probabilities);
@@ -98,11 +119,15 @@ Expected<std::shared_ptr<const Bundle>> load_bundle(const std::vector<FileRef>& 
   if (!reference_bytes) return reference_bytes.error();
   auto manifest = from_json<Manifest>(*manifest_text, Unknown::skip);
   if (!manifest) return in_file(kManifestFile, manifest.error());
+  if (manifest->label.empty() || manifest->positive.empty())
+    return in_file(kManifestFile, corrupt("label and positive must name a column and its class"));
+  if (!(manifest->threshold >= 0 && manifest->threshold <= 1))
+    return in_file(kManifestFile, corrupt("the threshold must be between 0 and 1"));
   auto preprocessor = ml::Preprocessor::parse(*preprocessor_text);
   if (!preprocessor) return in_file(kPreprocessorFile, preprocessor.error());
   auto reference = decode_reference(*reference_bytes);
   if (!reference) return in_file(kReferenceFile, reference.error());
-  if (auto bad = check_features(*manifest, *preprocessor)) return *bad;
+  if (auto bad = check_features(*manifest, *preprocessor, *reference)) return *bad;
   return std::shared_ptr<const Bundle>(std::make_shared<Bundle>(Bundle{
       *std::move(manifest), *std::move(preprocessor), *std::move(model), *std::move(reference)}));
 }

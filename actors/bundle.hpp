@@ -4,7 +4,8 @@
 //   model.ubj         the booster, as XGBoost writes it
 //   preprocessor.txt  ml::Preprocessor::serialize
 //   reference.bin     encode_reference: the training rows' distributions, and the model's
-//   probabilities on the test rows manifest.json     Manifest as JSON
+//                     probabilities on the test rows
+//   manifest.json     Manifest as JSON
 #pragma once
 #include <map>
 #include <memory>
@@ -68,7 +69,8 @@ struct Bundle {
 };
 
 // Reads and checks the files: `not_found` names a file that is missing, `corrupt` one whose bytes
-// do not match their digest or do not decode. Reads blobs: may block.
+// do not match their digest, do not decode, or tell of other features than the other files. Whether
+// the model itself is whole, ServedModel::load finds out. Reads blobs: may block.
 Expected<std::shared_ptr<const Bundle>> load_bundle(const std::vector<FileRef>& artifacts,
                                                     const storage::BlobStore& blobs,
                                                     std::string_view tenant);
