@@ -20,12 +20,14 @@ using std::chrono::seconds;
 
 constexpr auto kLong = seconds(120);
 
-// Positions 1, 2, ..., last, each once.
-bool gapless(const std::vector<Received>& messages, Position last) {
+// Empty when the messages are the positions 1, 2, ..., last, each once; else what is wrong.
+std::string gap(const std::vector<Received>& messages, Position last) {
   Position expected = 0;
   for (const auto& m : messages)
-    if (m.position != ++expected) return false;
-  return expected == last;
+    if (m.position != ++expected)
+      return "sequence " + std::to_string(m.sequence) + " holds position " +
+             std::to_string(m.position) + " instead of " + std::to_string(expected);
+  return expected == last ? "" : "ends at " + std::to_string(expected);
 }
 
 void kill_nats(const ManagedNats& nats) {
@@ -47,7 +49,7 @@ TEST_CASE("nats publisher: events arrive in order with their headers", "[nats][b
   publisher.notify(log.grow(1000));
   REQUIRE(publisher.wait_published(1000, kLong));
   const auto messages = consume(nats->url(), 1000, true);
-  REQUIRE(gapless(messages, 1000));
+  REQUIRE(gap(messages, 1000) == "");
   const auto& m = messages[499];
   CHECK(m.subject == "mlforge.default.run.metrics_logged");
   CHECK(m.body == R"({"value":1})");
@@ -84,7 +86,7 @@ TEST_CASE("nats publisher: the broker is killed again and again in mid-load", "[
   publisher.notify(log.grow(10));
   const auto head = log.log.head();
   REQUIRE(publisher.wait_published(head, kLong));
-  REQUIRE(gapless(consume(nats->url(), head), head));
+  REQUIRE(gap(consume(nats->url(), head), head) == "");
   REQUIRE(eventually([&] {
     const auto seen = consumer.positions();
     return !seen.empty() && seen.back() == head;
@@ -130,7 +132,7 @@ TEST_CASE("nats publisher: a broker that lost its acknowledged tail gets it agai
   REQUIRE(eventually([&] { return publisher.status().connects > connects; }));
   publisher.notify(log.grow(3));
   REQUIRE(publisher.wait_published(1203, kLong));
-  REQUIRE(gapless(consume(nats->url(), 1203), 1203));
+  REQUIRE(gap(consume(nats->url(), 1203), 1203) == "");
 }
 
 TEST_CASE("nats publisher: an outage longer than the duplicate window", "[nats][broker]") {
@@ -161,7 +163,7 @@ TEST_CASE("nats publisher: an outage longer than the duplicate window", "[nats][
   REQUIRE(publisher.wait_published(20000, kLong));
   auto messages = consume(nats->url(), 20000);
   std::erase_if(messages, [](const Received& m) { return m.position == 0; });
-  REQUIRE(gapless(messages, 20000));
+  REQUIRE(gap(messages, 20000) == "");
 }
 
 TEST_CASE("nats publisher: the stream is deleted, purged and written to by others",
@@ -183,13 +185,13 @@ TEST_CASE("nats publisher: the stream is deleted, purged and written to by other
   REQUIRE(messages.size() == 601);
   CHECK(messages[300].position == 0);
   std::erase_if(messages, [](const Received& m) { return m.position == 0; });
-  CHECK(gapless(messages, 600));
+  CHECK(gap(messages, 600) == "");
 
   REQUIRE(delete_stream(nats->url()));
   publisher.notify(log.grow(1));
   REQUIRE(eventually(
       [&] { return publisher.status().resyncs >= 2 && publisher.status().published == 601; }));
-  CHECK(gapless(consume(nats->url(), 601), 601));
+  CHECK(gap(consume(nats->url(), 601), 601) == "");
 
   REQUIRE(purge_stream(nats->url()));
   const auto connects = publisher.status().connects;
@@ -221,7 +223,7 @@ TEST_CASE("nats publisher: a body over the broker's limit is announced by its po
   const NatsPublisher publisher(log.log, publisher_options(**nats, folder.path));
   REQUIRE(publisher.wait_published(3, kLong));
   const auto messages = consume((*nats)->url(), 3, true);
-  REQUIRE(gapless(messages, 3));
+  REQUIRE(gap(messages, 3) == "");
   const auto marked = [](const Received& m) {
     for (const auto& [name, value] : m.headers)
       if (name == "Mlforge-Body") return value;
