@@ -36,8 +36,13 @@ void decide_and_append(ManagerContext& context, Repository<State>& states,
   if (!entry) return request.done(entry.error());
   stamp(context, command);
   auto events = decide((*entry)->state, command);
-  if (!events) return request.done(events.error());
   auto append = std::make_shared<Append>();
+  if (!events) {
+    append->refusal = events.error();
+    append->done = std::move(request.done);
+    caf::anon_send(context.writer, std::move(append));
+    return;
+  }
   append->request = {std::move(meta.tenant),
                      std::move(meta.actor),
                      std::move(meta.command_id),

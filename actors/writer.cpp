@@ -49,7 +49,10 @@ void flush(State& state) {
   std::size_t at = 0;
   for (auto& each : batch) {
     if (each->events.empty()) {
-      each->done(Outcome{.position = head});
+      if (each->refusal)
+        each->done(*each->refusal);
+      else
+        each->done(Outcome{.position = head});
       continue;
     }
     each->request = std::move(state.requests[at]);

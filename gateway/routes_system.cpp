@@ -1,5 +1,6 @@
 // Health, readiness, metrics, documents, the first page.
 #include "actors/broadcast.hpp"
+#include "events/event_codec.hpp"
 #include "gateway/handlers.hpp"
 #include "gateway/http/metrics.hpp"
 #include "gateway/web_files.hpp"
@@ -66,6 +67,25 @@ void info(App& app, const Request&, Reply reply) {
                            json_member("ks_pvalue_threshold", c.ks_pvalue_threshold) + "," +
                            json_member("promotion_min_delta", c.promotion_min_delta) + "," +
                            json_member("gate_min_auc", c.gate_min_auc) + "}}"));
+}
+
+// The vocabulary: what subscribers can ask for.
+std::string event_types_json() {
+  std::string items;
+  for_each_event_type([&](std::string_view type, std::uint16_t schema, ContentType content,
+                          const std::vector<std::string_view>& fields) {
+    if (!items.empty()) items += ',';
+    items += "{" + json_member("type", type) + "," + json_member("schema", schema) + "," +
+             json_member("content",
+                         content == ContentType::json ? std::string_view("json") : "columns") +
+             ",\"fields\":[";
+    for (std::size_t i = 0; i < fields.size(); ++i) {
+      if (i > 0) items += ',';
+      append_json_string(items, fields[i]);
+    }
+    items += "]}";
+  });
+  return "{\"items\":[" + items + "]}";
 }
 
 }  // namespace

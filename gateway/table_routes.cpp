@@ -36,8 +36,7 @@ http::Handler audit_route(App& app) {
     wanted.until_time = filter->until == INT64_MAX ? 0 : filter->until;
     run_query(app, request, std::move(reply),
               [wanted, page = *page](const QueryContext& q) -> Expected<http::Response> {
-                auto rows = projections::list_audit(q.reader, kTenant, wanted, page.limit,
-                                                    page.token, q.as_of);
+                auto rows = projections::list_audit(q.reader, kTenant, wanted, at(page, q.as_of));
                 if (!rows) return rows.error();
                 return page_response(q, *rows);
               });

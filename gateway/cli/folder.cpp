@@ -1,0 +1,205 @@
+// verify and rebuild: work on a data folder that no server has open.
+#include <fmt/format.h>
+
+#include <chrono>
+
+#include "gateway/cli/groups.hpp"
+#include "gateway/cli/progress.hpp"
+#include "projections/projector.hpp"
+#include "storage/lmdb_log.hpp"
+#include "storage/verify.hpp"
+
+namespace mlforge::gateway::cli {
+namespace {
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+struct VerifyRow {
+  bool ok = false;
+  std::uint64_t events = 0;
+  Position first_bad_position = 0;
+  std::string what;
+  bool index_checked = false;
+  double seconds = 0;
+  static constexpr auto fields() {
+    return std::tuple{field("ok", &VerifyRow::ok),
+                      field("events", &VerifyRow::events),
+                      field("first_bad_position", &VerifyRow::first_bad_position),
+                      field("what", &VerifyRow::what),
+                      field("index_checked", &VerifyRow::index_checked),
+                      field("seconds", &VerifyRow::seconds)};
+  }
+};
+
+int verify(const Session& s, const Config& config) {
+  const auto start = std::chrono::steady_clock::now();
+  ProgressBar bar(s.io, "verifying");
+  const auto report = storage::verify_log(
+      config.data_dir, [&](std::uint64_t done, std::uint64_t total) { bar.update(done, total); });
+  bar.clear();
+  if (!report) return s.fail(report.error());
+  const VerifyRow row{report->what.empty(), report->events,        report->first_bad_position,
+                      report->what,         report->index_checked, seconds_since(start)};
+  if (s.json)
+    s.line(to_json(row));
+  else
+    s.line(facts_text(
+        {{"events", std::to_string(row.events)},
+         {"result", row.ok ? "ok" : "damaged"},
+         {"first bad position",
+          row.first_bad_position ? std::to_string(row.first_bad_position) : ""},
+         {"finding", row.what},
+         {"index", row.index_checked ? "checked" : "not there: made anew at the next start"},
+         {"seconds", fmt::format("{:.2f}", row.seconds)}}));
+  return row.ok ? kOk : kFindings;
+}
+
+struct RebuiltRow {
+  std::string name;
+  std::uint64_t events = 0;
+  double seconds = 0, events_per_second = 0;
+  std::string digest_before, digest_after;
+  bool equal = false;
+  static constexpr auto fields() {
+    return std::tuple{field("name", &RebuiltRow::name),
+                      field("events", &RebuiltRow::events),
+                      field("seconds", &RebuiltRow::seconds),
+                      field("events_per_second", &RebuiltRow::events_per_second),
+                      field("digest_before", &RebuiltRow::digest_before),
+                      field("digest_after", &RebuiltRow::digest_after),
+                      field("equal", &RebuiltRow::equal)};
+  }
+};
+
+struct RebuildReport {
+  std::uint64_t events = 0;
+  double seconds = 0;
+  std::vector<RebuiltRow> projections;
+  static constexpr auto fields() {
+    return std::tuple{field("events", &RebuildReport::events),
+                      field("seconds", &RebuildReport::seconds),
+                      field("projections", &RebuildReport::projections)};
+  }
+};
+
+Expected<RebuiltRow> rebuild_one(const Session& s, projections::ProjectionEngine& engine,
+                                 const std::string& name, std::uint64_t events) {
+  RebuiltRow row{.name = name, .events = events};
+  const auto before = engine.digest(name);
+  if (!before) return before.error();
+  const auto start = std::chrono::steady_clock::now();
+  ProgressBar bar(s.io, "rebuilding " + name);
+  if (auto bad =
+          engine.rebuild(name, [&](Position reached, Position head) { bar.update(reached, head); }))
+    return *bad;
+  row.seconds = seconds_since(start);
+  const auto after = engine.digest(name);
+  if (!after) return after.error();
+  for (const auto& status : engine.statuses())
+    if (status.name == name && status.failed)
+      return Error{ErrorCode::internal,
+                   "projection '" + name + "' failed at event " + std::to_string(status.failed_at) +
+                       ": " + status.error,
+                   "projection"};
+  row.digest_before = *before;
+  row.digest_after = *after;
+  row.equal = *before == *after;
+  row.events_per_second = row.seconds > 0 ? static_cast<double>(events) / row.seconds : 0;
+  return row;
+}
+
+// Brings the views up to the head first, so that the digests before and after are of the same
+// events.
+Expected<RebuildReport> rebuild_views(const Session& s, const storage::Log& log,
+                                      projections::ViewStore& views, const std::string& wanted) {
+  auto engine = projections::ProjectionEngine::open(log, views);
+  if (!engine) return engine.error();
+  if (const auto reached = (*engine)->catch_up(); !reached) return reached.error();
+  RebuildReport report{.events = log.head()};
+  std::string names;
+  for (const auto& status : (*engine)->statuses()) {
+    names += (names.empty() ? "" : ", ") + status.name;
+    if (!wanted.empty() && status.name != wanted) continue;
+    auto row = rebuild_one(s, **engine, status.name, log.head());
+    if (!row) return row.error();
+    report.seconds += row->seconds;
+    report.projections.push_back(*std::move(row));
+  }
+  if (report.projections.empty())
+    return Error{ErrorCode::not_found,
+                 "there is no projection named '" + wanted + "'; there are " + names, "projection"};
+  return report;
+}
+
+Expected<RebuildReport> rebuild_folder(const Session& s, const Config& config,
+                                       const std::string& wanted) {
+  const std::filesystem::path folder = config.data_dir;
+  // Opening would create a log where there is none; this only looks.
+  if (auto there = storage::DataFolder::open_existing(folder); !there) return there.error();
+  storage::LmdbLogOptions options;
+  options.map_bytes = std::size_t{config.log_map_gib} << 30;
+  auto log = storage::open_lmdb_log(folder, options);
+  if (!log) return log.error();
+  auto views = projections::ViewStore::open(folder / "views");
+  if (!views) return views.error();
+  auto report = rebuild_views(s, **log, **views, wanted);
+  if (!report) return report;
+  if (auto bad = (*views)->close()) return *bad;
+  if (auto bad = (*log)->close()) return *bad;
+  return report;
+}
+
+int rebuild(const Session& s, const Config& config, const std::string& wanted) {
+  const auto report = rebuild_folder(s, config, wanted);
+  if (!report) return s.fail(report.error());
+  bool equal = true;
+  Table table({{"PROJECTION"},
+               {"EVENTS", true},
+               {"SECONDS", true},
+               {"EVENTS/S", true},
+               {"DIGEST BEFORE"},
+               {"DIGEST AFTER"},
+               {"EQUAL"}});
+  for (const auto& row : report->projections) {
+    equal = equal && row.equal;
+    table.row({row.name, std::to_string(row.events), fmt::format("{:.3f}", row.seconds),
+               fmt::format("{:.0f}", row.events_per_second), row.digest_before.substr(0, 16),
+               row.digest_after.substr(0, 16), row.equal ? "yes" : "no"});
+  }
+  if (s.json)
+    s.line(to_json(*report));
+  else
+    s.table(table);
+  return equal ? kOk : kFindings;
+}
+
+}  // namespace
+
+void add_folder_commands(CLI::App& root, Session& s) {
+  struct Options {
+    std::shared_ptr<ConfigFlags> flags;
+    std::string projection;
+  };
+  const auto v = std::make_shared<Options>();
+  auto* c = s.command(root, "verify", "Check every record of a log that no server has open",
+                      "  mlforge verify --data ./mlforge-data\n  mlforge verify --json", [&s, v] {
+                        const auto loaded = s.load(*v->flags);
+                        return loaded ? verify(s, loaded->config) : s.fail(loaded.error());
+                      });
+  v->flags = s.add_config(*c, {"data_dir"});
+
+  const auto r = std::make_shared<Options>();
+  c = s.command(
+      root, "rebuild", "Make the read models anew from the log, and compare",
+      "  mlforge rebuild --data ./mlforge-data\n  mlforge rebuild --projection runs --json",
+      [&s, r] {
+        const auto loaded = s.load(*r->flags);
+        return loaded ? rebuild(s, loaded->config, r->projection) : s.fail(loaded.error());
+      });
+  r->flags = s.add_config(*c, {"data_dir", "log_map_gib"});
+  c->add_option("--projection", r->projection, "Only this one")->type_name("NAME");
+}
+
+}  // namespace mlforge::gateway::cli

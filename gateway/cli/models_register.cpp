@@ -1,0 +1,92 @@
+// Registering a model, and a version from a run's artifacts.
+#include "events/registry.hpp"
+#include "gateway/cli/models.hpp"
+#include "projections/queries.hpp"
+
+namespace mlforge::gateway::cli {
+namespace {
+
+using projections::MetricRow;
+
+struct RunSource {
+  std::string run_id;
+  Texts params;
+  std::vector<FileRef> artifacts;
+  std::vector<MetricRow> metrics;
+  static constexpr auto fields() {
+    return std::tuple{required("run_id", &RunSource::run_id), field("params", &RunSource::params),
+                      field("artifacts", &RunSource::artifacts),
+                      field("metrics", &RunSource::metrics)};
+  }
+};
+
+struct Registered {
+  std::string name;
+  std::uint64_t version = 0;
+  static constexpr auto fields() {
+    return std::tuple{field("name", &Registered::name), field("version", &Registered::version)};
+  }
+};
+
+Expected<std::string> best_run(Api& api, const RegisterOptions& options) {
+  if (!options.run.empty() || options.experiment.empty()) return options.run;
+  const auto page =
+      api.get_as<projections::Page<projections::ExperimentRow>>("/api/v1/experiments?limit=1000");
+  if (!page) return page.error();
+  for (const auto& each : page->value.items) {
+    if (each.name != options.experiment && each.experiment_id != options.experiment) continue;
+    Query query;
+    query.add("metric", options.metric);
+    const auto best = api.get_as<projections::BestRun>(
+        "/api/v1/experiments/" + escape(each.experiment_id) + "/best" + query.text());
+    if (!best) return best.error();
+    return best->value.run.run_id;
+  }
+  return Error{ErrorCode::not_found, "there is no experiment named '" + options.experiment + "'",
+               "experiment"};
+}
+
+int register_version(const Session& s, Api& api, const std::string& model,
+                     const std::string& run_id) {
+  const auto run = api.get_as<RunSource>("/api/v1/runs/" + escape(run_id));
+  if (!run) return s.fail(run.error());
+  if (run->value.artifacts.empty())
+    return s.fail({ErrorCode::invalid_argument,
+                   "run '" + run_id + "' has no artifacts to make a version of", "run"});
+  CreateModelVersion command{
+      .run_id = run->value.run_id, .artifacts = run->value.artifacts, .params = run->value.params};
+  for (const auto& row : run->value.metrics) command.metrics[row.key] = row.value;
+  return s.show(
+      api.post_as<Registered>("/api/v1/models/" + escape(model) + "/versions", to_json(command)),
+      [&](const Registered& row) {
+        s.line(facts_text({{"model", model},
+                           {"version", std::to_string(row.version)},
+                           {"run", run_id},
+                           {"figures", pairs_text(command.metrics)}}));
+      });
+}
+
+}  // namespace
+
+int register_model(const Session& s, const RegisterOptions& options) {
+  Api api = s.api();
+  const auto run = best_run(api, options);
+  if (!run) return s.fail(run.error());
+  if (!run->empty()) return register_version(s, api, options.model, *run);
+  const auto answer = api.post_as<Registered>(
+      "/api/v1/models", to_json(RegisterModel{options.model, options.description}));
+  return s.show(answer, [&](const Registered&) {
+    s.line(facts_text({{"model", options.model}, {"description", options.description}}));
+  });
+}
+
+void add_register_options(CLI::App& command, RegisterOptions& options) {
+  command.add_option("model", options.model, "Name of the model")->required();
+  command.add_option("--description", options.description, "What the model is for");
+  auto* run = command.add_option("--run", options.run, "Make a version of this run's artifacts");
+  command.add_option("--experiment", options.experiment, "The same with its best run")
+      ->excludes(run);
+  command.add_option("--metric", options.metric, "By which a run is best")->capture_default_str();
+}
+
+}  // namespace mlforge::gateway::cli
