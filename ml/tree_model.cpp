@@ -166,6 +166,10 @@ bool read_trees(const UbjValue& model, TreeModel& out) {
         group.integer >= static_cast<std::int64_t>(out.outputs))
       return false;
   for (const auto& tree : trees->items) {
+    const auto* id = tree.find("id");  // XGBoost takes it as an index
+    if (id == nullptr || id->kind != Kind::integer ||
+        id->integer != static_cast<std::int64_t>(out.trees.size()))
+      return false;
     TreeReader reader(tree, out.features);
     if (!reader.read(out.trees.emplace_back())) return false;
     out.categorical |= reader.categorical();

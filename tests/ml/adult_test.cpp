@@ -75,3 +75,18 @@ TEST_CASE("Adult, ten splits of our own: mean AUC at least 0.927", "[long]") {
   CHECK(summary.mean >= 0.927);
   CHECK(summary.sd < 0.006);
 }
+
+TEST_CASE("Adult, cross-validation: mean AUC near the reference's", "[long]") {
+  const Table* table = adult();
+  if (table == nullptr) return;
+  CvOptions options;
+  options.train.params = kA.params;
+  options.train.rounds = kA.rounds;
+  options.train.early_stopping_rounds = 50;
+  const auto result = must(cross_validate(*table, "income", ">50K", options));
+  INFO("auc " << result.roc_auc.mean << " sd " << result.roc_auc.sd << " f1 " << result.f1.mean);
+  // adult_xgboost.json, cross_validation of A: other folds, so about, not exactly.
+  CHECK(std::abs(result.roc_auc.mean - 0.9299439150862387) < 0.0015);
+  CHECK(std::abs(result.average_precision.mean - 0.8317714031778785) < 0.005);
+  CHECK(std::abs(result.f1.mean - 0.712893711327742) < 0.01);
+}

@@ -269,6 +269,11 @@ TEST_CASE("damaged models are refused, never a crash") {
   CHECK_FALSE(Scorer::load(bytes + "x"));
   CHECK_FALSE(Scorer::load("{}"));
   CHECK_FALSE(Scorer::load(std::string(5000, '[')));
+  auto wrong_id = bytes;
+  const auto id = wrong_id.find(std::string("idi\0", 4));
+  REQUIRE(id != std::string::npos);
+  wrong_id[id + 3] = 5;
+  CHECK(Scorer::load(wrong_id).error().code == ErrorCode::corrupt);
   Random random(11);
   int refused = 0;
   for (int i = 0; i < 3000; ++i) {
