@@ -217,8 +217,9 @@ TEST_CASE("The demonstration pipeline compiles", "[pipeline]") {
   std::stringstream text;
   text << in.rdbuf();
   const auto spec = compiled(text.str());
-  CHECK(spec.steps.size() == 6);
   CHECK(spec.model == "adult");
+  for (const auto* step : {"split", "features", "train_deep", "train_wide", "evaluate", "register"})
+    CHECK(spec.find(step));
 }
 
 }  // namespace mlforge::actors
