@@ -1,5 +1,6 @@
 #include "actors/executor.hpp"
 
+#include <malloc.h>
 #include <spdlog/spdlog.h>
 
 #include "actors/ask.hpp"

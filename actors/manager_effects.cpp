@@ -98,7 +98,8 @@ Expected<RegisteredVersion> ManagerEffects::create_model_version(
   if (!state) return state.error();
   for (std::size_t i = state->versions.size(); i-- > 0;) {
     const auto& each = state->versions[i];
-    if (each.run_id == command.run_id && each.pipeline_run_id == command.pipeline_run_id)
+    if (each.run_id == command.run_id && each.pipeline_run_id == command.pipeline_run_id &&
+        each.artifacts == command.artifacts)
       return RegisteredVersion{i + 1, each.stage, outcome->find<ModelVersionCreated>() != nullptr};
   }
   return Error{ErrorCode::internal, "the version that was created is not in the log", ""};

@@ -13,7 +13,7 @@ namespace mlforge::actors {
 
 class PredictionLog {
  public:
-  explicit PredictionLog(std::size_t max_bytes = 64 << 20, std::size_t max_batch = 5000);
+  explicit PredictionLog(std::size_t max_bytes = 64 << 20, std::size_t max_batch = 500);
 
   // The largest batch, in bytes: well under what an event may hold.
   static constexpr std::size_t kMaxBatchBytes = 4u << 20;

@@ -227,13 +227,10 @@ void Rules::on(const Envelope& e, const DriftAlertRaised& alert) {
   const auto name = name_of(e.stream);
   const auto config = fold<EndpointState>("deployment/" + name).config;
   if (!config || config->retrain_pipeline.empty()) return;
-  const auto drift = fold<DriftState>(e.stream);
   std::string id;
   for (const char each : to_string(e.id))
     if (each != '-') id += each;
-  TriggerRetraining command{name, alert.report_id, config->retrain_pipeline, id, 0};
-  if (drift.last && drift.last->report_id == alert.report_id)
-    command.model_version = drift.last->model_version;
+  TriggerRetraining command{name, alert.report_id, config->retrain_pipeline, id};
   report_failure("retrain", ask<DriftBody>(c_.managers.drift, because(e, "retrain"), command));
 }
 

@@ -6,6 +6,12 @@
 
 namespace mlforge {
 
+const DriftReported* find_report(const DriftState& state, std::string_view report_id) {
+  for (const auto& each : state.triggered)
+    if (each.report_id == report_id) return &each;
+  return nullptr;
+}
+
 Expected<Events> decide(const DriftState& state, const RecordDriftReport& c) {
   if (c.report.first_position <= state.last_position && state.last) return Events{};
   return Events{c.report};
@@ -13,10 +19,10 @@ Expected<Events> decide(const DriftState& state, const RecordDriftReport& c) {
 
 Expected<Events> decide(const DriftState& state, const RaiseDriftAlert& c) {
   if (state.alerted.contains(c.report_id)) return Events{};
-  if (!state.last || state.last->report_id != c.report_id)
-    return not_found("drift report", c.report_id);
+  const auto* report = find_report(state, c.report_id);
+  if (!report) return not_found("drift report that calls for an alert", c.report_id);
   DriftAlertRaised e{.report_id = c.report_id, .psi_threshold = c.psi_threshold};
-  auto features = state.last->features;
+  auto features = report->features;
   std::stable_sort(features.begin(), features.end(),
                    [](const auto& a, const auto& b) { return a.psi > b.psi; });
   for (const auto& each : features)
@@ -29,16 +35,21 @@ Expected<Events> decide(const DriftState& state, const RaiseDriftAlert& c) {
 Expected<Events> decide(const DriftState& state, const TriggerRetraining& c) {
   if (!state.alerted.contains(c.report_id)) return not_found("drift alert for report", c.report_id);
   if (state.retrained.contains(c.report_id)) return Events{};
-  if (c.model_version != 0 && state.retrained_version == c.model_version) return Events{};
+  const auto* report = find_report(state, c.report_id);
+  if (!report) return not_found("drift report that calls for an alert", c.report_id);
+  if (state.retrained_version == report->model_version) return Events{};
   return Events{RetrainingTriggered{.report_id = c.report_id,
                                     .pipeline = c.pipeline,
                                     .pipeline_run_id = c.pipeline_run_id,
-                                    .model_version = c.model_version}};
+                                    .model_version = report->model_version}};
 }
 
 void evolve(DriftState& state, const DriftReported& e) {
   state.last_position = e.last_position;
   state.last = e;
+  if (!e.triggered) return;
+  state.triggered.push_back(e);
+  if (state.triggered.size() > 32) state.triggered.pop_front();
 }
 void evolve(DriftState& state, const DriftAlertRaised& e) { state.alerted.insert(e.report_id); }
 void evolve(DriftState& state, const RetrainingTriggered& e) {

@@ -1,5 +1,6 @@
 // Drift: reports over windows of predictions, alerts, and the retraining that an alert triggers.
 #pragma once
+#include <deque>
 #include <set>
 
 #include "events/vocabulary.hpp"
@@ -9,6 +10,7 @@ namespace mlforge {
 struct DriftState {
   Position last_position = 0;  // the last prediction event that a report covered
   std::optional<DriftReported> last;
+  std::deque<DriftReported> triggered;  // the newest reports that called for an alert, at most 32
   std::set<std::string> alerted;        // reports that raised an alert
   std::set<std::string> retrained;      // reports whose alert triggered a retraining
   std::uint64_t retrained_version = 0;  // the champion that the last retraining was to replace
@@ -27,8 +29,10 @@ struct RaiseDriftAlert {
 
 struct TriggerRetraining {
   std::string endpoint, report_id, pipeline, pipeline_run_id;
-  std::uint64_t model_version = 0;  // of the report
 };
+
+// Nothing where it is not among those kept.
+const DriftReported* find_report(const DriftState& state, std::string_view report_id);
 
 // One champion is retrained once, however many windows drift: the next retraining waits for the
 // next champion. A report that covers predictions which an earlier one covered already is no event;

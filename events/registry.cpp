@@ -121,7 +121,7 @@ Expected<Events> decide(const ModelState& state, const CreateModelVersion& c) {
     if (!std::isfinite(value)) return invalid("metrics." + key, "must be a finite number");
   for (const auto& each : state.versions)
     if (!c.pipeline_run_id.empty() && each.pipeline_run_id == c.pipeline_run_id &&
-        each.run_id == c.run_id)
+        each.run_id == c.run_id && each.artifacts == c.artifacts)
       return Events{};
   Events events;
   if (!state.exists) events.push_back(ModelRegistered{.name = c.model});

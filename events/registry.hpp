@@ -35,8 +35,8 @@ struct RegisterModel {
   }
 };
 
-// Registers the model too where it is new. One version per (run_id, artifacts): the same again
-// changes nothing.
+// Registers the model too where it is new. One version per (run_id, pipeline_run_id, artifacts):
+// the same again changes nothing.
 struct CreateModelVersion {
   std::string model;
   std::string run_id, pipeline_run_id;

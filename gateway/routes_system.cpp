@@ -108,6 +108,9 @@ void add_system_routes(App& app, http::Router& router) {
              {.summary = "Figures for Prometheus", .tag = "system", .hot = true});
   router.get("/api/v1/info", [&app](const Request& q, Reply r) { info(app, q, std::move(r)); },
              {.summary = "Version, log and defaults", .tag = "system"});
+  router.get("/api/v1/event_types",
+             [](const Request&, Reply r) { r.send(http::Response::json(event_types_json())); },
+             {.summary = "The types of events and their fields", .tag = "events"});
   router.get("/api/v1/openapi.json",
              [&app](const Request&, Reply r) { r.send(http::Response::json(app.openapi)); },
              {.summary = "This document", .tag = "system"});

@@ -51,7 +51,7 @@ function showEvent(e, fresh) {
   const row = body.insertRow(0);
   if (fresh) row.className = 'new';
   cell(row, e.position, 'number');
-  cell(row, new Date(e.time).toLocaleTimeString());
+  cell(row, new Date(e.time).toLocaleTimeString([], { hour12: false }));
   cell(row, describe(e), toneOf(e));
   cell(row, e.stream);
   cell(row, e.actor);
@@ -70,7 +70,7 @@ function follow(e) {
       points.push(e.payload.values[i]);
       if (points.length > MAX_POINTS) points.shift();
       run.series.set(key, points);
-      run.step = e.payload.steps[i];
+      run.step = Math.max(run.step || 0, e.payload.steps[i]);
     });
     runs.delete(id);
     runs.set(id, run);
@@ -107,7 +107,7 @@ function drawRuns() {
     cell(row, run.name);
     cell(row, run.status, run.status);
     cell(row, run.step, 'number');
-    cell(row, metric ? `${metric[0]} ${short(metric[1].at(-1))}` : '', 'number');
+    cell(row, metric ? `${metric[0]} ${short(metric[1].at(-1))}` : '');
     row.insertCell().append(curve(metric ? metric[1] : []));
   }
   $('no-runs').hidden = runs.size > 0;
