@@ -94,11 +94,10 @@ void run_query(App& app, const http::Request& request, http::Reply reply,
   const bool now = !request.query("as_of");
   auto answer = [&app, reply = std::make_shared<http::Reply>(std::move(reply)),
                  query = std::move(query), now, position = *as_of] {
+    // Before the snapshot, which is then at least as new as it says.
+    const Position seen = now ? std::max(position, app.projected.position()) : position;
     auto reader = app.views->reader();
     if (!reader) return reply->send(reader.error());
-    // A row newer than the answer's position would not be wrong, but the position would understate
-    // it.
-    const Position seen = now ? std::max(position, app.projected.position()) : position;
     auto result = query(QueryContext{*reader, now ? UINT64_MAX : position, seen});
     if (result)
       reply->send(*std::move(result));

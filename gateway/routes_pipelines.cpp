@@ -94,12 +94,13 @@ void get_run(App& app, const Request& request, Reply reply) {
   // Looks again after each commit until the run has ended or the time is up.
   wait_until(app, std::move(reply), std::chrono::seconds(*wait),
              [&app, id](bool last) -> std::optional<Expected<http::Response>> {
-               auto reader = app.views->reader();
-               if (!reader) return reader.error();
-               const Position position = app.projected.position();
-               auto row = projections::get_pipeline_run(*reader, kTenant, id, projections::kLatest);
+               // Both before the snapshot, which is then at least as new as they say.
+        const Position head = app.log->head(), position = app.projected.position();
+        auto reader = app.views->reader();
+        if (!reader) return reader.error();
+        auto row = projections::get_pipeline_run(*reader, kTenant, id, projections::kLatest);
                if (!row) {
-                 if (last || position >= app.log->head()) return row.error();
+                 if (last || position >= head) return row.error();
                  return std::nullopt;
                }
                if (row->status == "running" && !last) return std::nullopt;

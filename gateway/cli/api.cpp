@@ -64,23 +64,13 @@ Status Api::download(const std::string& target, std::ostream& out) {
 
 Expected<http::ClientResponse> Api::request(http::Method method, const std::string& target,
                                             std::string_view body, std::string_view content_type) {
-  auto response = client_.request(method, target, body, content_type);
-  if (!response) return explain(response.error());
-  return response;
+  return client_.request(method, target, body, content_type);
 }
 
 Expected<std::string> Api::body_of(Expected<http::ClientResponse> response) const {
-  if (!response) return explain(response.error());
+  if (!response) return response.error();
   if (!response->ok()) return http::error_from(*response);
   return std::move(response->body);
-}
-
-Error Api::explain(Error error) const {
-  if (error.code == ErrorCode::unavailable)
-    error.message += " (asked " + client_.url() +
-                     "; start a server with 'mlforge serve', or name one with --server or "
-                     "MLFORGE_URL)";
-  return error;
 }
 
 }  // namespace mlforge::gateway::cli

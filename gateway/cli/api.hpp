@@ -40,7 +40,7 @@ class Api {
   http::HttpClient& client() { return client_; }
 
   // The body of a 2xx answer. not_found, conflict, ... as the server says; unavailable names the
-  // URL and how to start a server.
+  // URL.
   Expected<std::string> get(const std::string& target);
   Expected<std::string> send(http::Method method, const std::string& target, std::string_view body,
                              std::string_view content_type = http::kJson);
@@ -74,7 +74,6 @@ class Api {
     return Answer<T>{*std::move(body), *std::move(value)};
   }
   Expected<std::string> body_of(Expected<http::ClientResponse> response) const;
-  Error explain(Error error) const;
 
   http::HttpClient client_;
 };

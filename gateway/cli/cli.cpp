@@ -22,14 +22,21 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
+std::vector<std::string> commands_below(const CLI::App& app) {
+  std::vector<std::string> out;
+  for (const auto* each : app.get_subcommands([](const CLI::App*) { return true; }))
+    out.push_back(each->get_name());
+  return out;
+}
+
 std::string nearest(const CLI::App& app, const std::string& word) {
   std::string best;
   std::size_t least = 3;
-  for (const auto* each : app.get_subcommands([](const CLI::App*) { return true; })) {
-    const auto distance = edit_distance(word, each->get_name());
+  for (const auto& each : commands_below(app)) {
+    const auto distance = edit_distance(word, each);
     if (distance >= least || distance >= word.size()) continue;
     least = distance;
-    best = each->get_name();
+    best = each;
   }
   return best;
 }
@@ -38,7 +45,7 @@ std::string nearest(const CLI::App& app, const std::string& word) {
 std::pair<CLI::App*, std::string> walk(CLI::App& root, const std::vector<std::string>& args) {
   CLI::App* at = &root;
   for (const auto& word : args) {
-    if (at->get_subcommands([](const CLI::App*) { return true; }).empty()) break;
+    if (commands_below(*at).empty()) break;
     if (word.empty() || word[0] == '-') continue;
     const auto named = at->get_subcommands([&](CLI::App* each) { return each->check_name(word); });
     if (named.empty()) return {at, word};
@@ -61,6 +68,8 @@ int usage_error(CLI::App& root, const std::vector<std::string>& args, const std:
     if (const auto best = nearest(*at, unknown); !best.empty())
       message += "; did you mean '" + best + "'?";
   }
+  if (unknown.empty() && !commands_below(*at).empty())
+    message = "'" + path_of(at) + "' needs a command: " + join_text(commands_below(*at));
   s.note(message);
   s.note("see '" + path_of(at) + " --help'");
   return kUsage;

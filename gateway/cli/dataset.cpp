@@ -108,7 +108,7 @@ void print_checks(const Session& s, const std::vector<Check>& checks) {
   Table table({{"CHECK"}, {"COLUMN"}, {"OBSERVED"}, {"EXPECTED"}, {"RESULT"}});
   for (const auto& c : checks)
     table.row({c.name, c.column, c.observed, c.expected, c.passed ? "passed" : "failed"});
-  if (!table.empty()) s.table(table);
+  s.section(table);
 }
 
 int commit(const Session& s, const Options& options) {
@@ -116,12 +116,12 @@ int commit(const Session& s, const Options& options) {
       s.api().post_as<DatasetVersionRow>(kDatasets + "/" + escape(options.name) + "/commits",
                                          to_json(CommitDataset{.message = options.message}));
   const int code = s.show(answer, [&](const DatasetVersionRow& row) {
-    s.line(facts_text({{"dataset", options.name},
-                       {"version", std::to_string(row.version)},
-                       {"digest", row.digest},
-                       {"rows", std::to_string(row.rows)},
-                       {"columns", std::to_string(row.columns)},
-                       {"valid", row.valid.value_or(false) ? "yes" : "no"}}));
+    s.facts({{"dataset", options.name},
+             {"version", std::to_string(row.version)},
+             {"digest", row.digest},
+             {"rows", std::to_string(row.rows)},
+             {"columns", std::to_string(row.columns)},
+             {"valid", row.valid.value_or(false) ? "yes" : "no"}});
     print_checks(s, row.checks);
   });
   return code == kOk && !answer->value.valid.value_or(true) ? kFindings : code;
@@ -141,7 +141,7 @@ void print_files(const Session& s, const std::vector<FileRef>& files) {
   Table table({{"FILE"}, {"BYTES", true}, {"SHA-256"}});
   for (const auto& file : files)
     table.row({file.path, bytes_text(file.bytes), file.digest.substr(0, 16)});
-  if (!table.empty()) s.table(table);
+  s.section(table);
 }
 
 int show_version(const Session& s, const Options& options) {
@@ -151,16 +151,16 @@ int show_version(const Session& s, const Options& options) {
       s.api().get_as<DatasetVersionRow>(kDatasets + "/" + escape(options.name) + "/versions/" +
                                         std::to_string(options.version) + query.text()),
       [&](const DatasetVersionRow& row) {
-        s.line(facts_text({{"dataset", options.name},
-                           {"version", std::to_string(row.version)},
-                           {"message", row.message},
-                           {"digest", row.digest},
-                           {"created", time_text(row.created_time) + " by " + row.actor},
-                           {"rows", std::to_string(row.rows)},
-                           {"columns", std::to_string(row.columns)},
-                           {"valid", !row.valid   ? "not checked"
-                                     : *row.valid ? "yes"
-                                                  : "no"}}));
+        s.facts({{"dataset", options.name},
+                 {"version", std::to_string(row.version)},
+                 {"message", row.message},
+                 {"digest", row.digest},
+                 {"created", time_text(row.created_time) + " by " + row.actor},
+                 {"rows", std::to_string(row.rows)},
+                 {"columns", std::to_string(row.columns)},
+                 {"valid", !row.valid   ? "not checked"
+                           : *row.valid ? "yes"
+                                        : "no"}});
         print_files(s, row.files);
         print_checks(s, row.checks);
       });
@@ -175,11 +175,11 @@ int show(const Session& s, const Options& options) {
       [&](const DatasetRow& row) {
         std::vector<std::string> staged;
         for (const auto& file : row.staged) staged.push_back(file.path);
-        s.line(facts_text({{"dataset", row.name},
-                           {"source", row.source},
-                           {"created", time_text(row.created_time) + " by " + row.actor},
-                           {"staged", join_text(staged)},
-                           {"removed", join_text(row.removed)}}));
+        s.facts({{"dataset", row.name},
+                 {"source", row.source},
+                 {"created", time_text(row.created_time) + " by " + row.actor},
+                 {"staged", join_text(staged)},
+                 {"removed", join_text(row.removed)}});
         Table table({{"VERSION", true},
                      {"ROWS", true},
                      {"COLUMNS", true},
@@ -193,7 +193,7 @@ int show(const Session& s, const Options& options) {
                      : *v.valid ? "yes"
                                 : "no",
                      time_text(v.created_time), v.actor, v.message});
-        if (!table.empty()) s.table(table);
+        s.section(table);
       });
 }
 

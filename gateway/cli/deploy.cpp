@@ -55,10 +55,9 @@ int list(const Session& s, const Options& o) {
 int show(const Session& s, const Options& o) {
   Query query;
   query.add("as_of", o.as_of);
-  return s.show(
-      s.api().get_as<EndpointRow>(kEndpoints + "/" + escape(o.name) + query.text()),
-      [&](const EndpointRow& row) {
-        s.line(facts_text({{"endpoint", row.name},
+  return s.show(s.api().get_as<EndpointRow>(kEndpoints + "/" + escape(o.name) + query.text()),
+                [&](const EndpointRow& row) {
+                  s.facts({{"endpoint", row.name},
                            {"model", row.model},
                            {"active versions", pairs_text(row.active)},
                            {"challenger's share", share_text(row.canary_bp)},
@@ -71,8 +70,8 @@ int show(const Session& s, const Options& o) {
                            {"predictions", std::to_string(row.predictions)},
                            {"by route", pairs_text(row.predictions_by_route)},
                            {"by version", pairs_text(row.predictions_by_version)},
-                           {"created", time_text(row.created_time) + " by " + row.actor}}));
-      });
+                           {"created", time_text(row.created_time) + " by " + row.actor}});
+                });
 }
 
 int split(const Session& s, const Options& o) {
@@ -143,11 +142,11 @@ int predict(const Session& s, const Options& o) {
   if (o.features == "-") return predict_lines(s, o);
   Api api = s.api();
   return s.show(predict_one(api, o, o.features), [&](const Prediction& p) {
-    s.line(facts_text({{"prediction", std::to_string(p.prediction)},
-                       {"probability", number_text(p.probability)},
-                       {"model version", p.model_version},
-                       {"routed to", p.routed_to},
-                       {"request id", p.request_id}}));
+    s.facts({{"prediction", std::to_string(p.prediction)},
+             {"probability", number_text(p.probability)},
+             {"model version", p.model_version},
+             {"routed to", p.routed_to},
+             {"request id", p.request_id}});
   });
 }
 

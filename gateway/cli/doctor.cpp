@@ -49,7 +49,7 @@ int version(const Session& s) {
       return out;
     }()));
   else
-    s.line(facts_text(versions()));
+    s.facts(versions());
   return kOk;
 }
 

@@ -17,7 +17,7 @@ struct Options {
 };
 
 void print_report(const Session& s, const DriftRow& row) {
-  s.line(facts_text(
+  s.facts(
       {{"endpoint", row.endpoint},
        {"report", row.report_id},
        {"time", time_text(row.time)},
@@ -27,7 +27,7 @@ void print_report(const Session& s, const DriftRow& row) {
                            std::to_string(row.last_position)},
        {"severity", row.severity},
        {"alert", row.alert ? "features " + join_text(row.alert->features) : ""},
-       {"retraining", row.retraining ? "pipeline run " + row.retraining->pipeline_run_id : ""}}));
+       {"retraining", row.retraining ? "pipeline run " + row.retraining->pipeline_run_id : ""}});
   Table table({{"FEATURE"},
                {"KIND"},
                {"PSI", true},
@@ -38,7 +38,7 @@ void print_report(const Session& s, const DriftRow& row) {
   for (const auto& f : row.features)
     table.row({f.feature, f.kind, number_text(f.psi), f.test, number_text(f.statistic),
                number_text(f.p_value), f.severity});
-  if (!table.empty()) s.table(table);
+  s.section(table);
 }
 
 Expected<Answer<DriftRow>> latest_report(const Session& s, const Options& o) {
@@ -90,7 +90,7 @@ void print_environment(const Session& s, const EnvironmentRow& row) {
                                                          {"captured", time_text(row.captured_time)},
                                                          {"by", row.actor}};
   for (const auto& [name, value] : row.facts) facts.emplace_back(name, value);
-  s.line(facts_text(facts));
+  s.facts(facts);
 }
 
 int list_environments(const Session& s, const Options& o) {

@@ -45,14 +45,13 @@ int verify(const Session& s, const Config& config) {
   if (s.json)
     s.line(to_json(row));
   else
-    s.line(facts_text(
-        {{"events", std::to_string(row.events)},
-         {"result", row.ok ? "ok" : "damaged"},
-         {"first bad position",
-          row.first_bad_position ? std::to_string(row.first_bad_position) : ""},
-         {"finding", row.what},
-         {"index", row.index_checked ? "checked" : "not there: made anew at the next start"},
-         {"seconds", fmt::format("{:.2f}", row.seconds)}}));
+    s.facts({{"events", std::to_string(row.events)},
+             {"result", row.ok ? "ok" : "damaged"},
+             {"first bad position",
+              row.first_bad_position ? std::to_string(row.first_bad_position) : ""},
+             {"finding", row.what},
+             {"index", row.index_checked ? "checked" : "not there: made anew at the next start"},
+             {"seconds", fmt::format("{:.2f}", row.seconds)}});
   return row.ok ? kOk : kFindings;
 }
 

@@ -45,27 +45,26 @@ void print_checks(const Session& s, const std::vector<Check>& checks) {
   Table table({{"CHECK"}, {"OF"}, {"OBSERVED"}, {"EXPECTED"}, {"RESULT"}});
   for (const auto& c : checks)
     table.row({c.name, c.column, c.observed, c.expected, c.passed ? "passed" : "failed"});
-  if (!table.empty()) s.table(table);
+  s.section(table);
 }
 
 void print_version(const Session& s, const ModelVersionRow& row) {
   std::vector<std::string> files;
   for (const auto& file : row.artifacts) files.push_back(file.path);
-  s.line(facts_text(
-      {{"model", row.model},
-       {"version", std::to_string(row.version)},
-       {"stage", row.stage},
-       {"aliases", join_text(row.aliases)},
-       {"run", row.run_id},
-       {"pipeline run", row.pipeline_run_id},
-       {"dataset", row.dataset.empty()
-                       ? ""
-                       : row.dataset + ", version " + std::to_string(row.dataset_version)},
-       {"created", time_text(row.created_time) + " by " + row.actor},
-       {"artifacts", join_text(files)},
-       {"params", pairs_text(row.params)},
-       {"figures", pairs_text(row.metrics)},
-       {"gate", row.gate ? row.gate->passed ? "passed" : "failed" : "not evaluated"}}));
+  s.facts({{"model", row.model},
+           {"version", std::to_string(row.version)},
+           {"stage", row.stage},
+           {"aliases", join_text(row.aliases)},
+           {"run", row.run_id},
+           {"pipeline run", row.pipeline_run_id},
+           {"dataset", row.dataset.empty()
+                           ? ""
+                           : row.dataset + ", version " + std::to_string(row.dataset_version)},
+           {"created", time_text(row.created_time) + " by " + row.actor},
+           {"artifacts", join_text(files)},
+           {"params", pairs_text(row.params)},
+           {"figures", pairs_text(row.metrics)},
+           {"gate", row.gate ? row.gate->passed ? "passed" : "failed" : "not evaluated"}});
   if (row.gate) print_checks(s, row.gate->checks);
 }
 
@@ -87,10 +86,9 @@ int show(const Session& s, const Options& o) {
     s.line("{\"model\":" + model->json + ",\"versions\":" + versions->json + "}");
     return kOk;
   }
-  s.line(facts_text(
-      {{"model", model->value.name},
-       {"description", model->value.description},
-       {"created", time_text(model->value.created_time) + " by " + model->value.actor}}));
+  s.facts({{"model", model->value.name},
+           {"description", model->value.description},
+           {"created", time_text(model->value.created_time) + " by " + model->value.actor}});
   Table table({{"VERSION", true}, {"STAGE"}, {"AUC", true}, {"ALIASES"}, {"CREATED"}, {"GATE"}});
   for (const auto& row : versions->value.items) {
     const auto auc = row.metrics.find("auc");
@@ -99,7 +97,7 @@ int show(const Session& s, const Options& o) {
                time_text(row.created_time),
                row.gate ? row.gate->passed ? "passed" : "failed" : "-"});
   }
-  if (!table.empty()) s.table(table);
+  s.section(table);
   return kOk;
 }
 
@@ -117,9 +115,9 @@ int gate(const Session& s, const Options& o) {
   const auto answer = s.api().post_as<GateRow>(
       version_target(o) + "/gate", to_json(GateRequest{o.metric, o.minimum, o.max_regression}));
   const int code = s.show(answer, [&](const GateRow& row) {
-    s.line(facts_text({{"model", o.model},
-                       {"version", std::to_string(o.number)},
-                       {"gate", row.passed ? "passed" : "failed"}}));
+    s.facts({{"model", o.model},
+             {"version", std::to_string(o.number)},
+             {"gate", row.passed ? "passed" : "failed"}});
     print_checks(s, row.checks);
   });
   return code == kOk && !answer->value.passed ? kFindings : code;

@@ -50,17 +50,17 @@ int print_decision(const Session& s, const std::string& model, const std::string
   const auto d = from_json<ModelPromotionDecided>(json, Unknown::skip);
   if (!d) return s.fail(d.error());
   const bool had = d->champion != 0;
-  s.line(facts_text({{"model", model},
-                     {"decision", promoted ? "promoted" : "refused"},
-                     {"version", std::to_string(d->version) + " with " + d->metric + " " +
-                                     number_text(d->challenger_value)},
-                     {"champion", had ? std::to_string(d->champion) + " with " + d->metric + " " +
-                                            number_text(d->champion_value)
-                                      : "none before"},
-                     {"difference", had ? number_text(d->challenger_value - d->champion_value) +
-                                              ", required " + number_text(d->required_delta)
-                                        : ""},
-                     {"reason", d->reason}}));
+  s.facts({{"model", model},
+           {"decision", promoted ? "promoted" : "refused"},
+           {"version", std::to_string(d->version) + " with " + d->metric + " " +
+                           number_text(d->challenger_value)},
+           {"champion", had ? std::to_string(d->champion) + " with " + d->metric + " " +
+                                  number_text(d->champion_value)
+                            : "none before"},
+           {"difference", had ? number_text(d->challenger_value - d->champion_value) +
+                                    ", required " + number_text(d->required_delta)
+                              : ""},
+           {"reason", d->reason}});
   return kOk;
 }
 

@@ -1,4 +1,5 @@
 // Registering a model, and a version from a run's artifacts.
+#include "actors/bundle.hpp"
 #include "events/registry.hpp"
 #include "gateway/cli/models.hpp"
 #include "projections/queries.hpp"
@@ -46,6 +47,17 @@ Expected<std::string> best_run(Api& api, const RegisterOptions& options) {
                "experiment"};
 }
 
+// The files that serving needs, in the order of a pipeline's register step, so that the same run
+// is the same version; all artifacts of a run that is no such bundle.
+std::vector<FileRef> model_files(const std::vector<FileRef>& artifacts) {
+  std::vector<FileRef> out;
+  for (const auto wanted : {actors::kModelFile, actors::kPreprocessorFile, actors::kReferenceFile,
+                            actors::kManifestFile})
+    for (const auto& file : artifacts)
+      if (file.path == wanted) out.push_back(file);
+  return out.size() == 4 ? out : artifacts;
+}
+
 int register_version(const Session& s, Api& api, const std::string& model,
                      const std::string& run_id) {
   const auto run = api.get_as<RunSource>("/api/v1/runs/" + escape(run_id));
@@ -53,16 +65,17 @@ int register_version(const Session& s, Api& api, const std::string& model,
   if (run->value.artifacts.empty())
     return s.fail({ErrorCode::invalid_argument,
                    "run '" + run_id + "' has no artifacts to make a version of", "run"});
-  CreateModelVersion command{
-      .run_id = run->value.run_id, .artifacts = run->value.artifacts, .params = run->value.params};
+  CreateModelVersion command{.run_id = run->value.run_id,
+                             .artifacts = model_files(run->value.artifacts),
+                             .params = run->value.params};
   for (const auto& row : run->value.metrics) command.metrics[row.key] = row.value;
   return s.show(
       api.post_as<Registered>("/api/v1/models/" + escape(model) + "/versions", to_json(command)),
       [&](const Registered& row) {
-        s.line(facts_text({{"model", model},
-                           {"version", std::to_string(row.version)},
-                           {"run", run_id},
-                           {"figures", pairs_text(command.metrics)}}));
+        s.facts({{"model", model},
+                 {"version", row.version ? std::to_string(row.version) : "is registered already"},
+                 {"run", run_id},
+                 {"figures", pairs_text(command.metrics)}});
       });
 }
 
@@ -76,7 +89,7 @@ int register_model(const Session& s, const RegisterOptions& options) {
   const auto answer = api.post_as<Registered>(
       "/api/v1/models", to_json(RegisterModel{options.model, options.description}));
   return s.show(answer, [&](const Registered&) {
-    s.line(facts_text({{"model", options.model}, {"description", options.description}}));
+    s.facts({{"model", options.model}, {"description", options.description}});
   });
 }
 

@@ -20,9 +20,9 @@ struct Options {
 int define(const Session& s, const Options& options) {
   Api api = s.api();
   return s.show(define_pipeline(api, options.file), [&](const Defined& row) {
-    s.line(facts_text({{"pipeline", row.name},
-                       {"version", row.version ? std::to_string(row.version) : ""},
-                       {"changed", row.changed ? "yes" : "no: it is defined so already"}}));
+    s.facts({{"pipeline", row.name},
+             {"version", row.version ? std::to_string(row.version) : ""},
+             {"changed", row.changed ? "yes" : "no: it is defined so already"}});
   });
 }
 

@@ -9,7 +9,6 @@ namespace {
 using projections::BestRun;
 using projections::ExperimentRow;
 using projections::MetricRow;
-using projections::MetricSeries;
 using projections::RunRow;
 
 const std::string kRuns = "/api/v1/runs", kExperiments = "/api/v1/experiments";
@@ -25,6 +24,24 @@ struct Options {
 struct RunMetrics {
   std::vector<MetricRow> metrics;
   static constexpr auto fields() { return std::tuple{field("metrics", &RunMetrics::metrics)}; }
+};
+
+struct PointRow {
+  std::int64_t step = 0;
+  double value = 0;
+  static constexpr auto fields() {
+    return std::tuple{field("step", &PointRow::step), required("value", &PointRow::value)};
+  }
+};
+
+struct SeriesRow {
+  std::string key;
+  std::uint64_t total = 0;
+  std::vector<PointRow> points;
+  static constexpr auto fields() {
+    return std::tuple{field("key", &SeriesRow::key), field("total", &SeriesRow::total),
+                      required("points", &SeriesRow::points)};
+  }
 };
 
 // Experiments are named by id or by name.
@@ -71,16 +88,16 @@ int experiments(const Session& s, const Options& options) {
 }
 
 void print_run(const Session& s, const RunRow& run) {
-  s.line(facts_text({{"run", run.run_id},
-                     {"name", run.name},
-                     {"experiment", run.experiment_id},
-                     {"status", run.status},
-                     {"started", time_text(run.start_time) + " by " + run.actor},
-                     {"ended", time_text(run.end_time)},
-                     {"pipeline run", run.pipeline_run_id},
-                     {"step", run.step},
-                     {"params", pairs_text(run.params)},
-                     {"tags", pairs_text(run.tags)}}));
+  s.facts({{"run", run.run_id},
+           {"name", run.name},
+           {"experiment", run.experiment_id},
+           {"status", run.status},
+           {"started", time_text(run.start_time) + " by " + run.actor},
+           {"ended", time_text(run.end_time)},
+           {"pipeline run", run.pipeline_run_id},
+           {"step", run.step},
+           {"params", pairs_text(run.params)},
+           {"tags", pairs_text(run.tags)}});
 }
 
 void print_metrics(const Session& s, const std::vector<MetricRow>& metrics) {
@@ -111,14 +128,14 @@ int metrics(const Session& s, const Options& options) {
     return s.show(s.api().get_as<RunMetrics>(run_target(options)),
                   [&](const RunMetrics& run) { print_metrics(s, run.metrics); });
   return s.show(
-      s.api().get_as<MetricSeries>(run_target(options, "/metrics/" + escape_path(options.key))),
-      [&](const MetricSeries& series) {
+      s.api().get_as<SeriesRow>(run_target(options, "/metrics/" + escape_path(options.key))),
+      [&](const SeriesRow& series) {
         Table table({{"STEP", true}, {series.key, true}});
-        for (std::size_t i = 0; i < series.values.size() && i < series.steps.size(); ++i)
-          table.row({std::to_string(series.steps[i]), number_text(series.values[i])});
+        for (const auto& point : series.points)
+          table.row({std::to_string(point.step), number_text(point.value)});
         s.table(table);
-        if (series.total > series.values.size())
-          s.note(std::to_string(series.values.size()) + " of " + std::to_string(series.total) +
+        if (series.total > series.points.size())
+          s.note(std::to_string(series.points.size()) + " of " + std::to_string(series.total) +
                  " points; more with --max-points");
       });
 }
@@ -132,6 +149,7 @@ int best(const Session& s, const Options& options) {
   return s.show(api.get_as<BestRun>(kExperiments + "/" + escape(*id) + "/best" + query.text()),
                 [&](const BestRun& row) {
                   print_run(s, row.run);
+                  s.line("");
                   print_metrics(s, {row.metric});
                 });
 }

@@ -122,6 +122,16 @@ void Session::line(std::string_view text) const {
 
 void Session::table(const Table& table) const { io.out << table.text(io.color()); }
 
+void Session::facts(const std::vector<std::pair<std::string, std::string>>& facts) const {
+  io.out << facts_text(facts);
+}
+
+void Session::section(const Table& rows) const {
+  if (rows.empty()) return;
+  io.out << '\n';
+  table(rows);
+}
+
 void ListOptions::add_to(CLI::App& command) {
   command.add_option("--limit", limit, "At most this many rows, 1 to 1000")
       ->type_name("N")

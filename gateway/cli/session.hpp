@@ -57,6 +57,9 @@ class Session {
   // A line of data.
   void line(std::string_view text) const;
   void table(const Table& table) const;
+  // A table below something else, where it has rows.
+  void section(const Table& table) const;
+  void facts(const std::vector<std::pair<std::string, std::string>>& facts) const;
 
   // Prints the answer as it came under --json, else what `human` makes of it.
   template <class T, class Human>

@@ -191,20 +191,19 @@ int watch_run(const Session& s, Api& api, const std::string& pipeline_run_id) {
 }
 
 void print_pipeline_run(const Session& s, const PipelineRunRow& run) {
-  s.line(
-      facts_text({{"pipeline run", run.pipeline_run_id},
-                  {"pipeline", run.pipeline + ", version " + std::to_string(run.pipeline_version)},
-                  {"status", run.status},
-                  {"trigger", run.trigger},
-                  {"started", time_text(run.start_time) + " by " + run.actor},
-                  {"ended", time_text(run.end_time)},
-                  {"overrides", pairs_text(run.overrides)},
-                  {"caused by", run.causation_id}}));
+  s.facts({{"pipeline run", run.pipeline_run_id},
+           {"pipeline", run.pipeline + ", version " + std::to_string(run.pipeline_version)},
+           {"status", run.status},
+           {"trigger", run.trigger},
+           {"started", time_text(run.start_time) + " by " + run.actor},
+           {"ended", time_text(run.end_time)},
+           {"overrides", pairs_text(run.overrides)},
+           {"caused by", run.causation_id}});
   Table table({{"STEP"}, {"KIND"}, {"STATUS"}, {"SECONDS", true}, {"FIGURES"}});
   for (const auto& step : run.steps)
     table.row({step.step, step.kind, step.status, fmt::format("{:.2f}", step.seconds),
                step.error.empty() ? figures_of(step) : step.error});
-  if (!table.empty()) s.table(table);
+  s.section(table);
   if (run.status == "succeeded" && !run.steps.empty() && run.steps_run == 0)
     s.note("every step was answered from the cache");
 }
@@ -216,7 +215,13 @@ void add_start_options(CLI::App& command, StartOptions& options) {
       ->type_name("PATH=VALUE")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  command.add_flag("--watch,!--no-watch", options.watch, "Follow the run until it ends (default)");
+  auto* watch = command.add_flag_callback(
+      "--watch", [&options] { options.watch = true; }, "Follow the run until it ends (default)");
+  command
+      .add_flag_callback(
+          "--no-watch", [&options] { options.watch = false; },
+          "Print the id of the pipeline run and end")
+      ->excludes(watch);
 }
 
 }  // namespace mlforge::gateway::cli
