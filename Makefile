@@ -4,9 +4,10 @@ MLFORGE := build/release/mlforge
 
 # The short names, as commands of the program; give more with ARGS="...". All but `serve` ask a server that is up.
 SERVE              = $(MLFORGE) serve --data $(DATA) $(ARGS)
-TRAIN              = $(MLFORGE) run train $(ARGS)
-REGISTER           = $(MLFORGE) register $(ARGS)
-PROMOTE_PRODUCTION = $(MLFORGE) promote --to production $(ARGS)
+TRAIN              = ops/train-adult $(ARGS)
+NEWEST             = $$($(MLFORGE) models show adult --json | sed -n 's/.*"latest_version":\([0-9]*\).*/\1/p')
+REGISTER           = $(MLFORGE) models stage adult $(NEWEST) Staging $(ARGS)
+PROMOTE_PRODUCTION = $(MLFORGE) models promote adult $(ARGS)
 DRIFT_CHECK        = $(MLFORGE) drift check $(ARGS)
 
 .DEFAULT_GOAL := help
@@ -24,8 +25,9 @@ build: deps ## build the program, build/release/mlforge
 	@cmake --preset release >/dev/null
 	@ninja -C build/release -j$$(nproc) mlforge
 
-demo: build ## the whole life of a model, from data to rollback, on this machine
-	$(MLFORGE) demo
+demo: build ## the whole life of a model, from data to retraining; leaves the server running
+	@ops/adult-data >/dev/null || true
+	$(MLFORGE) demo --data $(DATA) $(ARGS)
 
 test: deps ## unit tests, the same under asan and ubsan, then end to end
 	@ops/run-tests
@@ -55,7 +57,7 @@ serve: build ## start the server on $(DATA)
 train: build ## train a version of the model
 	$(TRAIN)
 
-register: build ## register the best run
+register: build ## move the newest version to Staging: the challenger
 	$(REGISTER)
 
 promote-production: build ## promote it to production
