@@ -1,27 +1,79 @@
 #include "storage/command_window.hpp"
 
 namespace mlforge::storage {
+namespace {
+
+// Every outcome in the window has an event of its own in it, so the ring cannot run over; the table
+// is at most half full.
+constexpr std::size_t kRing = Log::command_window();
+constexpr std::size_t kSlots = 2 * kRing;
+static_assert((kSlots & (kSlots - 1)) == 0);
+
+std::uint32_t hash_of(StreamName command) {
+  const std::size_t hash = StreamKeyHash()(command);
+  return static_cast<std::uint32_t>(hash ^ hash >> 32);
+}
+
+}  // namespace
+
+CommandWindow::CommandWindow() : slots_(kSlots) {}
+
+// The slot of the command, or the free one where it would go.
+std::size_t CommandWindow::find_slot(StreamName command, std::uint32_t hash) const {
+  std::size_t at = hash % kSlots;
+  for (; slots_[at].entry != 0; at = (at + 1) % kSlots) {
+    if (slots_[at].hash != hash) continue;
+    const Entry& entry = ring_[slots_[at].entry - 1];
+    const std::string_view text = entry.text;
+    if (text.substr(0, entry.tenant_bytes) == command.tenant &&
+        text.substr(entry.tenant_bytes) == command.name)
+      break;
+  }
+  return at;
+}
 
 std::optional<Appended> CommandWindow::find(StreamName command) const {
   const std::lock_guard lock(mutex_);
-  const auto found = table_.find(command);
-  if (found == table_.end()) return std::nullopt;
-  Appended outcome = found->second;
+  const Slot& slot = slots_[find_slot(command, hash_of(command))];
+  if (slot.entry == 0) return std::nullopt;
+  Appended outcome = ring_[slot.entry - 1].appended;
   outcome.duplicate = true;
   return outcome;
 }
 
 void CommandWindow::add(std::span<const Outcome> outcomes, Position head) {
   const std::lock_guard lock(mutex_);
-  for (const Outcome& outcome : outcomes) {
-    const auto [at, inserted] = table_.try_emplace(StreamKey(outcome.command), outcome.appended);
-    if (inserted) order_.push_back(&*at);
+  while (begin_ < end_ && is_outside(ring_[begin_ % kRing].appended, head)) remove_oldest();
+  for (const Outcome& outcome : outcomes)
+    if (!is_outside(outcome.appended, head)) insert(outcome);
+}
+
+void CommandWindow::insert(const Outcome& outcome) {
+  const std::uint32_t hash = hash_of(outcome.command);
+  Slot& slot = slots_[find_slot(outcome.command, hash)];
+  if (slot.entry != 0) return;
+  const std::size_t index = end_++ % kRing;
+  if (index == ring_.size()) ring_.emplace_back();
+  Entry& entry = ring_[index];
+  entry.text.assign(outcome.command.tenant).append(outcome.command.name);
+  entry.tenant_bytes = outcome.command.tenant.size();
+  entry.appended = outcome.appended;
+  entry.hash = hash;
+  slot = {hash, static_cast<std::uint32_t>(index + 1)};
+}
+
+// Knuth, The Art of Computer Programming, volume 3, section 6.4, algorithm R: no tombstones.
+void CommandWindow::remove_oldest() {
+  const std::size_t index = begin_++ % kRing;
+  std::size_t hole = ring_[index].hash % kSlots;
+  while (slots_[hole].entry != index + 1) hole = (hole + 1) % kSlots;
+  for (std::size_t at = (hole + 1) % kSlots; slots_[at].entry != 0; at = (at + 1) % kSlots) {
+    const std::size_t home = slots_[at].hash % kSlots;
+    if ((at - home) % kSlots < (at - hole) % kSlots) continue;
+    slots_[hole] = slots_[at];
+    hole = at;
   }
-  while (!order_.empty() && order_.front()->second.last + Log::command_window() <= head) {
-    const auto oldest = table_.find(order_.front()->first);
-    order_.pop_front();
-    table_.erase(oldest);
-  }
+  slots_[hole] = Slot{};
 }
 
 void OutcomeCollector::event(const EventView& e) {

@@ -1,23 +1,29 @@
 // The outcomes of the commands among the last events, so that a command that is sent again is not
 // done again.
 #pragma once
-#include <deque>
+#include <cstdint>
 #include <mutex>
 #include <optional>
 #include <span>
-#include <unordered_map>
+#include <string>
+#include <vector>
 
 #include "storage/log.hpp"
 #include "storage/stream_key.hpp"
 
 namespace mlforge::storage {
 
+// A ring of outcomes in the order of their positions, and a table of open addresses into it (linear
+// probing, removal by shifting back): a look-up that finds nothing, which is what nearly all do,
+// touches one cache line.
 class CommandWindow {
  public:
   struct Outcome {
     StreamName command;  // tenant and command id
     Appended appended;
   };
+
+  CommandWindow();
 
   // Any thread. The answer has `duplicate` set.
   std::optional<Appended> find(StreamName command) const;
@@ -27,10 +33,28 @@ class CommandWindow {
   void add(std::span<const Outcome> outcomes, Position head);
 
  private:
-  using Table = std::unordered_map<StreamKey, Appended, StreamKeyHash, StreamKeyEqual>;
+  struct Entry {
+    std::string text;  // tenant and id; its memory is used again when the ring comes round
+    std::size_t tenant_bytes = 0;
+    Appended appended;
+    std::uint32_t hash = 0;
+  };
+  struct Slot {
+    std::uint32_t hash = 0;
+    std::uint32_t entry = 0;  // index into the ring, plus one; 0: the slot is free
+  };
+
+  static bool is_outside(const Appended& appended, Position head) {
+    return appended.last + Log::command_window() <= head;
+  }
+  std::size_t find_slot(StreamName command, std::uint32_t hash) const;
+  void insert(const Outcome& outcome);
+  void remove_oldest();
+
   mutable std::mutex mutex_;
-  Table table_;
-  std::deque<const Table::value_type*> order_;  // the oldest first
+  std::vector<Entry> ring_;
+  std::uint64_t begin_ = 0, end_ = 0;  // the entries in use, counted from the first one ever
+  std::vector<Slot> slots_;
 };
 
 // Collects the outcomes again from events that are read in order (when a log is opened).
