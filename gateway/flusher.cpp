@@ -3,12 +3,23 @@
 #include <spdlog/spdlog.h>
 
 namespace mlforge::gateway {
+namespace {
+
+constexpr int kAttempts = 3;
+
+// These say that nothing was written, and the next try starts from the log.
+bool is_worth_another_try(ErrorCode code) {
+  return code == ErrorCode::conflict || code == ErrorCode::internal;
+}
+
+}  // namespace
 
 void PredictionFlusher::kick() {
   // A row that is added between the last take and the release of `busy_` is seen by the loop's
   // second look.
   while (!predictions_.empty() && !busy_.exchange(true)) {
-    if (auto batch = predictions_.take()) return send(*std::move(batch));
+    if (auto batch = predictions_.take())
+      return send(std::make_shared<const actors::PredictionLog::Batch>(*std::move(batch)), 1);
     busy_ = false;
   }
 }
@@ -19,24 +30,39 @@ bool PredictionFlusher::wait_idle(std::chrono::milliseconds timeout) {
   return changed_.wait_for(lock, timeout, [this] { return !busy_ && predictions_.empty(); });
 }
 
-void PredictionFlusher::send(actors::PredictionLog::Batch batch) {
+void PredictionFlusher::send(BatchPtr batch, int attempt) {
   actors::CommandMeta meta;
-  meta.actor = "endpoint:" + batch.endpoint;
-  auto done = [self = shared_from_this()](Expected<actors::Outcome> result) {
-    if (!result)
-      spdlog::error("a batch of predictions is not in the log: {}", result.error().message);
-    {
-      const std::lock_guard lock(self->mutex_);
-      self->busy_ = false;
-    }
-    self->kick();
-    self->changed_.notify_all();
+  meta.actor = "endpoint:" + batch->endpoint;
+  actors::DeploymentBody body = RecordPredictions{batch->endpoint, batch->columns};
+  auto done = [self = shared_from_this(), batch = std::move(batch),
+               attempt](Expected<actors::Outcome> result) {
+    self->answered(batch, attempt, result ? Status{} : Status{result.error()});
   };
-  actors::DeploymentBody body =
-      RecordPredictions{std::move(batch.endpoint), std::move(batch.columns)};
   caf::anon_send(manager_, std::make_shared<actors::Request<actors::DeploymentBody>>(
                                actors::Request<actors::DeploymentBody>{
                                    std::move(meta), std::move(body), std::move(done)}));
+}
+
+void PredictionFlusher::answered(const BatchPtr& batch, int attempt, const Status& failed) {
+  if (failed && is_worth_another_try(failed->code) && attempt < kAttempts)
+    return send(batch, attempt + 1);
+  if (failed) give_up(*batch, *failed);
+  {
+    const std::lock_guard lock(mutex_);
+    busy_ = false;
+  }
+  kick();
+  changed_.notify_all();
+}
+
+// A log that has stopped writing takes nothing until it is opened again: what waits is as lost as
+// the batch.
+void PredictionFlusher::give_up(const actors::PredictionLog::Batch& batch, const Error& why) {
+  std::uint64_t rows = batch.columns.request_ids.size();
+  if (why.code == ErrorCode::read_only || why.code == ErrorCode::unavailable)
+    while (const auto more = predictions_.take()) rows += more->columns.request_ids.size();
+  lost_ += rows;
+  spdlog::error("{} answered predictions are not in the log: {}", rows, why.message);
 }
 
 }  // namespace mlforge::gateway

@@ -19,15 +19,23 @@ class PredictionFlusher : public std::enable_shared_from_this<PredictionFlusher>
   // There is something to carry. Any thread; cheap while a batch is under way.
   void kick();
 
+  // Answered predictions that could not be written down: the log stopped writing after the answer,
+  // or the server was stopped by force.
+  std::uint64_t lost() const { return lost_; }
+
   // Waits until everything that was added has been carried; false when it was not within `timeout`.
   bool wait_idle(std::chrono::milliseconds timeout);
 
  private:
-  void send(actors::PredictionLog::Batch batch);
+  using BatchPtr = std::shared_ptr<const actors::PredictionLog::Batch>;
+  void send(BatchPtr batch, int attempt);
+  void answered(const BatchPtr& batch, int attempt, const Status& failed);
+  void give_up(const actors::PredictionLog::Batch& batch, const Error& why);
 
   actors::PredictionLog& predictions_;
   actors::DeploymentActor manager_;
   std::atomic<bool> busy_ = false;
+  std::atomic<std::uint64_t> lost_ = 0;
   std::mutex mutex_;  // for the wait only
   std::condition_variable changed_;
 };

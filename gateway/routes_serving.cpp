@@ -109,6 +109,8 @@ void predict_on(App& app, const Request& request, Reply reply, std::string_view 
             ? Error{ErrorCode::not_found,
                     "there is no default endpoint: create the only one, or one named 'default'", ""}
             : not_found("endpoint", name));
+  // An answer that leaves no trace would be worse than none.
+  if (const auto stopped = app.log->writable()) return reply.send(*stopped);
   const auto parsed = parse_predict(request.body);
   if (!parsed) return reply.send(parsed.error());
   actors::PredictionRow row;
