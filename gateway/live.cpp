@@ -1,5 +1,7 @@
 #include "gateway/live.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include "events/event_codec.hpp"
 
 namespace mlforge::gateway {
@@ -8,21 +10,32 @@ namespace {
 // Events looked at in one pull: a filter that matches nothing must not hold up the server's thread.
 constexpr std::uint64_t kStride = 5000;
 
-// Reads on from `from` until `take` says that there is enough; answers whether the head was
-// reached.
+enum class Stop { enough, stride, head, damage };
+
+// Reads on from `from` until `take` says that there is enough, or as far as one pull may go.
 template <class Take>
-bool read_on(const storage::Log& log, const EventFilter& filter, Position& from, Take take) {
-  for (int round = 0; round < 20; ++round) {
-    bool enough = false;
-    const auto read = log.read(from, kStride, [&](const EventView& e) {
-      from = e.position + 1;
-      if (filter.matches(e)) enough = take(e);
-      return !enough;
-    });
-    if (!read || *read == 0) return true;
-    if (enough) return false;
+Stop read_on(const storage::Log& log, const EventFilter& filter, Position& from, Take take) {
+  bool enough = false;
+  const auto read = log.read(from, kStride, [&](const EventView& e) {
+    from = e.position + 1;
+    if (filter.matches(e)) enough = take(e);
+    return !enough;
+  });
+  if (enough) return Stop::enough;
+  if (!read) {
+    spdlog::error("a live stream ends before event {}: {}", from, read.error().message);
+    return Stop::damage;
   }
-  return from > log.head();
+  return from > log.head() ? Stop::head : Stop::stride;
+}
+
+// The text, if there is any; else nothing yet, or, where the log cannot be read on, the end.
+std::optional<http::Message> message(std::string text, Stop stop,
+                                     const std::function<void()>& again) {
+  if (!text.empty()) return std::make_shared<const std::string>(std::move(text));
+  if (stop == Stop::damage) return http::Message();
+  if (stop == Stop::stride) again();
+  return std::nullopt;
 }
 
 }  // namespace
@@ -46,31 +59,31 @@ void LiveHub::wake_all() {
   for (const auto& [id, wake] : wakers_) wake();
 }
 
-http::PullSource frame_source(const storage::Log& log, EventFilter filter, Position from) {
-  return [&log, filter = std::move(filter),
-          from](std::size_t) mutable -> std::optional<http::Message> {
+http::PullSource frame_source(const storage::Log& log, EventFilter filter, Position from,
+                              std::function<void()> again) {
+  return [&log, filter = std::move(filter), from,
+          again = std::move(again)](std::size_t) mutable -> std::optional<http::Message> {
     std::string frame;
-    read_on(log, filter, from, [&](const EventView& e) {
+    const auto stop = read_on(log, filter, from, [&](const EventView& e) {
       append_event_json(frame, e);
       return true;
     });
-    if (frame.empty()) return std::nullopt;
-    return std::make_shared<const std::string>(std::move(frame));
+    return message(std::move(frame), stop, again);
   };
 }
 
-http::PullSource sse_source(const storage::Log& log, EventFilter filter, Position from) {
-  return [&log, filter = std::move(filter),
-          from](std::size_t max_bytes) mutable -> std::optional<http::Message> {
+http::PullSource sse_source(const storage::Log& log, EventFilter filter, Position from,
+                            std::function<void()> again) {
+  return [&log, filter = std::move(filter), from,
+          again = std::move(again)](std::size_t max_bytes) mutable -> std::optional<http::Message> {
     std::string text, data;
-    read_on(log, filter, from, [&](const EventView& e) {
+    const auto stop = read_on(log, filter, from, [&](const EventView& e) {
       data.clear();
       append_event_json(data, e);
       http::append_sse_event(text, std::to_string(e.position), e.type, data);
       return text.size() + 4096 > max_bytes;
     });
-    if (text.empty()) return std::nullopt;
-    return std::make_shared<const std::string>(std::move(text));
+    return message(std::move(text), stop, again);
   };
 }
 

@@ -26,10 +26,14 @@ class LiveHub {
   std::unordered_map<std::uint64_t, std::function<void()>> wakers_;
 };
 
-// A source that gives each matching event as it would be on a WebSocket, one frame an event.
-http::PullSource frame_source(const storage::Log& log, EventFilter filter, Position from);
+// A source that gives each matching event as it would be on a WebSocket, one frame an event. Where
+// a pull found nothing but has not come to the head, it calls `again`: to be asked again without a
+// commit. A log that cannot be read on ends the stream.
+http::PullSource frame_source(const storage::Log& log, EventFilter filter, Position from,
+                              std::function<void()> again);
 
 // The same as event-stream text: id is the position, event the type.
-http::PullSource sse_source(const storage::Log& log, EventFilter filter, Position from);
+http::PullSource sse_source(const storage::Log& log, EventFilter filter, Position from,
+                            std::function<void()> again);
 
 }  // namespace mlforge::gateway

@@ -82,8 +82,15 @@ void live_sse(App& app, const Request& request, Reply reply) {
   const auto from = live_start(app, request);
   if (!from) return reply.send(from.error());
   auto id = std::make_shared<std::uint64_t>(0);
-  auto session = reply.sse({.source = sse_source(*app.log, *std::move(filter), *from),
+  auto again = std::make_shared<std::function<void()>>();
+  auto session = reply.sse({.source = sse_source(*app.log, *std::move(filter), *from,
+                                                 [again] {
+                                                   if (*again) (*again)();
+                                                 }),
                             .on_close = [&app, id] { app.live.remove(*id); }});
+  *again = [weak = std::weak_ptr(session)] {
+    if (const auto alive = weak.lock()) alive->wake();
+  };
   *id = app.live.add([session] { session->wake(); });
 }
 
@@ -93,10 +100,11 @@ Status live_websocket(App& app, const Request& request,
   if (!filter) return filter.error();
   const auto from = live_start(app, request);
   if (!from) return from.error();
-  session->set_source(frame_source(*app.log, *std::move(filter), *from));
-  const auto id = app.live.add([weak = std::weak_ptr(session)] {
+  const auto wake = [weak = std::weak_ptr(session)] {
     if (const auto alive = weak.lock()) alive->wake();
-  });
+  };
+  session->set_source(frame_source(*app.log, *std::move(filter), *from, wake));
+  const auto id = app.live.add(wake);
   session->on_close([&app, id] { app.live.remove(id); });
   return {};
 }
