@@ -1,5 +1,7 @@
 #include "gateway/http/connection.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include "gateway/http/sse.hpp"
 
 namespace mlforge::http {
@@ -197,7 +199,11 @@ void Connection::close() {
     sse_handle_->detach();
     sse_handle_.reset();
   }
-  if (auto on_close = std::exchange(sse_.on_close, nullptr)) on_close();
+  try {
+    if (auto on_close = std::exchange(sse_.on_close, nullptr)) on_close();
+  } catch (const std::exception& failure) {
+    spdlog::error("event stream's on_close failed: {}", failure.what());
+  }
   sse_.source = nullptr;
   stream_.reset();
   core->leave(*this);

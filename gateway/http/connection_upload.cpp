@@ -115,7 +115,11 @@ void Connection::abort_upload(const Error& why) {
     upload_handle_->detach();
     upload_handle_.reset();
   }
-  if (const auto upload = std::move(upload_)) upload->on_abort(why);
+  try {
+    if (const auto upload = std::move(upload_)) upload->on_abort(why);
+  } catch (const std::exception& failure) {
+    spdlog::error("upload's on_abort failed: {}", failure.what());
+  }
 }
 
 void UploadHandle::resume() {

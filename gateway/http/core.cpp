@@ -1,6 +1,7 @@
 #include "gateway/http/core.hpp"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <random>
 
@@ -79,7 +80,14 @@ void Core::run() {
   Mailbox::Scope scope(*mailbox);
   accept();
   schedule_sweep();
-  context.run();
+  for (bool over = false; !over;) {
+    try {
+      context.run();
+      over = true;
+    } catch (const std::exception& failure) {  // from a user's callback; the server goes on
+      spdlog::error("a callback on the server's thread failed: {}", failure.what());
+    }
+  }
   context.restart();
   context.poll();  // handlers of what shutdown() closed
   context.stop();

@@ -1,5 +1,7 @@
 #include "gateway/http/mailbox.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include "gateway/http/connection.hpp"
 
 namespace mlforge::http {
@@ -28,10 +30,14 @@ void Mailbox::deliver() {
     delivering_.swap(letters_);
   }
   for (auto& letter : delivering_) {
-    if (auto* answer = std::get_if<Answer>(&letter))
-      answer->connection->finish(std::move(answer->response));
-    else
-      std::get<Task>(letter)();
+    try {
+      if (auto* answer = std::get_if<Answer>(&letter))
+        answer->connection->finish(std::move(answer->response));
+      else
+        std::get<Task>(letter)();
+    } catch (const std::exception& failure) {  // one task's failure is not the others'
+      spdlog::error("a task on the server's thread failed: {}", failure.what());
+    }
   }
   delivering_.clear();
 }

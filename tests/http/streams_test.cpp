@@ -133,7 +133,7 @@ TEST_CASE("an upload that the client breaks off is aborted") {
 
 TEST_CASE("a slow upload is aborted with 408") {
   ServerOptions options;
-  options.idle_timeout = 100ms;
+  options.idle_timeout = 400ms;
   UploadSeen seen;
   TestServer server(options, [&](Router& router) { upload_routes(router, seen); });
   RawClient client(server.port());

@@ -244,7 +244,7 @@ TEST_CASE("the server closes WebSockets: by the session, by a drain, by its end"
 
 TEST_CASE("a WebSocket peer that answers no pings is let go") {
   ServerOptions options;
-  options.idle_timeout = 100ms;
+  options.idle_timeout = 400ms;
   Fixture f(options);
   RawClient client(f.server.port());
   client.send(get("/ws", kUpgrade));
