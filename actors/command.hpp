@@ -107,8 +107,9 @@ struct Append {
   storage::AppendRequest request;
   Events events;
   Completion done;
-  Status refusal;  // a barrier that answers this: what was refused may rest on events that are
-                   // still on their way
+  std::string stream;  // of the command
+  Status refusal;      // a barrier that answers this: what was refused may rest on events that are
+                       // still on their way
   std::shared_ptr<const Forget> forget;  // called per stream when it was not appended as decided
 };
 using AppendPtr = std::shared_ptr<Append>;

@@ -33,6 +33,9 @@ ProjectorActor spawn_projector(caf::actor_system& system, projections::Projectio
                   const auto reached = engine.catch_up(kBatch);
                   if (!reached) {
                     spdlog::error("the read models stand still: {}", reached.error().message);
+                    projected.fail();
+                    self->delayed_send(self, std::chrono::seconds(1), StartAtom::value);
+                    self->state.scheduled = true;
                     return;
                   }
                   index();

@@ -1,5 +1,8 @@
 // What every manager does with a command: load the state, decide, hand the events to the writer.
 #pragma once
+#include <deque>
+#include <unordered_set>
+
 #include "actors/actors.hpp"
 #include "actors/repository.hpp"
 
@@ -13,8 +16,33 @@ struct ManagerContext {
   std::shared_ptr<storage::IdSource> ids;  // thread-safe
 };
 
-// The outcome of a command whose id the log knows, with the events it caused then.
-Expected<Outcome> outcome_from_log(const storage::Log& log, const storage::Appended& appended);
+// The outcome of a command whose id the log knows, with the events it caused then. `conflict` where
+// that was a command on another stream: then the id was used twice.
+Expected<Outcome> outcome_from_log(const storage::Log& log, const storage::Appended& appended,
+                                   std::string_view stream);
+
+// The command ids that a manager has handed to the writer of late. One that comes again before the
+// log knows it must not be decided a second time. Not thread-safe.
+class RecentIds {
+ public:
+  bool contains(const std::string& id) const { return ids_.contains(id); }
+  void add(const std::string& id) {
+    if (id.empty() || !ids_.insert(id).second) return;
+    order_.push_back(id);
+    if (order_.size() <= kMost) return;
+    ids_.erase(order_.front());
+    order_.pop_front();
+  }
+  void clear() {
+    ids_.clear();
+    order_.clear();
+  }
+
+ private:
+  static constexpr std::size_t kMost = 8192;  // many times what can be on its way
+  std::unordered_set<std::string> ids_;
+  std::deque<std::string> order_;
+};
 
 // Puts name and time into commands that have room for them.
 template <class Command>
@@ -22,42 +50,60 @@ void stamp(ManagerContext& context, Command& command) {
   if constexpr (requires { command.time; }) command.time = context.clock->now();
 }
 
-// The state of one stream, decided upon. Answers `done` at once where the command is refused or
-// known already; else the writer does when the events are on disk.
+// Answers `refusal` (or, without one, that nothing changed) after everything that was handed to the
+// writer before: it may rest on events that are still on their way.
+template <class Body>
+void send_barrier(ManagerContext& context, std::string stream, Status refusal,
+                  Request<Body>& request) {
+  auto append = std::make_shared<Append>();
+  append->request.tenant = std::move(request.meta.tenant);
+  append->request.command_id = std::move(request.meta.command_id);
+  append->stream = std::move(stream);
+  append->refusal = std::move(refusal);
+  append->done = std::move(request.done);
+  caf::anon_send(context.writer, std::move(append));
+}
+
+// Set where one of the events is larger than the log takes; found out before the state has moved
+// on.
+Status check_sizes(const std::vector<NewEvent>& events);
+
+// The state of one stream, decided upon. Answers `done` at once where the log knows the command
+// already; else the writer does when the events, or those that a refusal rests on, are on disk.
 template <class State, class Body, class Command>
-void decide_and_append(ManagerContext& context, Repository<State>& states,
+void decide_and_append(ManagerContext& context, Repository<State>& states, RecentIds& recent,
                        const std::shared_ptr<const Forget>& forget, std::string stream,
                        Command& command, Request<Body>& request) {
   auto& meta = request.meta;
-  if (!meta.command_id.empty())
+  if (!meta.command_id.empty()) {
     if (const auto known = context.log->find_command(meta.tenant, meta.command_id))
-      return request.done(outcome_from_log(*context.log, *known));
+      return request.done(outcome_from_log(*context.log, *known, stream));
+    if (recent.contains(meta.command_id))
+      return send_barrier(
+          context, std::move(stream),
+          Error{ErrorCode::unavailable,
+                "the first request with this Idempotency-Key failed: try again", ""},
+          request);
+  }
   auto entry = states.load(meta.tenant, stream);
   if (!entry) return request.done(entry.error());
   stamp(context, command);
   auto events = decide((*entry)->state, command);
+  if (!events) return send_barrier(context, std::move(stream), events.error(), request);
+  if (events->empty()) return send_barrier(context, std::move(stream), {}, request);
+  std::vector<NewEvent> encoded;
+  encoded.reserve(events->size());
+  for (const auto& event : *events) encoded.push_back(encode_event(event, stream));
+  if (auto bad = check_sizes(encoded))
+    return send_barrier(context, std::move(stream), *bad, request);
+  for (const auto& event : *events) fold((*entry)->state, event);
+  recent.add(meta.command_id);
   auto append = std::make_shared<Append>();
-  if (!events) {
-    append->refusal = events.error();
-    append->done = std::move(request.done);
-    caf::anon_send(context.writer, std::move(append));
-    return;
-  }
-  append->request = {std::move(meta.tenant),
-                     std::move(meta.actor),
-                     std::move(meta.command_id),
-                     meta.causation,
-                     meta.correlation,
-                     {},
-                     {}};
-  append->request.events.reserve(events->size());
-  for (const auto& event : *events) {
-    fold((*entry)->state, event);
-    append->request.events.push_back(encode_event(event, stream));
-  }
-  if (!events->empty())
-    append->request.expectations.push_back({std::move(stream), (*entry)->version});
+  append->request = {std::move(meta.tenant), std::move(meta.actor), std::move(meta.command_id),
+                     meta.causation,         meta.correlation,      {{stream, (*entry)->version}},
+                     std::move(encoded)};
   (*entry)->version += events->size();
+  append->stream = std::move(stream);
   append->events = *std::move(events);
   append->done = std::move(request.done);
   append->forget = forget;

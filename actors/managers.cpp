@@ -65,6 +65,7 @@ template <class... States>
 struct ManagerState {
   ManagerContext context;
   std::shared_ptr<const Forget> forget;
+  RecentIds recent;
   std::unique_ptr<std::tuple<Repository<States>...>> states;
 
   template <class Command>
@@ -109,8 +110,8 @@ void handle(Manager& manager, Request<Body>& request) {
         if (auto bad = precondition(manager, request.meta, command)) return request.done(*bad);
         auto stream = stream_of(command);
         if (auto bad = check_stream(stream)) return request.done(*bad);
-        decide_and_append(manager.context, manager.template states_for<Command>(), manager.forget,
-                          std::move(stream), command, request);
+        decide_and_append(manager.context, manager.template states_for<Command>(), manager.recent,
+                          manager.forget, std::move(stream), command, request);
       },
       request.body);
 }
@@ -146,6 +147,7 @@ Actor spawn_manager(caf::actor_system& system, const ManagerContext& context) {
               }
             },
             [self](ForgetAtom, const std::string& tenant, const std::string& stream) {
+              self->state.recent.clear();
               (std::get<Repository<States>>(*self->state.states).forget(tenant, stream), ...);
             }};
   });
@@ -153,21 +155,35 @@ Actor spawn_manager(caf::actor_system& system, const ManagerContext& context) {
 
 }  // namespace
 
-Expected<Outcome> outcome_from_log(const storage::Log& log, const storage::Appended& appended) {
+Expected<Outcome> outcome_from_log(const storage::Log& log, const storage::Appended& appended,
+                                   std::string_view stream) {
   Outcome outcome{.position = appended.last, .duplicate = true};
   Status bad;
   const auto read =
       log.read(appended.first, appended.last - appended.first + 1, [&](const EventView& e) {
-        auto event = decode_event(e);
-        if (event)
+        if (e.stream != stream)
+          bad = conflict("this Idempotency-Key was used for another request, on " +
+                         std::string(e.stream));
+        else if (auto event = decode_event(e))
           outcome.events.push_back(*std::move(event));
         else
           bad = event.error();
-        return event.has_value();
+        return !bad;
       });
   if (!read) return read.error();
   if (bad) return *bad;
   return outcome;
+}
+
+Status check_sizes(const std::vector<NewEvent>& events) {
+  constexpr std::size_t kEnvelope = 4096;
+  for (const auto& event : events)
+    if (event.payload.size() + kEnvelope > storage::Log::max_event_bytes())
+      return Error{ErrorCode::payload_too_large,
+                   "the request makes an event of " + std::to_string(event.payload.size()) +
+                       " bytes, and an event has at most 8 MiB: send it in parts",
+                   ""};
+  return {};
 }
 
 Managers spawn_managers(caf::actor_system& system, const ManagerContext& context) {

@@ -12,12 +12,12 @@ namespace mlforge::actors {
 
 class ReadBarrier {
  public:
-  // Calls `fn` once the position is reached: at once on this thread, or later on the one that calls
-  // reached().
+  // Calls `fn` once the position is reached, or cannot be (see fail): at once on this thread, or
+  // later on the one that calls reached() or fail(). Who must know which looks at position().
   void when(Position position, std::function<void()> fn) {
     {
       const std::lock_guard lock(mutex_);
-      if (position > reached_) {
+      if (position > reached_ && !failed_) {
         waiting_.emplace(position, std::move(fn));
         return;
       }
@@ -26,23 +26,37 @@ class ReadBarrier {
   }
 
   void reached(Position position) {
-    std::vector<std::function<void()>> ready;
-    {
-      const std::lock_guard lock(mutex_);
-      reached_ = std::max<Position>(reached_, position);
-      const auto end = waiting_.upper_bound(reached_);
-      for (auto at = waiting_.begin(); at != end; ++at) ready.push_back(std::move(at->second));
-      waiting_.erase(waiting_.begin(), end);
-    }
-    for (auto& fn : ready) fn();
+    std::unique_lock lock(mutex_);
+    reached_ = std::max<Position>(reached_, position);
+    failed_ = false;
+    release(std::move(lock), waiting_.upper_bound(reached_));
+  }
+
+  // Nobody waits any longer, until reached() is called again.
+  void fail() {
+    std::unique_lock lock(mutex_);
+    failed_ = true;
+    release(std::move(lock), waiting_.end());
   }
 
   Position position() const { return reached_; }
+  bool failed() const { return failed_; }
 
  private:
+  using Waiting = std::multimap<Position, std::function<void()>>;
+
+  void release(std::unique_lock<std::mutex> lock, Waiting::iterator end) {
+    std::vector<std::function<void()>> ready;
+    for (auto at = waiting_.begin(); at != end; ++at) ready.push_back(std::move(at->second));
+    waiting_.erase(waiting_.begin(), end);
+    lock.unlock();
+    for (auto& fn : ready) fn();
+  }
+
   std::mutex mutex_;
   std::atomic<Position> reached_ = 0;
-  std::multimap<Position, std::function<void()>> waiting_;
+  std::atomic<bool> failed_ = false;
+  Waiting waiting_;
 };
 
 }  // namespace mlforge::actors

@@ -41,9 +41,17 @@ class Rules {
     });
     if (!read) {
       spdlog::error("the rules stand still: {}", read.error().message);
+      c_.ruled->fail();
       return false;
     }
-    for (const auto& each : page) act(each);
+    for (const auto& each : page) {
+      if (act(each)) continue;
+      // It could not be done now: the next commit, or the next start, tries again from here.
+      cursor_ = each.position - 1;
+      save_cursor();
+      c_.ruled->fail();
+      return false;
+    }
     cursor_ = last;
     if (!page.empty()) save_cursor();
     c_.ruled->reached(cursor_);
@@ -62,11 +70,20 @@ class Rules {
            type == PipelineRunStarted::type;
   }
 
-  void act(const Envelope& e) {
-    const auto event = decode_event(e.view());
-    if (!event)
-      return spdlog::error("event {} cannot be read: {}", e.position, event.error().message);
-    std::visit([&](const auto& each) { on(e, each); }, *event);
+  // False where the log or a manager could not take the action now. Anything else that goes wrong
+  // is said and left behind: one event must not stop the rules.
+  bool act(const Envelope& e) {
+    blocked_ = false;
+    try {
+      const auto event = decode_event(e.view());
+      if (event)
+        std::visit([&](const auto& each) { on(e, each); }, *event);
+      else
+        spdlog::error("event {} cannot be read: {}", e.position, event.error().message);
+    } catch (const std::exception& error) {
+      spdlog::error("the rules on event {}: {}", e.position, error.what());
+    }
+    return !blocked_;
   }
 
   template <class Other>
@@ -110,13 +127,16 @@ class Rules {
     return entry ? std::move((*entry)->state) : State{};
   }
 
-  void report_failure(const char* what, const Expected<Outcome>& outcome) const {
-    if (!outcome && outcome.error().code != ErrorCode::unavailable)
-      spdlog::warn("rule {}: {}", what, outcome.error().message);
+  void report_failure(const char* what, const Expected<Outcome>& outcome) {
+    if (outcome) return;
+    const auto code = outcome.error().code;
+    blocked_ = blocked_ || code == ErrorCode::read_only || code == ErrorCode::unavailable;
+    spdlog::warn("rule {}: {}", what, outcome.error().message);
   }
 
   RulesContext c_;
   Position cursor_ = 0;
+  bool blocked_ = false;
   std::map<std::string, Watched> endpoints_;
 };
 
@@ -281,7 +301,12 @@ RulesActor spawn_rules(caf::actor_system& system, const RulesContext& context,
   return system.spawn<caf::detached>(
       [context, start](RulesActor::stateful_pointer<State> self) -> RulesActor::behavior_type {
         self->state.rules = std::make_unique<Rules>(context);
-        self->state.rules->start(start);
+        try {
+          self->state.rules->start(start);
+        } catch (const std::exception& error) {
+          spdlog::error("the rules could not start as they should: {}", error.what());
+          context.ruled->fail();
+        }
         const auto schedule = [self] {
           if (!std::exchange(self->state.scheduled, true)) self->send(self, StartAtom::value);
         };

@@ -29,10 +29,20 @@ void finish(State& state, Append& append, const Expected<storage::Appended>& res
   if (result->duplicate) {
     // The id was used before, perhaps a moment ago: what counts is what it did then.
     forget(append);
-    return append.done(outcome_from_log(*state.log, *result));
+    return append.done(outcome_from_log(*state.log, *result, append.stream));
   }
   state.stats->events += append.events.size();
   append.done(Outcome{result->last, false, std::move(append.events)});
+}
+
+// A command that left no events. One whose id has come to the log meanwhile has happened after all.
+void answer_barrier(State& state, Append& append, Position head) {
+  const auto& request = append.request;
+  if (!request.command_id.empty())
+    if (const auto known = state.log->find_command(request.tenant, request.command_id))
+      return append.done(outcome_from_log(*state.log, *known, append.stream));
+  if (append.refusal) return append.done(*append.refusal);
+  append.done(Outcome{.position = head});
 }
 
 void flush(State& state) {
@@ -49,10 +59,7 @@ void flush(State& state) {
   std::size_t at = 0;
   for (auto& each : batch) {
     if (each->events.empty()) {
-      if (each->refusal)
-        each->done(*each->refusal);
-      else
-        each->done(Outcome{.position = head});
+      answer_barrier(state, *each, head);
       continue;
     }
     each->request = std::move(state.requests[at]);

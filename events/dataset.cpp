@@ -24,6 +24,16 @@ Status check_exists(const DatasetState& state, const std::string& name) {
   return not_found("dataset", name);
 }
 
+DatasetValidated validated(const RecordValidation& c, std::uint64_t version) {
+  bool passed = true;
+  for (const auto& check : c.checks) passed = passed && check.passed;
+  return {.version = version,
+          .rows = c.rows,
+          .columns = c.columns,
+          .passed = passed,
+          .checks = c.checks};
+}
+
 }  // namespace
 
 Expected<Events> decide(const DatasetState& state, const StageFiles& c) {
@@ -61,23 +71,20 @@ Expected<Events> decide(const DatasetState& state, const CommitDataset& c) {
                     "' changed during the commit: try again");
   if (!state.versions.empty() && state.versions.back().digest == c.digest)
     return conflict("the staged files equal version " + std::to_string(state.versions.size()));
-  return Events{DatasetCommitted{.version = state.versions.size() + 1,
+  const std::uint64_t version = state.versions.size() + 1;
+  Events events{DatasetCommitted{.version = version,
                                  .digest = c.digest,
                                  .message = c.message,
                                  .files = files_to_commit(state)}};
+  if (c.validation) events.push_back(validated(*c.validation, version));
+  return events;
 }
 
 Expected<Events> decide(const DatasetState& state, const RecordValidation& c) {
   if (auto bad = check_exists(state, c.dataset)) return *bad;
   if (c.version == 0 || c.version > state.versions.size())
     return not_found("version of dataset '" + c.dataset + "'", std::to_string(c.version));
-  bool passed = true;
-  for (const auto& check : c.checks) passed = passed && check.passed;
-  return Events{DatasetValidated{.version = c.version,
-                                 .rows = c.rows,
-                                 .columns = c.columns,
-                                 .passed = passed,
-                                 .checks = c.checks}};
+  return Events{validated(c, c.version)};
 }
 
 void evolve(DatasetState& state, const DatasetCreated& e) {

@@ -35,18 +35,20 @@ struct UnstageFile {
   std::string dataset, path;
 };
 
-struct CommitDataset {
-  std::string dataset, message;
-  std::string digest;          // of `files`, computed by the caller
-  std::vector<FileRef> files;  // what was validated; must equal files_to_commit
-  static constexpr auto fields() { return std::tuple{field("message", &CommitDataset::message)}; }
-};
-
 struct RecordValidation {
   std::string dataset;
   std::uint64_t version = 0;
   std::uint64_t rows = 0, columns = 0;
   std::vector<Check> checks;
+};
+
+struct CommitDataset {
+  std::string dataset, message;
+  std::string digest;          // of `files`, computed by the caller
+  std::vector<FileRef> files;  // what was validated; must equal files_to_commit
+  std::optional<RecordValidation>
+      validation;  // of `files`: recorded with the commit, in one append
+  static constexpr auto fields() { return std::tuple{field("message", &CommitDataset::message)}; }
 };
 
 Expected<Events> decide(const DatasetState& state, const StageFiles& command);

@@ -48,6 +48,8 @@ struct App {
   actors::RulesActor rules;
   actors::ExecutorActor executor;
 
+  std::atomic<bool> rules_ready = false;  // `rules` may be told of commits
+  std::atomic<bool> serving = false;      // the server answers
   std::atomic<bool> stopping = false;
   std::string openapi;  // rendered once
 

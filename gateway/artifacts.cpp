@@ -135,6 +135,7 @@ void send_file(App& app, const http::Request& request, http::Reply reply,
   if (!as_of) return reply.send(as_of.error());
   auto answer = [&app, find, shared = std::make_shared<http::Reply>(std::move(reply)),
                  now = !request.query("as_of"), position = *as_of] {
+    if (app.projected.position() < position) return shared->send(standing_still(app));
     auto reader = app.views->reader();
     if (!reader) return shared->send(reader.error());
     const auto file = find(QueryContext{*reader, now ? projections::kLatest : position, position});

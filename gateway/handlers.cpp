@@ -16,6 +16,8 @@ Expected<actors::CommandMeta> command_meta(const http::Request& request) {
   const auto key = request.header("Idempotency-Key");
   if (key.size() > 128 || has_control(key))
     return invalid("Idempotency-Key", "must have at most 128 bytes and no control characters");
+  if (key.starts_with("rule:"))
+    return invalid("Idempotency-Key", "must not begin with 'rule:', which is the server's own");
   meta.command_id = key;
   meta.correlation = request.correlation();
   return meta;
@@ -87,6 +89,13 @@ Expected<Position> query_as_of(const App& app, const http::Request& request) {
   return position;
 }
 
+Error standing_still(const App& app) {
+  return {ErrorCode::unavailable,
+          "the read models stand still at position " + std::to_string(app.projected.position()) +
+              ": /readyz and the server's messages say why",
+          ""};
+}
+
 void run_query(App& app, const http::Request& request, http::Reply reply,
                std::function<Expected<http::Response>(const QueryContext&)> query) {
   const auto as_of = query_as_of(app, request);
@@ -94,6 +103,7 @@ void run_query(App& app, const http::Request& request, http::Reply reply,
   const bool now = !request.query("as_of");
   auto answer = [&app, reply = std::make_shared<http::Reply>(std::move(reply)),
                  query = std::move(query), now, position = *as_of] {
+    if (app.projected.position() < position) return reply->send(standing_still(app));
     // Before the snapshot, which is then at least as new as it says.
     const Position seen = now ? std::max(position, app.projected.position()) : position;
     auto reader = app.views->reader();

@@ -78,6 +78,9 @@ Expected<std::uint64_t> query_number(const http::Request& request, std::string_v
 // ?as_of= as a position; `head` where it is absent.
 Expected<Position> query_as_of(const App& app, const http::Request& request);
 
+// The answer to a read that the read models cannot give.
+Error standing_still(const App& app);
+
 // Waits for the read models to reach the head as it stands now, then answers `query(QueryContext)
 // -> Expected<Response>`.
 void run_query(App& app, const http::Request& request, http::Reply reply,

@@ -29,15 +29,15 @@ void unstage_file(App& app, const Request& request, Reply reply) {
                       [](const Outcome& o) { return outcome_json(o); });
 }
 
-std::string commit_json(const Outcome& outcome, const DatasetCommitted& committed,
-                        const actors::DatasetCheck& check) {
-  bool valid = true;
-  for (const auto& each : check.checks) valid = valid && each.passed;
-  return outcome_json(
-      outcome, json_member("version", committed.version) + "," +
-                   json_member("digest", std::string_view(committed.digest)) + "," +
-                   json_member("rows", check.rows) + "," + json_member("columns", check.columns) +
-                   "," + json_member("valid", valid) + "," + json_member("checks", check.checks));
+std::string commit_json(const Outcome& outcome) {
+  std::string more;
+  if (const auto* e = outcome.find<DatasetCommitted>())
+    more = json_member("version", e->version) + "," +
+           json_member("digest", std::string_view(e->digest));
+  if (const auto* e = outcome.find<DatasetValidated>())
+    more += "," + json_member("rows", e->rows) + "," + json_member("columns", e->columns) + "," +
+            json_member("valid", e->passed) + "," + json_member("checks", e->checks);
+  return outcome_json(outcome, more);
 }
 
 // Validates first: a corrupt file commits nothing. The commit then holds to what was validated.
@@ -48,32 +48,20 @@ void commit(App& app, actors::CommandMeta meta, const std::string& name, const s
   if (!entry) return reply.send(entry.error());
   CommitDataset command{name, message, {}, files_to_commit((*entry)->state)};
   command.digest = to_string(storage::sha256(storage::as_bytes(digest_text(command.files))));
-  if (!meta.command_id.empty()) {
-    // Told again, it answers with what the first time came to, whatever is staged by now.
-    if (const auto known = app.log->find_command(meta.tenant, meta.command_id)) {
-      const auto outcome = actors::outcome_from_log(*app.log, *known);
-      if (!outcome) return reply.send(outcome.error());
-      const auto* committed = outcome->find<DatasetCommitted>();
-      return reply.send(http::Response::json(
-          outcome_json(*outcome,
-                       committed ? json_member("version", committed->version) : std::string()),
-          201));
-    }
+  // Told again, it answers with what the first time came to, whatever is staged by now.
+  const bool known =
+      !meta.command_id.empty() && app.log->find_command(meta.tenant, meta.command_id);
+  if (!known) {
+    if (auto events = decide((*entry)->state, command); !events) return reply.send(events.error());
+    const actors::StepBlobs blobs(*app.blobs, meta.tenant);
+    auto check = actors::check_dataset(command.files, blobs);
+    if (!check) return reply.send(check.error());
+    command.validation = {command.dataset, 0, check->rows, check->columns,
+                          std::move(check->checks)};
   }
-  if (auto events = decide((*entry)->state, command); !events) return reply.send(events.error());
-  const actors::StepBlobs blobs(*app.blobs, meta.tenant);
-  const auto check = actors::check_dataset(command.files, blobs);
-  if (!check) return reply.send(check.error());
   const auto committed = actors::ask<DatasetBody>(app.managers.datasets, meta, std::move(command));
   if (!committed) return reply.send(committed.error());
-  const auto* event = committed->find<DatasetCommitted>();
-  if (!event) return reply.send(Error{ErrorCode::internal, "the commit left no event", ""});
-  meta.command_id.clear();
-  const auto validated = actors::ask<DatasetBody>(
-      app.managers.datasets, meta,
-      RecordValidation{name, event->version, check->rows, check->columns, check->checks});
-  if (!validated) return reply.send(validated.error());
-  reply.send(http::Response::json(commit_json(*validated, *event, *check), 201));
+  reply.send(http::Response::json(commit_json(*committed), 201));
 }
 
 void commit_route(App& app, const Request& request, Reply reply) {

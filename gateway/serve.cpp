@@ -88,12 +88,11 @@ Status start_actors(App& app) {
       app.projected);
   // The writer is first to see a commit, and the rules are made after it: they are told through
   // this handle.
-  auto rules = std::make_shared<std::atomic<bool>>(false);
   app.context.log = app.log.get();
   app.context.writer =
-      actors::spawn_writer(system, *app.log, app.writer_stats, [&app, rules](Position head) {
+      actors::spawn_writer(system, *app.log, app.writer_stats, [&app](Position head) {
         caf::anon_send(app.projector, actors::CommittedAtom::value, head);
-        if (*rules) caf::anon_send(app.rules, actors::CommittedAtom::value, head);
+        if (app.rules_ready) caf::anon_send(app.rules, actors::CommittedAtom::value, head);
         if (app.broadcaster) caf::anon_send(app.broadcaster, actors::CommittedAtom::value, head);
         app.live.wake_all();
       });
@@ -118,7 +117,7 @@ Status start_actors(App& app) {
        .on_report = [&app](const std::string& name,
                            const DriftReported& r) { app.metrics->drift_reported(name, r); }},
       *start);
-  *rules = true;
+  app.rules_ready = true;
   return {};
 }
 
@@ -166,22 +165,23 @@ Status start_server(App& app) {
   std::promise<void> served;
   app.ruled.when(app.log->head(), [&served] { served.set_value(); });
   served.get_future().wait();
-  return app.server->start();
+  if (auto bad = app.server->start()) return bad;
+  app.serving = true;
+  return {};
 }
 
 template <class Actor>
-void end_actor(App& app, Actor& actor) {
+void end_actor(App& app, const Actor& actor) {
   if (!actor) return;
   caf::scoped_actor self{*app.system};
   caf::anon_send_exit(actor, caf::exit_reason::user_shutdown);
   self->wait_for(actor);
-  actor = nullptr;
 }
 
 // Stop accepting, drain, commit, checkpoint.
 void shut_down(App& app) {
   app.stopping = true;
-  if (app.server) {
+  if (app.serving) {
     std::promise<bool> drained;
     app.server->drain(std::chrono::seconds(app.config.drain_seconds),
                       [&drained](bool all) { drained.set_value(all); });
@@ -195,6 +195,9 @@ void shut_down(App& app) {
     app.workers->join();
   }
   if (app.system) {
+    // Those that ask others first, then those who are asked; the handles stay, for the writer reads
+    // them.
+    app.rules_ready = false;
     end_actor(app, app.executor);
     end_actor(app, app.rules);
     end_actor(app, app.managers.datasets);
@@ -232,9 +235,9 @@ sigset_t ending_signals() {
 Status start(App& app) {
   if (auto bad = open_storage(app)) return bad;
   start_system(app);
+  if (auto bad = start_broadcast(app)) return bad;
   if (auto bad = start_actors(app)) return bad;
-  if (auto bad = start_server(app)) return bad;
-  return start_broadcast(app);
+  return start_server(app);
 }
 
 void set_up_logging(const Config& config) {

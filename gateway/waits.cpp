@@ -16,7 +16,7 @@ struct Wait : std::enable_shared_from_this<Wait> {
   // On the server's thread.
   void try_now(bool last) {
     if (!reply) return;
-    if (auto answer = look(last)) {
+    if (auto answer = look(last || app.projected.failed())) {
       if (*answer)
         reply.send(**std::move(answer));
       else
