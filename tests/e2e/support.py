@@ -523,12 +523,26 @@ def wait_run(case, server, pipeline_run_id, status="succeeded"):
 # ---------------------------------------------------------------- running a file
 
 
+class Timed(unittest.TextTestResult):
+    """Says how long each test took."""
+
+    def startTest(self, test):
+        self.started = time.monotonic()
+        super().startTest(test)
+
+    def addSuccess(self, test):
+        unittest.TestResult.addSuccess(self, test)
+        self.stream.writeln(f"ok ({time.monotonic() - self.started:.1f} s)")
+        self.stream.flush()
+
+
 def main():
     """unittest's main, but all skipped is 77, and what was skipped is printed by name."""
     if not BINARY:
         print("skipped: everything: MLFORGE_BIN does not name the program")
         sys.exit(77)
-    done = unittest.main(exit=False, verbosity=2).result
+    runner = unittest.TextTestRunner(verbosity=2, resultclass=Timed)
+    done = unittest.main(exit=False, testRunner=runner).result
     for test, why in done.skipped:
         print(f"skipped: {test.id().replace('__main__.', '')}: {why}")
     if not done.wasSuccessful():

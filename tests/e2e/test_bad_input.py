@@ -32,7 +32,6 @@ class BadInput(Case):
         self.ok(s.post(V1 + "/models/small/versions/1/stage", {"stage": "Staging"}))
         self.ok(s.post(V1 + "/endpoints", {"name": "default", "model": "small"}), 201)
         self.ok(s.post("/promote", {"version": "1"}))
-        type(self).bundle = s.get(V1 + "/models/small/versions/1")["artifacts"]
 
     def setUp(self):
         super().setUp()
@@ -260,9 +259,6 @@ class BadInput(Case):
             ("GET", V1 + "/models/small/versions/9", None, None, "not_found", None, "9"),
             ("GET", V1 + "/models/small/versions/unheard", None, None, "not_found", None,
              "unheard"),
-            ("POST", V1 + "/models/nobody/versions",
-             {"artifacts": self.bundle, "metrics": {"auc": 0.5}}, None, "not_found", None,
-             "nobody"),
             ("POST", V1 + "/models/small/versions/9/promote", {}, None, "not_found", None, "9"),
             ("POST", V1 + "/models/small/versions/9/gate", {}, None, "not_found", None, "9"),
             ("POST", V1 + "/models/small/versions/9/stage", {"stage": "Staging"}, None,
