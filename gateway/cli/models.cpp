@@ -222,7 +222,7 @@ void add_model_commands(CLI::App& root, Session& s) {
 void add_short_commands(CLI::App& root, Session& s) {
   const auto registering = std::make_shared<RegisterOptions>();
   auto* c = s.remote(root, "register", "Short for 'models register'",
-                     "  mlforge register adult --experiment adult",
+                     "  mlforge register\n  mlforge register adult --experiment adult",
                      [&s, registering] { return register_model(s, *registering); });
   add_register_options(*c, *registering);
 

@@ -14,8 +14,12 @@ struct PromoteOptions {
 int promote_model(const Session& s, const PromoteOptions& options);
 void add_promote_options(CLI::App& command, PromoteOptions& options);
 
+// The name of the only model; an error lists them where there are several.
+Expected<std::string> only_model(Api& api);
+
+// Without a model: a version of the only one, from the best run of the only experiment.
 struct RegisterOptions {
-  std::string model;  // empty: the only one
+  std::string model;
   std::string description;
   std::string run;  // a version is made of its artifacts and figures; empty: no version
   std::string experiment, metric = "validation_auc";  // instead of `run`: the best of these

@@ -29,6 +29,8 @@ struct Refusal {
   static constexpr auto fields() { return std::tuple{field("error", &Refusal::error)}; }
 };
 
+}  // namespace
+
 Expected<std::string> only_model(Api& api) {
   const auto page = api.get_as<projections::Page<ModelRow>>("/api/v1/models");
   if (!page) return page.error();
@@ -40,6 +42,8 @@ Expected<std::string> only_model(Api& api) {
     return Error{ErrorCode::not_found, "there is no registered model yet", "model"};
   return Error{ErrorCode::invalid_argument, "name the model, one of " + join_text(names), "model"};
 }
+
+namespace {
 
 int print_decision(const Session& s, const std::string& model, const std::string& json,
                    bool promoted) {

@@ -14,10 +14,11 @@ struct RunSource {
   Texts params;
   std::vector<FileRef> artifacts;
   std::vector<MetricRow> metrics;
+  std::vector<RunInputLogged> inputs;
   static constexpr auto fields() {
     return std::tuple{required("run_id", &RunSource::run_id), field("params", &RunSource::params),
                       field("artifacts", &RunSource::artifacts),
-                      field("metrics", &RunSource::metrics)};
+                      field("metrics", &RunSource::metrics), field("inputs", &RunSource::inputs)};
   }
 };
 
@@ -30,12 +31,19 @@ struct Registered {
 };
 
 Expected<std::string> best_run(Api& api, const RegisterOptions& options) {
-  if (!options.run.empty() || options.experiment.empty()) return options.run;
+  const bool only = options.model.empty() && options.experiment.empty();
+  if (!options.run.empty() || (options.experiment.empty() && !only)) return options.run;
   const auto page =
       api.get_as<projections::Page<projections::ExperimentRow>>("/api/v1/experiments?limit=1000");
   if (!page) return page.error();
+  if (only && page->value.items.size() != 1)
+    return Error{ErrorCode::invalid_argument,
+                 "there are " + std::to_string(page->value.items.size()) +
+                     " experiments: name one with --experiment, and the model",
+                 "experiment"};
   for (const auto& each : page->value.items) {
-    if (each.name != options.experiment && each.experiment_id != options.experiment) continue;
+    if (!only && each.name != options.experiment && each.experiment_id != options.experiment)
+      continue;
     Query query;
     query.add("metric", options.metric);
     const auto best = api.get_as<projections::BestRun>(
@@ -58,6 +66,24 @@ std::vector<FileRef> model_files(const std::vector<FileRef>& artifacts) {
   return out.size() == 4 ? out : artifacts;
 }
 
+// The version that was made of these files of this run before; 0: none.
+Expected<std::uint64_t> find_version(Api& api, const std::string& model,
+                                     const CreateModelVersion& command) {
+  std::string token;
+  do {
+    Query query;
+    query.add("limit", "1000").add("page_token", token);
+    const auto page = api.get_as<projections::Page<projections::ModelVersionRow>>(
+        "/api/v1/models/" + escape(model) + "/versions" + query.text());
+    if (!page && page.error().code == ErrorCode::not_found) return 0;
+    if (!page) return page.error();
+    for (const auto& each : page->value.items)
+      if (each.run_id == command.run_id && each.artifacts == command.artifacts) return each.version;
+    token = page->value.next_page_token;
+  } while (!token.empty());
+  return 0;
+}
+
 int register_version(const Session& s, Api& api, const std::string& model,
                      const std::string& run_id) {
   const auto run = api.get_as<RunSource>("/api/v1/runs/" + escape(run_id));
@@ -68,15 +94,23 @@ int register_version(const Session& s, Api& api, const std::string& model,
   CreateModelVersion command{.run_id = run->value.run_id,
                              .artifacts = model_files(run->value.artifacts),
                              .params = run->value.params};
+  if (!run->value.inputs.empty()) {
+    command.dataset = run->value.inputs.front().dataset;
+    command.dataset_version = run->value.inputs.front().version;
+  }
   for (const auto& row : run->value.metrics) command.metrics[row.key] = row.value;
-  return s.show(
-      api.post_as<Registered>("/api/v1/models/" + escape(model) + "/versions", to_json(command)),
-      [&](const Registered& row) {
-        s.facts({{"model", model},
-                 {"version", row.version ? std::to_string(row.version) : "is registered already"},
-                 {"run", run_id},
-                 {"figures", pairs_text(command.metrics)}});
-      });
+  const auto target = "/api/v1/models/" + escape(model) + "/versions";
+  const auto known = find_version(api, model, command);
+  if (!known) return s.fail(known.error());
+  if (*known) s.note("this run is registered already");
+  const auto answer = *known ? api.get_as<Registered>(target + "/" + std::to_string(*known))
+                             : api.post_as<Registered>(target, to_json(command));
+  return s.show(answer, [&](const Registered& row) {
+    s.facts({{"model", model},
+             {"version", std::to_string(row.version)},
+             {"run", run_id},
+             {"figures", pairs_text(command.metrics)}});
+  });
 }
 
 }  // namespace
@@ -85,7 +119,9 @@ int register_model(const Session& s, const RegisterOptions& options) {
   Api api = s.api();
   const auto run = best_run(api, options);
   if (!run) return s.fail(run.error());
-  if (!run->empty()) return register_version(s, api, options.model, *run);
+  const auto model = options.model.empty() ? only_model(api) : Expected<std::string>(options.model);
+  if (!model) return s.fail(model.error());
+  if (!run->empty()) return register_version(s, api, *model, *run);
   const auto answer = api.post_as<Registered>(
       "/api/v1/models", to_json(RegisterModel{options.model, options.description}));
   return s.show(answer, [&](const Registered&) {
@@ -94,7 +130,7 @@ int register_model(const Session& s, const RegisterOptions& options) {
 }
 
 void add_register_options(CLI::App& command, RegisterOptions& options) {
-  command.add_option("model", options.model, "Name of the model")->required();
+  command.add_option("model", options.model, "Name of the model (default: the only one)");
   command.add_option("--description", options.description, "What the model is for");
   auto* run = command.add_option("--run", options.run, "Make a version of this run's artifacts");
   command.add_option("--experiment", options.experiment, "The same with its best run")

@@ -79,8 +79,7 @@ void append_commands(const CLI::App& app, const std::string& path, std::string& 
       append_commands(*child, name, out);
       continue;
     }
-    out += fmt::format("\n{} {}\n\n{}.\n\n", app.get_parent() ? "###" : "##", name,
-                       child->get_description());
+    out += fmt::format("\n{} {}\n\n", app.get_parent() ? "###" : "##", name);
     out += "```\n" + child->help(path) + "```\n";
   }
 }

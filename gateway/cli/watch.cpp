@@ -217,11 +217,13 @@ void add_start_options(CLI::App& command, StartOptions& options) {
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   auto* watch = command.add_flag_callback(
       "--watch", [&options] { options.watch = true; }, "Follow the run until it ends (default)");
+  watch->option_text(" ");
   command
       .add_flag_callback(
           "--no-watch", [&options] { options.watch = false; },
           "Print the id of the pipeline run and end")
-      ->excludes(watch);
+      ->excludes(watch)
+      ->option_text(" ");
 }
 
 }  // namespace mlforge::gateway::cli
