@@ -1,7 +1,6 @@
 """Bad input, of every kind: a clear error, the right status, and nothing is written."""
 import json
 import os
-import unittest
 
 import support
 from support import Case, SMALL_PIPELINE, adult_csv, adult_rows, features, schema_yaml
