@@ -15,7 +15,8 @@ TEST_CASE("command window: knows exactly the commands of the last events") {
   for (int batch = 0; batch < 3000; ++batch) {
     std::vector<std::string> ids;
     std::vector<Appended> appended;
-    for (std::size_t i = 0; i < 1 + random() % 80; ++i) {
+    const std::size_t count = 1 + random() % 80;
+    for (std::size_t i = 0; i < count; ++i) {
       ids.push_back("c-" + std::to_string(head));
       appended.push_back({head + 1, head + 1 + random() % 3, false});
       head = appended.back().last + random() % 2;  // some events have no command id
