@@ -92,6 +92,8 @@ void append_json_double(std::string& out, double value) {
     out += "\"NaN\"";
   else if (std::isinf(value))
     out += value > 0 ? "\"Infinity\"" : "\"-Infinity\"";
+  else if (value == 0 && std::signbit(value))
+    out += "-0.0";  // "-0" would read back as an integer, without its sign
   else
     append_number(out, value);
 }
