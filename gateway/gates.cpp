@@ -67,8 +67,8 @@ http::Response refused(const Outcome& outcome, const ModelPromotionDecided& d,
   const std::string message = "version " + std::to_string(d.version) + " has " + d.metric + " " +
                               number_text(d.challenger_value) + ", the champion (version " +
                               std::to_string(d.champion) + ") " + number_text(d.champion_value) +
-                              ": " + d.reason + " (required: better by " +
-                              number_text(d.required_delta) + "), so it is archived";
+                              "; the required lead is " + number_text(d.required_delta) + ": " +
+                              d.reason + ", so it is archived";
   std::string body = "{\"error\":{" + json_member("code", std::string_view("refused")) + "," +
                      json_member("message", std::string_view(message)) + ",\"details\":{" +
                      decision_json(d) + "," + json_member("position", outcome.position) + "}," +
