@@ -6,7 +6,7 @@
 namespace mlforge::gateway {
 namespace {
 
-constexpr std::uint64_t kMostLookedAt = 100000;
+constexpr std::uint64_t kMostLookedAt = 20000;  // tens of milliseconds of the server's thread
 
 bool fits(std::string_view text, std::string_view wanted, bool prefix) {
   return wanted.empty() || (prefix ? text.starts_with(wanted) : text == wanted);
@@ -24,6 +24,28 @@ Status read_time(const http::Request& request, std::string_view name, TimeUs& ou
   if (!time) return invalid(name, "must be an RFC 3339 time such as 2026-11-21T09:30:00Z");
   out = *time;
   return {};
+}
+
+// The first version in the filter's stream that stands at `from` or later; positions ascend with
+// versions.
+Expected<std::uint64_t> version_from(const storage::Log& log, const EventFilter& filter,
+                                     Position from) {
+  std::uint64_t low = 1, high = log.stream_version(filter.tenant, filter.stream) + 1;
+  while (low < high) {
+    const auto middle = low + (high - low) / 2;
+    Position position = 0;
+    const auto read = log.read_stream(filter.tenant, filter.stream, middle, 1, UINT64_MAX,
+                                      [&](const EventView& e) {
+                                        position = e.position;
+                                        return false;
+                                      });
+    if (!read) return read.error();
+    if (position < from)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
 }
 
 }  // namespace
@@ -48,23 +70,30 @@ Expected<EventPage> read_events(const storage::Log& log, const EventFilter& filt
   EventPage page{.next_from = from};
   if (filter.since > INT64_MIN)
     page.next_from = std::max(from, log.position_at(filter.since - 1) + 1);
+  std::uint64_t looked_at = 0;
+  bool full = false;
   const auto add = [&](const EventView& e) {
-    if (e.position > as_of || page.count >= limit || page.items.size() >= max_bytes) return false;
+    full = e.position > as_of || page.count >= limit || page.items.size() >= max_bytes;
+    if (full) return false;
+    ++looked_at;
     page.next_from = e.position + 1;
-    if (e.position < from || !filter.matches(e)) return true;
+    if (!filter.matches(e)) return true;
     if (page.count++ > 0) page.items += ',';
     append_event_json(page.items, e);
     return true;
   };
-  if (!filter.stream.empty() && !filter.stream_prefix) {
-    const auto read = log.read_stream(filter.tenant, filter.stream, 1, UINT64_MAX, as_of, add);
+  if (filter.stream.empty() || filter.stream_prefix) {
+    const auto read = log.read(page.next_from, kMostLookedAt, add);
     if (!read) return read.error();
-    if (page.count < limit && page.items.size() < max_bytes)
-      page.next_from = std::min(as_of, log.head()) + 1;
     return page;
   }
-  const auto read = log.read(page.next_from, kMostLookedAt, add);
+  const auto version = version_from(log, filter, page.next_from);
+  if (!version) return version.error();
+  const auto read =
+      log.read_stream(filter.tenant, filter.stream, *version, kMostLookedAt, as_of, add);
   if (!read) return read.error();
+  // The stream has no more: neither has the log, for this reader.
+  if (!full && looked_at < kMostLookedAt) page.next_from = std::max(page.next_from, as_of + 1);
   return page;
 }
 

@@ -28,7 +28,7 @@ struct EventPage {
 
 // At most `limit` matching events and `max_bytes` of them from `from` on (one more than fits is
 // left for the next page). A whole stream is read through the index, so a page costs what it holds.
-// Stops after looking at 100,000 events: then the page may be short, and next_from says where to go
+// Stops after looking at 20,000 events: then the page may be short, and next_from says where to go
 // on.
 Expected<EventPage> read_events(const storage::Log& log, const EventFilter& filter, Position from,
                                 Position as_of, std::size_t limit, std::size_t max_bytes);
