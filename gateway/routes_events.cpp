@@ -56,10 +56,9 @@ void get_event(App& app, const Request& request, Reply reply) {
   };
   if (id) {
     for (int i = 0; i < 6; ++i) milliseconds = milliseconds << 8 | id->bytes[i];
-    // The log's time never goes back while the clock may, so an event can stand later than its id
-    // says.
+    // The id is drawn right after the time is taken, so both tell nearly the same millisecond.
     position = app.log->position_at((milliseconds - 1000) * 1000) + 1;
-    latest = (milliseconds + 600000) * 1000;
+    latest = (milliseconds + 1000) * 1000;
   }
   const auto read = app.log->read(*position, id ? UINT64_MAX : 1, take);
   if (!read) return reply.send(read.error());
@@ -124,6 +123,12 @@ void add_event_routes(App& app, http::Router& router) {
   auto paged = filters;
   paged.push_back({"limit", "at most this many events, 1 to 1000", "integer"});
   paged.push_back({"as_of", "a position or an RFC 3339 time"});
+  auto audit = list_parameters();
+  audit.insert(audit.end(), {{"stream", "the whole name of a stream"},
+                             {"type", "a type, or its start"},
+                             {"actor", "who did it"},
+                             {"since", "RFC 3339 time, inclusive"},
+                             {"until", "RFC 3339 time, inclusive"}});
   router.get("/api/v1/events", on(list_events),
              {.summary = "A page of events in order", .tag = "events", .query = paged});
   router.get("/api/v1/events/{id}", on(get_event),
@@ -138,7 +143,7 @@ void add_event_routes(App& app, http::Router& router) {
       {.summary = "Events as they happen, over WebSocket", .tag = "events", .query = filters});
   router.get(
       "/api/v1/audit", audit_route(app),
-      {.summary = "Who did what, when, to what, caused by what", .tag = "events", .query = paged});
+      {.summary = "Who did what, when, to what, caused by what", .tag = "events", .query = audit});
 }
 
 }  // namespace mlforge::gateway

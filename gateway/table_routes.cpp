@@ -1,5 +1,6 @@
 #include "gateway/table_routes.hpp"
 
+#include "events/checks.hpp"
 #include "gateway/event_filter.hpp"
 
 namespace mlforge::gateway {
@@ -30,6 +31,8 @@ http::Handler audit_route(App& app) {
     if (!filter) return reply.send(filter.error());
     projections::AuditFilter wanted;
     wanted.stream = request.query("stream").value_or("");
+    if (wanted.stream.ends_with('*'))
+      return reply.send(invalid("stream", "must be the whole name of a stream here"));
     wanted.type_prefix = filter->type;
     wanted.actor = request.query("actor").value_or("");
     wanted.from_time = filter->since == INT64_MIN ? 0 : filter->since;
