@@ -70,10 +70,12 @@ Expected<PredictRequest> parse_predict(std::string_view body) {
   bool has_features = false;
   for (const auto& [key, value] : object) {
     if (key == "features") {
+      if (has_features) return invalid("features", "is given twice");
       if (value.get(out.features))
         return invalid("features", "must be an object of feature names and values");
       has_features = true;
     } else if (key == "request_id") {
+      if (out.request_id.data()) return invalid("request_id", "is given twice");
       if (value.get(out.request_id)) return invalid("request_id", "must be a string");
       if (out.request_id.size() > 200) return invalid("request_id", "must have at most 200 bytes");
     } else {
