@@ -159,9 +159,10 @@ void add_run_routes(App& app, http::Router& router) {
               {.summary = "Set tags", .tag = "tracking", .body = json_schema<SetRunTags>()});
   router.post(run + "/end", on(run_command<EndRun>),
               {.summary = "End a run", .tag = "tracking", .body = json_schema<EndRun>()});
-  router.get(
-      run + "/metrics/{key*}", on(get_series),
-      {.summary = "The points of one metric", .tag = "tracking", .query = as_of_parameter()});
+  auto series = as_of_parameter();
+  series.push_back({"max_points", "thinned out to this many, 2 to 1000000", "integer"});
+  router.get(run + "/metrics/{key*}", on(get_series),
+             {.summary = "The points of one metric", .tag = "tracking", .query = series});
   router.upload(http::Method::put, run + "/artifacts/{path*}", upload_route(app, record_artifact),
                 {.summary = "Store an artifact",
                  .tag = "tracking",
