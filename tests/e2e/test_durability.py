@@ -259,9 +259,11 @@ class Ending(Durability):
         self.assertEqual((sse.next()[0], json.loads(watcher.next())["position"]), ("1", 1))
         idle = server.client()
         self.ok(idle.get("/healthz"))
-        self.assertEqual(server.stop(), 0)
+        server.process.send_signal(signal.SIGTERM)
         self.assertIsNone(sse.next())
         self.assertIsNone(watcher.next())
+        watcher.close()
+        self.assertEqual(server.wait(), 0)
 
 
 class Folder(Durability):
