@@ -66,7 +66,9 @@ class Completion {
     void call(Expected<Outcome> result) override { f_(std::move(result)); }
     F f_;
   };
-  void drop() { (*this)(Error{ErrorCode::unavailable, "the server is stopping", ""}); }
+  void drop() {
+    if (impl_) (*this)(Error{ErrorCode::unavailable, "the server is stopping", ""});
+  }
   std::unique_ptr<Base> impl_;
 };
 
@@ -75,7 +77,6 @@ struct Request {
   CommandMeta meta;
   Body body;
   Completion done;
-  std::size_t bytes = 0;  // what it holds of the bounded queues
 };
 
 using DatasetBody = std::variant<StageFiles, UnstageFile, CommitDataset, RecordValidation>;

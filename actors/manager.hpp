@@ -64,6 +64,10 @@ void send_barrier(ManagerContext& context, std::string stream, Status refusal,
   caf::anon_send(context.writer, std::move(append));
 }
 
+// 32 hexadecimal digits for something new: of a UUIDv7, or, for a command that may be told again,
+// of its id, so that the second time names the same thing.
+std::string fresh_id(const CommandMeta& meta, storage::IdSource& ids, storage::Clock& clock);
+
 // Set where one of the events is larger than the log takes; found out before the state has moved
 // on.
 Status check_sizes(const std::vector<NewEvent>& events);

@@ -1,6 +1,7 @@
 #include "actors/managers.hpp"
 
 #include "events/checks.hpp"
+#include "storage/digest.hpp"
 
 namespace mlforge::actors {
 namespace {
@@ -82,11 +83,7 @@ Status precondition(Manager&, const CommandMeta&, Command&) {
 
 template <class Manager>
 Status precondition(Manager& manager, const CommandMeta& meta, StartRun& c) {
-  if (c.run_id.empty()) {
-    const auto id = to_string(manager.context.ids->next(manager.context.clock->now()));
-    for (const char each : id)
-      if (each != '-') c.run_id += each;
-  }
+  if (c.run_id.empty()) c.run_id = fresh_id(meta, *manager.context.ids, *manager.context.clock);
   auto experiments =
       std::get<Repository<ExperimentsState>>(*manager.states).load(meta.tenant, "experiments/all");
   if (!experiments) return experiments.error();
@@ -173,6 +170,16 @@ Expected<Outcome> outcome_from_log(const storage::Log& log, const storage::Appen
   if (!read) return read.error();
   if (bad) return *bad;
   return outcome;
+}
+
+std::string fresh_id(const CommandMeta& meta, storage::IdSource& ids, storage::Clock& clock) {
+  if (!meta.command_id.empty()) {
+    const auto text = meta.tenant + '\n' + meta.command_id;
+    return to_string(storage::sha256(storage::as_bytes(text))).substr(0, 32);
+  }
+  std::string id = to_string(ids.next(clock.now()));
+  std::erase(id, '-');
+  return id;
 }
 
 Status check_sizes(const std::vector<NewEvent>& events) {

@@ -53,7 +53,7 @@ class Rules {
       return false;
     }
     cursor_ = last;
-    if (!page.empty()) save_cursor();
+    if (!page.empty() || cursor_ > saved_ + 50000) save_cursor();
     c_.ruled->reached(cursor_);
     return cursor_ < c_.log->head();
   }
@@ -102,12 +102,13 @@ class Rules {
 
   void load_endpoint(const std::string& name);
   void refill_window(const std::string& name, Watched& watched);
+  void report_window(const Envelope& e, const std::string& name, Watched& watched);
   void endpoint_changed(const Envelope& e);
   void alias_moved(const Envelope& e, const std::string& alias);
   void serve(const std::string& endpoint, const Watched& watched, bool challenger,
              const Envelope* cause);
   void load_cursor();
-  void save_cursor() const;
+  void save_cursor();
 
   // What the action's events say about themselves. The command id makes a repetition after a crash
   // harmless.
@@ -135,7 +136,7 @@ class Rules {
   }
 
   RulesContext c_;
-  Position cursor_ = 0;
+  Position cursor_ = 0, saved_ = 0;
   bool blocked_ = false;
   std::map<std::string, Watched> endpoints_;
 };
@@ -154,7 +155,16 @@ void Rules::load_endpoint(const std::string& name) {
 
 // The window of a run that ended: the predictions that no report has covered yet.
 void Rules::refill_window(const std::string& name, Watched& watched) {
-  const Position covered = fold<DriftState>("drift/" + name).last_position;
+  Position covered = fold<DriftState>("drift/" + name).last_position;
+  const auto changes = c_.log->read_stream(
+      kTenant, "deployment/" + name, 1, UINT64_MAX, UINT64_MAX, [&](const EventView& e) {
+        if (e.type != EndpointVersionActivated::type) return true;
+        const auto event = decode_event(e);
+        const auto* active = event ? std::get_if<EndpointVersionActivated>(&*event) : nullptr;
+        if (active && active->route == kChampion) covered = std::max(covered, e.position);
+        return true;
+      });
+  if (!changes) spdlog::error("endpoint {} cannot be read: {}", name, changes.error().message);
   watched.window.clear();
   const auto read = c_.log->read_stream(
       kTenant, "predictions/" + name, 1, UINT64_MAX, UINT64_MAX, [&](const EventView& e) {
@@ -219,19 +229,26 @@ void Rules::on(const Envelope& e, const PredictionsLogged& batch) {
   const auto at = endpoints_.find(name);
   if (at == endpoints_.end() || !at->second.state.config) return;
   auto& window = at->second.window;
-  const auto& config = *at->second.state.config;
-  if (e.position <= window.last_position()) return;
-  window.add(e.position, batch);
-  if (window.size() < config.drift_window) return;
+  if (e.position > window.last_position()) window.add(e.position, batch);
+  if (window.size() < at->second.state.config->drift_window) return;
+  report_window(e, name, at->second);
+}
+
+// The window is given up only when its report is in the log.
+void Rules::report_window(const Envelope& e, const std::string& name, Watched& watched) {
   const auto endpoint = c_.scorer->find(name);
   if (!endpoint || !endpoint->champion) return;
-  auto report =
-      evaluate_drift(endpoint->champion->bundle().reference, window, endpoint->champion->version(),
-                     {config.psi_threshold, config.ks_pvalue_threshold}, to_string(e.id));
-  window.clear();
-  if (c_.on_report) c_.on_report(name, report);
-  report_failure("drift-report", ask<DriftBody>(c_.managers.drift, because(e, "drift-report"),
-                                                RecordDriftReport{name, std::move(report)}));
+  const auto& config = *watched.state.config;
+  auto report = evaluate_drift(endpoint->champion->bundle().reference, watched.window,
+                               endpoint->champion->version(),
+                               {config.psi_threshold, config.ks_pvalue_threshold}, to_string(e.id));
+  const auto outcome = ask<DriftBody>(c_.managers.drift, because(e, "drift-report"),
+                                      RecordDriftReport{name, std::move(report)});
+  report_failure("drift-report", outcome);
+  if (blocked_) return;
+  watched.window.clear();
+  if (!outcome || !c_.on_report) return;
+  if (const auto* recorded = outcome->find<DriftReported>()) c_.on_report(name, *recorded);
 }
 
 void Rules::on(const Envelope& e, const DriftReported& report) {
@@ -279,14 +296,14 @@ void Rules::load_cursor() {
     cursor_ = position;
 }
 
-void Rules::save_cursor() const {
+void Rules::save_cursor() {
   const auto temporary = c_.cursor_file + ".new";
   {
     std::ofstream out(temporary, std::ios::trunc);
     out << to_string(c_.log->log_id()) << ' ' << cursor_ << '\n';
     if (!out) return;
   }
-  std::rename(temporary.c_str(), c_.cursor_file.c_str());
+  if (std::rename(temporary.c_str(), c_.cursor_file.c_str()) == 0) saved_ = cursor_;
 }
 
 struct State {

@@ -1,5 +1,7 @@
 #include "actors/writer.hpp"
 
+#include <caf/scheduler/test_coordinator.hpp>
+
 #include "actors/manager.hpp"
 
 namespace mlforge::actors {
@@ -23,8 +25,12 @@ void forget(const Append& append) {
 void finish(State& state, Append& append, const Expected<storage::Appended>& result) {
   if (!result) {
     forget(append);
-    ++(result.error().code == ErrorCode::conflict ? state.stats->conflicts : state.stats->refused);
-    return append.done(result.error());
+    const bool stale = result.error().code == ErrorCode::conflict;
+    ++(stale ? state.stats->conflicts : state.stats->refused);
+    // A stale state is the manager's, which folds it anew; the client did nothing wrong.
+    return append.done(stale ? Error{ErrorCode::unavailable,
+                                     "the state that this rested on was not written: try again", ""}
+                             : result.error());
   }
   if (result->duplicate) {
     // The id was used before, perhaps a moment ago: what counts is what it did then.
@@ -42,7 +48,20 @@ void answer_barrier(State& state, Append& append, Position head) {
     if (const auto known = state.log->find_command(request.tenant, request.command_id))
       return append.done(outcome_from_log(*state.log, *known, append.stream));
   if (append.refusal) return append.done(*append.refusal);
+  // What it found unchanged may be what has just failed to be written.
+  if (auto stopped = state.log->writable()) return append.done(*stopped);
   append.done(Outcome{.position = head});
+}
+
+std::vector<Expected<storage::Appended>> append_all(State& state) {
+  if (state.requests.empty()) return {};
+  try {
+    return state.log->append(state.requests);
+  } catch (const std::exception& e) {
+    const Error error{ErrorCode::internal, std::string("the log could not be written: ") + e.what(),
+                      ""};
+    return std::vector<Expected<storage::Appended>>(state.requests.size(), error);
+  }
 }
 
 void flush(State& state) {
@@ -52,10 +71,12 @@ void flush(State& state) {
   state.requests.clear();
   for (auto& each : batch)
     if (!each->events.empty()) state.requests.push_back(std::move(each->request));
-  auto results = state.log->append(state.requests);
+  const auto results = append_all(state);
   const Position head = state.log->head();
-  ++state.stats->commits;
-  if (!state.requests.empty()) state.on_commit(head);
+  if (!state.requests.empty()) {
+    ++state.stats->commits;
+    state.on_commit(head);
+  }
   std::size_t at = 0;
   for (auto& each : batch) {
     if (each->events.empty()) {
@@ -67,25 +88,32 @@ void flush(State& state) {
   }
 }
 
+// A scheduler that is stepped by hand steps the writer too: then batches are what a test makes
+// them.
+bool stepped_by_hand(caf::actor_system& system) {
+  return dynamic_cast<caf::scheduler::test_coordinator*>(&system.scheduler()) != nullptr;
+}
+
 }  // namespace
 
 WriterActor spawn_writer(caf::actor_system& system, storage::Log& log, WriterStats& stats,
                          OnCommit on_commit) {
-  return system.spawn<caf::detached>(
+  const auto behavior =
       [&log, &stats,
        on_commit](WriterActor::stateful_pointer<State> self) -> WriterActor::behavior_type {
-        self->state.log = &log;
-        self->state.stats = &stats;
-        self->state.on_commit = on_commit;
-        return {[self](const AppendPtr& append) {
-                  self->state.waiting.push_back(append);
-                  // The mailbox is in order: what waits in it now comes before this message, and
-                  // joins the batch.
-                  if (!std::exchange(self->state.scheduled, true))
-                    self->send(self, StartAtom::value);
-                },
-                [self](StartAtom) { flush(self->state); }};
-      });
+    self->state.log = &log;
+    self->state.stats = &stats;
+    self->state.on_commit = on_commit;
+    return {[self](const AppendPtr& append) {
+              self->state.waiting.push_back(append);
+              // The mailbox is in order: what waits in it now comes before this message, and joins
+              // the batch.
+              if (!std::exchange(self->state.scheduled, true)) self->send(self, StartAtom::value);
+            },
+            [self](StartAtom) { flush(self->state); }};
+  };
+  if (stepped_by_hand(system)) return system.spawn(behavior);
+  return system.spawn<caf::detached>(behavior);
 }
 
 }  // namespace mlforge::actors

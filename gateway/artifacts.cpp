@@ -63,7 +63,7 @@ std::optional<storage::BlobRange> parse_range(std::string_view text) {
   std::uint64_t last = 0;
   const auto [stop, bad] = std::from_chars(at, end, last);
   if (bad != std::errc{} || stop != end || last < range.offset) return std::nullopt;
-  range.length = last - range.offset + 1;
+  range.length = last == UINT64_MAX ? last : last - range.offset + 1;
   return range;
 }
 
@@ -143,8 +143,8 @@ void send_file(App& app, const http::Request& request, http::Reply reply,
     const std::string range(shared->request().header("Range"));
     stream_blob(app, *file, range, std::move(*shared));
   };
-  if (app.projected.position() >= app.log->head()) return answer();
-  app.projected.when(app.log->head(), [&app, answer] { app.server->post(answer); });
+  if (app.projected.position() >= *as_of) return answer();
+  app.projected.when(*as_of, [&app, answer] { app.server->post(answer); });
 }
 
 }  // namespace mlforge::gateway

@@ -20,15 +20,20 @@ namespace fs = std::filesystem;
 // The file that says: this folder is a demo's, and this is its server.
 fs::path pid_file(const Config& config) { return fs::path(config.data_dir) / "demo.pid"; }
 
-bool is_mlforge(int pid) {
-  std::error_code gone;
-  const auto exe = fs::read_symlink("/proc/" + std::to_string(pid) + "/exe", gone);
-  return !gone && exe.filename().string().starts_with("mlforge");
+// Whether the process is a server on this folder: its number may be somebody else's by now.
+bool is_our_server(int pid, const Config& config) {
+  std::ifstream in("/proc/" + std::to_string(pid) + "/cmdline", std::ios::binary);
+  const std::string line{std::istreambuf_iterator<char>(in), {}};
+  return line.find("serve") != line.npos && line.find(config.data_dir) != line.npos;
 }
 
-// Sleeps until the process is gone: a pidfd would do, were it a child.
-void wait_for_end(int pid) {
-  for (int i = 0; i < 200 && ::kill(pid, 0) == 0 && is_mlforge(pid); ++i) ::usleep(50000);
+// It is no child of ours, so there is nothing to wait on but its absence.
+bool wait_for_end(int pid, const Config& config) {
+  for (int i = 0; i < 600; ++i) {
+    if (!is_our_server(pid, config)) return true;
+    ::usleep(50000);
+  }
+  return false;
 }
 
 Status clear_folder(const Config& config) {
@@ -42,9 +47,12 @@ Status clear_folder(const Config& config) {
                  ""};
   int pid = 0;
   std::ifstream(pid_file(config)) >> pid;
-  if (pid > 0 && is_mlforge(pid)) {
+  if (pid > 0 && is_our_server(pid, config)) {
     ::kill(pid, SIGTERM);
-    wait_for_end(pid);
+    if (!wait_for_end(pid, config))
+      return Error{
+          ErrorCode::conflict,
+          "the server of the earlier demo (process " + std::to_string(pid) + ") does not stop", ""};
   }
   fs::remove_all(folder, bad);
   if (bad)

@@ -83,15 +83,20 @@ Expected<EventPage> read_events(const storage::Log& log, const EventFilter& filt
     return true;
   };
   if (filter.stream.empty() || filter.stream_prefix) {
-    const auto read = log.read(page.next_from, kMostLookedAt, add);
-    if (!read) return read.error();
+    const Position start = page.next_from;
+    const auto read = log.read(start, kMostLookedAt, add);
+    // A damaged record ends the page before it; asked for first, it is the answer.
+    if (!read && page.next_from == start) return read.error();
     return page;
   }
   const auto version = version_from(log, filter, page.next_from);
   if (!version) return version.error();
   const auto read =
       log.read_stream(filter.tenant, filter.stream, *version, kMostLookedAt, as_of, add);
-  if (!read) return read.error();
+  if (!read) {
+    if (looked_at == 0) return read.error();
+    return page;
+  }
   // The stream has no more: neither has the log, for this reader.
   if (!full && looked_at < kMostLookedAt) page.next_from = std::max(page.next_from, as_of + 1);
   return page;

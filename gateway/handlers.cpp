@@ -1,5 +1,7 @@
 #include "gateway/handlers.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <charconv>
 
 #include "events/checks.hpp"
@@ -114,13 +116,20 @@ void run_query(App& app, const http::Request& request, http::Reply reply,
     else
       reply->send(result.error());
   };
-  if (app.projected.position() >= app.log->head()) return answer();
-  app.projected.when(app.log->head(), [&app, answer] { app.server->post(answer); });
+  if (app.projected.position() >= *as_of) return answer();
+  app.projected.when(*as_of, [&app, answer] { app.server->post(answer); });
 }
 
 void run_blocking(App& app, http::Reply reply, std::function<void(http::Reply)> work) {
   boost::asio::post(*app.workers, [reply = std::make_shared<http::Reply>(std::move(reply)),
-                                   work = std::move(work)] { work(std::move(*reply)); });
+                                   work = std::move(work)] {
+    try {
+      work(std::move(*reply));
+    } catch (const std::exception& e) {
+      // The Reply has gone with the stack, and answered 500 as it went.
+      spdlog::error("a request failed: {}", e.what());
+    }
+  });
 }
 
 }  // namespace mlforge::gateway

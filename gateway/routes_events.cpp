@@ -44,6 +44,7 @@ void get_event(App& app, const Request& request, Reply reply) {
   const auto text = request.param("id");
   const auto id = parse_uuid(text);
   auto position = parse_position(text);
+  if (position == 0) return reply.send(not_found("event", text));
   if (!id && !position)
     return reply.send(
         invalid("id", "must be an event's id (a UUID) or its position (a whole number)"));

@@ -1,4 +1,5 @@
 // Registered models: versions, stages, aliases, gates, promotion.
+#include "actors/repository.hpp"
 #include "events/checks.hpp"
 #include "gateway/gates.hpp"
 #include "gateway/handlers.hpp"
@@ -25,6 +26,10 @@ void create_version(App& app, const Request& request, Reply reply) {
   auto body = read_body<CreateModelVersion>(request, reply);
   if (!body) return;
   body->model = request.param("name");
+  actors::Repository<ModelState> models(*app.log, 1);
+  const auto model = models.load(kTenant, "model/" + body->model);
+  if (!model) return reply.send(model.error());
+  if (!(*model)->state.exists) return reply.send(not_found("registered model", body->model));
   for (const auto& file : body->artifacts) {
     const auto digest = storage::parse_digest(file.digest);
     if (!digest) continue;
@@ -154,7 +159,9 @@ void add_model_routes(App& app, http::Router& router) {
       model + "/aliases/{alias}", on(set_alias),
       {.summary = "Point an alias to a version", .tag = "models", .body = json_schema<SetAlias>()});
   router.delete_(model + "/aliases/{alias}", on(remove_alias),
-                 {.summary = "Remove an alias", .tag = "models"});
+                 {.summary = "Remove an alias",
+                  .tag = "models",
+                  .query = {{"reason", "why, for the audit trail"}}});
 }
 
 }  // namespace mlforge::gateway

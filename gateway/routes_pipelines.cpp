@@ -67,12 +67,13 @@ void start_run(App& app, const Request& request, Reply reply) {
                 CaptureEnvironment{"local", "local", digest, std::move(facts)});
             !environment)
           return answer.send(environment.error());
-        StartPipelineRun command{.pipeline_run_id = new_id(app),
-                                 .pipeline = name,
-                                 .pipeline_version = state.version,
-                                 .spec = state.spec,
-                                 .overrides = overrides,
-                                 .environment = digest};
+        StartPipelineRun command{
+            .pipeline_run_id = actors::fresh_id(meta, *app.context.ids, *app.context.clock),
+            .pipeline = name,
+            .pipeline_version = state.version,
+            .spec = state.spec,
+            .overrides = overrides,
+            .environment = digest};
         const auto outcome =
             actors::ask<PipelineBody>(app.managers.pipelines, meta, std::move(command));
         if (!outcome) return answer.send(outcome.error());
@@ -95,10 +96,10 @@ void get_run(App& app, const Request& request, Reply reply) {
   wait_until(app, std::move(reply), std::chrono::seconds(*wait),
              [&app, id](bool last) -> std::optional<Expected<http::Response>> {
                // Both before the snapshot, which is then at least as new as they say.
-        const Position head = app.log->head(), position = app.projected.position();
-        auto reader = app.views->reader();
-        if (!reader) return reader.error();
-        auto row = projections::get_pipeline_run(*reader, kTenant, id, projections::kLatest);
+               const Position head = app.log->head(), position = app.projected.position();
+               auto reader = app.views->reader();
+               if (!reader) return reader.error();
+               auto row = projections::get_pipeline_run(*reader, kTenant, id, projections::kLatest);
                if (!row) {
                  if (last || position >= head) return row.error();
                  return std::nullopt;

@@ -2,6 +2,7 @@
 #include <simdjson.h>
 
 #include "actors/ask.hpp"
+#include "actors/repository.hpp"
 #include "events/checks.hpp"
 #include "gateway/flusher.hpp"
 #include "gateway/gates.hpp"
@@ -38,6 +39,14 @@ void submit_and_serve(App& app, const Request& request, Reply reply, DeploymentB
 void create_endpoint(App& app, const Request& request, Reply reply) {
   auto body = read_body<CreateEndpoint>(request, reply);
   if (!body) return;
+  actors::Repository<ModelState> models(*app.log, 1);
+  const auto model = models.load(kTenant, "model/" + body->model);
+  if (!model) return reply.send(model.error());
+  if (!(*model)->state.exists) {
+    auto error = not_found("registered model", body->model);
+    error.field = "model";
+    return reply.send(error);
+  }
   const auto& config = app.config;
   if (!body->canary_bp)
     body->canary_bp = static_cast<std::uint64_t>(std::llround(config.canary_traffic_split * 10000));
@@ -188,8 +197,15 @@ void add_endpoint_routes(App& app, http::Router& router) {
               {.summary = "Change the canary's share",
                .tag = "serving",
                .body = json_schema<ChangeSplit>()});
+  const auto drift_of = [](projections::ViewReader& view, std::string_view tenant,
+                           const std::string& name, const projections::PageRequest& page)
+      -> Expected<projections::Page<projections::DriftRow>> {
+    if (auto row = projections::get_endpoint(view, tenant, name, page.as_of); !row)
+      return row.error();
+    return projections::list_drift(view, tenant, name, page);
+  };
   router.get(
-      endpoint + "/drift", list_of_route(app, "name", projections::list_drift),
+      endpoint + "/drift", list_of_route(app, "name", drift_of),
       {.summary = "Drift reports, newest first", .tag = "drift", .query = list_parameters()});
   router.get(endpoint + "/drift/latest",
              [&app](const Request& q, Reply r) {

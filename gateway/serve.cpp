@@ -181,6 +181,7 @@ void end_actor(App& app, const Actor& actor) {
 // Stop accepting, drain, commit, checkpoint.
 void shut_down(App& app) {
   app.stopping = true;
+  app.projected.fail();  // who waits for something to come is answered as it stands
   if (app.serving) {
     std::promise<bool> drained;
     app.server->drain(std::chrono::seconds(app.config.drain_seconds),

@@ -16,6 +16,8 @@ struct Wait : std::enable_shared_from_this<Wait> {
   // On the server's thread.
   void try_now(bool last) {
     if (!reply) return;
+    // Before the look, so that what comes while it looks is not waited past.
+    const Position seen = app.projected.position();
     if (auto answer = look(last || app.projected.failed())) {
       if (*answer)
         reply.send(**std::move(answer));
@@ -23,7 +25,7 @@ struct Wait : std::enable_shared_from_this<Wait> {
         reply.send(answer->error());
       return;
     }
-    app.projected.when(app.projected.position() + 1, [self = shared_from_this()] {
+    app.projected.when(seen + 1, [self = shared_from_this()] {
       self->app.server->post([self] { self->try_now(false); });
     });
   }

@@ -56,7 +56,7 @@ struct DriftRow {
                       field("severity", &DriftRow::severity),
                       field("triggered", &DriftRow::triggered),
                       field("features", &DriftRow::features),
-                      field("position", &DriftRow::position),
+                      field("report_position", &DriftRow::position),
                       field("event_id", &DriftRow::event_id),
                       field("time", &DriftRow::time),
                       field("alert", &DriftRow::alert),
@@ -68,7 +68,7 @@ struct DriftRow {
 class DriftProjection : public Dispatch<DriftProjection> {
  public:
   static constexpr std::string_view kName = "drift";
-  static constexpr std::uint32_t kVersion = 1;
+  static constexpr std::uint32_t kVersion = 2;
   void on(ViewWriter& view, const EventView& envelope, const DriftReported& event);
   void on(ViewWriter& view, const EventView& envelope, const DriftAlertRaised& event);
   void on(ViewWriter& view, const EventView& envelope, const RetrainingTriggered& event);

@@ -76,6 +76,8 @@ bool may_be_in_new_folder(const std::string& name) {
 
 Status refuse_foreign(const fs::path& path) {
   std::error_code failed;
+  // A log that lost its header is ours all the same: check_unfinished() says what is wrong with it.
+  if (fs::exists(path / "log" / "data.mdb", failed)) return {};
   for (fs::directory_iterator at(path, failed), end; !failed && at != end; at.increment(failed)) {
     const auto name = at->path().filename().string();
     if (may_be_in_new_folder(name)) continue;

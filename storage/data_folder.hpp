@@ -42,6 +42,7 @@ class DataFolder {
   static Expected<DataFolder> open_existing(const std::filesystem::path& path);
 
   const FormatHeader& format() const { return format_; }
+  int descriptor() const { return lock_.fd(); }  // of a file in the folder
   std::filesystem::path log() const { return path_ / "log"; }
   std::filesystem::path index() const { return path_ / "index"; }
 

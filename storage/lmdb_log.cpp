@@ -1,5 +1,7 @@
 #include "storage/lmdb_log.hpp"
 
+#include <sys/statvfs.h>
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -101,8 +103,20 @@ Status LmdbLog::check_headroom(std::span<const EventView> events) const {
     small += bytes > page_bytes_ / 2 ? 2 * kNodeBytes : bytes;
   }
   pages += 2 * small / page_bytes_;
+  if (auto full = check_disk(pages * page_bytes_)) return full;
   if (used_bytes() + pages * page_bytes_ <= map_bytes()) return {};
   return lmdb_error(MDB_MAP_FULL, fmt::format("making room for {} events", events.size()));
+}
+
+// The read models must be able to follow to the end of a log that has stopped: they are given what
+// is kept free here, an eighth of the disk or 16 MiB.
+Status LmdbLog::check_disk(std::size_t bytes) const {
+  struct statvfs disk {};
+  if (::fstatvfs(folder_.descriptor(), &disk) != 0) return {};
+  const std::uint64_t whole = std::uint64_t(disk.f_blocks) * disk.f_frsize;
+  const std::uint64_t reserve = std::min<std::uint64_t>(16u << 20, whole / 8);
+  if (std::uint64_t(disk.f_bavail) * disk.f_frsize >= reserve + bytes) return {};
+  return lmdb_error(ENOSPC, "keeping the last of the disk for the read models");
 }
 
 void LmdbLog::stop_writing(Error why) {

@@ -71,6 +71,7 @@ class LmdbLog final : public Log {
   Status write(std::span<const EventView> events);
   int write_records(MDB_txn* txn, std::span<const EventView> events);
   Status check_headroom(std::span<const EventView> events) const;
+  Status check_disk(std::size_t bytes) const;
   void stop_writing(Error why);
   void index_when_behind();
   // Reads [from, head] for the sake of opening: a damaged record stops the writing, not the

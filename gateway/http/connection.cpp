@@ -34,7 +34,7 @@ void Connection::start(Core& core, Socket socket) {
 
 void Connection::turn_away(Core& core, Socket socket) {
   const ConnectionRef self(new Connection(core, std::move(socket)));
-  core.draw_id(self->correlation_id_);
+  self->forget_request();
   auto response =
       error_response({ErrorCode::unavailable,
                       "The server has as many connections as it accepts. Try again shortly.",
@@ -231,7 +231,7 @@ void Connection::sweep(SteadyTime now) {
   }
   if (state_ == State::head && now > deadline_) {
     if (!head_begun_) return close();
-    core_->draw_id(correlation_id_);
+    forget_request();
     fail(Rejection::timeout, {ErrorCode::timeout, "The head of the request took too long.", {}},
          408);
     return pump();
