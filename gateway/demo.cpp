@@ -128,7 +128,7 @@ Status Demo::add_data(const DemoData& data) {
 Expected<projections::PipelineRunRow> Demo::follow(const std::string& id) {
   for (;;) {
     const auto row =
-        api_.get_as<projections::PipelineRunRow>("/api/v1/pipeline_runs/" + id + "?wait=60");
+        api_.get_as<projections::PipelineRunRow>("/api/v1/pipeline_runs/" + id + "?wait=20");
     if (!row) return row.error();
     if (row->value.status == "running") continue;
     if (row->value.status == "succeeded") return row->value;
