@@ -143,8 +143,8 @@ def run_cli(*arguments, env=None, timeout=SLOW, cwd=None):
 class Server:
     """`mlforge serve` on a folder; started at once, unless it is told to wait."""
 
-    def __init__(self, data, *flags, nats="off", env=None, start=True):
-        self.data, self.flags, self.nats, self.env = data, flags, nats, env
+    def __init__(self, data, *flags, nats="off", env=None, listen="127.0.0.1:0", start=True):
+        self.data, self.flags, self.nats, self.env, self.listen = data, flags, nats, env, listen
         self.errors = data.rstrip("/") + ".stderr"
         self.process, self.host, self.port, self.url = None, None, None, None
         if start:
@@ -154,7 +154,7 @@ class Server:
         """Starts the process without waiting for it."""
         with open(self.errors, "ab") as errors:
             self.process = subprocess.Popen(
-                [BINARY, "serve", "--data", self.data, "--listen", "127.0.0.1:0", "--nats",
+                [BINARY, "serve", "--data", self.data, "--listen", self.listen, "--nats",
                  self.nats, *self.flags], env=clean_environment(self.env), stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=errors, preexec_fn=die_with_parent)
         return self
@@ -541,7 +541,7 @@ def main():
     if not BINARY:
         print("skipped: everything: MLFORGE_BIN does not name the program")
         sys.exit(77)
-    runner = unittest.TextTestRunner(verbosity=2, resultclass=Timed)
+    runner = unittest.TextTestRunner(verbosity=2, descriptions=False, resultclass=Timed)
     done = unittest.main(exit=False, testRunner=runner).result
     for test, why in done.skipped:
         print(f"skipped: {test.id().replace('__main__.', '')}: {why}")

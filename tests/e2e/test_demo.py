@@ -1,0 +1,223 @@
+"""`mlforge demo` from end to end, and then the log: what happened, and what caused it."""
+import os
+import subprocess
+
+import support
+from support import BINARY, Case, UUID
+
+V1 = "/api/v1"
+ALLOWED = {"dataset", "pipeline", "pipeline_run", "model", "deployment", "environment"}
+
+
+class Demo(Case):
+    """The demo runs once; the tests read what it left."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder_of_all = support.new_folder(cls.addClassCleanup)
+        cls.data = os.path.join(cls.folder_of_all, "data")
+        adult = support.adult_folder()
+        cls.synthetic = adult is None
+        done = subprocess.run(
+            [BINARY, "demo", "--stop", "--json", "--data-dir", cls.data, "--listen", "127.0.0.1:0",
+             "--nats", "off"] + (["--adult", adult] if adult else []),
+            cwd=support.SOURCE, env=support.clean_environment(), stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=500, check=False,
+            preexec_fn=support.die_with_parent)
+        assert done.returncode == 0, (done.returncode, done.stdout[-2000:], done.stderr[-4000:])
+        cls.report, cls.told = support.strict_json(done.stdout), done.stderr
+        cls.s = support.start_server(cls.addClassCleanup, cls.data)
+        cls.events = cls.s.events()
+        cls.by_id = {e["id"]: e for e in cls.events}
+
+    def of_type(self, kind):
+        return [e for e in self.events if e["type"] == kind]
+
+    def cause(self, event, kind):
+        """The event that caused it, which is of this type."""
+        self.assertRegex(event.get("causation_id", ""), UUID, event)
+        found = self.by_id[event["causation_id"]]
+        self.assertEqual(found["type"], kind)
+        self.assertLess(found["position"], event["position"])
+        return found
+
+    def version(self, number):
+        return self.ok(self.s.get(f"{V1}/models/adult/versions/{number}"))
+
+    def test_the_chain_from_the_new_version_back_to_the_predictions(self):
+        created = self.of_type("model.version_created")[-1]
+        self.assertEqual(created["payload"]["version"], 4)
+        started = self.cause(created, "pipeline_run.started")
+        self.assertEqual(started["payload"]["pipeline_run_id"],
+                         created["payload"]["pipeline_run_id"])
+        self.assertEqual(started["payload"]["trigger"], "drift:adult")
+        triggered = self.cause(started, "drift.retraining_triggered")
+        self.assertEqual(triggered["payload"]["pipeline_run_id"],
+                         started["payload"]["pipeline_run_id"])
+        alert = self.cause(triggered, "drift.alert_raised")
+        reported = self.cause(alert, "drift.reported")
+        self.assertEqual({e["payload"]["report_id"] for e in (triggered, alert, reported)},
+                         {reported["payload"]["report_id"]})
+        logged = self.cause(reported, "prediction.logged")
+        self.assertEqual(logged["position"], reported["payload"]["last_position"])
+        for event in (created, started, triggered, alert, reported):
+            self.assertNotIn(event["actor"], ("demo", "anonymous"), event["type"])
+        self.assertEqual(len({e["correlation_id"] for e in (created, started, triggered, alert,
+                                                            reported)}), 1)
+
+    def test_the_chain_in_the_answers(self):
+        latest = self.ok(self.s.get(V1 + "/endpoints/adult/drift"))["items"][0]
+        self.assertEqual((latest["triggered"], latest["severity"]), (True, "alert"))
+        self.assertEqual(latest["alert"]["features"][0], "age")
+        run = self.ok(self.s.get(V1 + "/pipeline_runs/" + latest["retraining"]["pipeline_run_id"]))
+        self.assertEqual((run["status"], run["trigger"]), ("succeeded", "drift:adult"))
+        self.assertEqual(self.version(4)["pipeline_run_id"], run["pipeline_run_id"])
+        rows = self.ok(self.s.get(V1 + "/audit?type=drift.*"))["items"]
+        self.assertTrue(all(r["causation_id"] in self.by_id for r in rows), rows)
+
+    def test_stages_and_aliases_at_the_end(self):
+        self.assertEqual([self.version(i)["stage"] for i in (1, 2, 3, 4)],
+                         ["Archived", "Production", "Archived", "Staging"])
+        model = self.ok(self.s.get(V1 + "/models/adult"))
+        self.assertEqual(model["aliases"], {"champion": 2, "challenger": 4})
+        self.assertEqual(model["latest_version"], 4)
+        self.assertEqual(self.version("champion")["version"], 2)
+        self.assertEqual(self.version("challenger")["version"], 4)
+        passed = []
+        for event in self.of_type("model.stage_changed"):
+            p = event["payload"]
+            passed.append((p["version"], p["from"], p["to"]))
+        self.assertEqual(passed, [
+            (1, "None", "Staging"), (1, "Staging", "Production"), (2, "None", "Staging"),
+            *[x for x in passed[3:5] if x in ((2, "Staging", "Production"),
+                                              (1, "Production", "Archived"))],
+            (3, "None", "Staging"), (3, "Staging", "Archived"), (4, "None", "Staging")])
+
+    def test_every_promotion_is_decided_with_figures(self):
+        decisions = [e["payload"] for e in self.of_type("model.promotion_decided")]
+        self.assertEqual([(d["version"], d["champion"], d["approved"]) for d in decisions],
+                         [(1, 0, True), (2, 1, True), (3, 2, False)])
+        for d in decisions:
+            self.assertEqual(d["metric"], "auc")
+            self.assertEqual(d["required_delta"], 0.005)
+            self.assertEqual(d["challenger_value"], self.version(d["version"])["metrics"]["auc"])
+            self.assertTrue(d["reason"])
+            if d["champion"]:
+                self.assertEqual(d["champion_value"], self.version(d["champion"])["metrics"]["auc"])
+                better = d["challenger_value"] >= d["champion_value"] + d["required_delta"]
+                self.assertEqual(better, d["approved"])
+        gates = {e["payload"]["version"]: e["payload"] for e in self.of_type("model.gate_evaluated")}
+        self.assertEqual(set(gates), {1, 2, 3})
+        for gate in gates.values():
+            names = {c["check"] if "check" in c else c["name"] for c in gate["checks"]}
+            self.assertLessEqual({"integrity", "shape", "metric_minimum"}, names)
+
+    def test_the_second_run_is_cached_and_says_so(self):
+        ended = self.of_type("pipeline_run.ended")
+        self.assertEqual([e["payload"]["status"] for e in ended], ["succeeded"] * 5)
+        second = self.ok(self.s.get(V1 + "/pipeline_runs/" + ended[1]["stream"].split("/")[1]))
+        statuses = {s["step"]: s["status"] for s in second["steps"]}
+        self.assertEqual(statuses.pop("register"), "completed")
+        self.assertEqual(set(statuses.values()), {"cached"}, statuses)
+        self.assertEqual((second["steps_run"], second["steps_cached"]), (1, len(statuses)))
+        first = ended[0]["stream"].split("/")[1]
+        self.assertEqual({s["cached_from"] for s in second["steps"] if s["status"] == "cached"},
+                         {first})
+        self.assertIn("cached", self.told)
+        self.assertEqual(len(self.of_type("model.version_created")), 4)
+
+    def test_the_canary_has_about_a_tenth(self):
+        """Of the first 2,000 requests, which a champion and a challenger shared."""
+        routes, versions = {}, {}
+        for event in self.of_type("prediction.logged"):
+            p = event["payload"]
+            for request, challenger, version in zip(p["request_ids"], p["challenger"],
+                                                    p["versions"]):
+                routes[request] = challenger
+                versions.setdefault((challenger, version), set()).add(request)
+        self.assertEqual(len(routes), 6000, "each request once")
+        self.assertEqual(set(routes), {f"demo-{i}" for i in range(6000)})
+        first = [routes[f"demo-{i}"] for i in range(2000)]
+        self.assertTrue(0.07 < sum(first) / 2000 < 0.13, sum(first))
+        self.assertEqual(set(versions), {(0, 1), (1, 2), (0, 2)})
+        self.assertEqual(sum(len(v) for v in versions.values()), 6000)
+
+    def test_drift_is_stable_before_and_alerts_after(self):
+        reports = [e["payload"] for e in self.of_type("drift.reported")]
+        self.assertGreaterEqual(len(reports), 2)
+        triggered = [r["triggered"] for r in reports]
+        self.assertEqual(triggered, sorted(triggered), "quiet first, then alerts")
+        self.assertEqual((triggered[0], triggered[-1]), (False, True))
+        first_alert = triggered.index(True)
+        self.assertGreaterEqual(first_alert, 1)
+        for r in reports[:first_alert]:
+            self.assertTrue(all(f["psi"] < 0.1 for f in r["features"]), r)
+            self.assertEqual(r["severity"], "stable")
+        age = {f["feature"]: f for f in reports[-1]["features"]}["age"]
+        self.assertGreater(age["psi"], 0.2)
+        self.assertEqual((age["test"], age["severity"]), ("ks", "alert"))
+        self.assertLess(age["p_value"], 0.05)
+
+    def test_one_alert_for_one_report_and_the_runs_it_caused(self):
+        alerts = self.of_type("drift.alert_raised")
+        reports = [e for e in self.of_type("drift.reported") if e["payload"]["triggered"]]
+        self.assertEqual(len(alerts), len(reports))
+        runs = [e for e in self.of_type("pipeline_run.started")
+                if e["payload"]["trigger"].startswith("drift:")]
+        self.assertEqual(len(runs), len(self.of_type("drift.retraining_triggered")))
+        self.assertEqual(len(runs), 1, "one shift, one retraining")
+
+    def test_what_the_demo_itself_asked_for(self):
+        own = [e for e in self.events if e["actor"] == "demo"]
+        self.assertTrue(own)
+        kinds = {e["type"].split(".")[0] for e in own}
+        self.assertLessEqual(kinds, ALLOWED)
+        for kind in ("model.version_created", "run.started", "run.metrics_logged",
+                     "drift.reported", "drift.alert_raised", "drift.retraining_triggered",
+                     "pipeline_run.step_completed", "deployment.version_activated"):
+            self.assertNotIn(kind, {e["type"] for e in own})
+        self.assertEqual({e["actor"] for e in self.of_type("experiment.created")} & {"demo"}, set())
+
+    def test_the_data_is_stored_once_and_valid(self):
+        staged = [e["payload"] for e in self.of_type("dataset.file_staged")]
+        self.assertEqual([s["path"] for s in staged], ["adult.data", "adult.test", "schema.yaml"])
+        self.assertIn("these bytes were stored already", self.told)
+        version = self.ok(self.s.get(V1 + "/datasets/adult/versions/1"))
+        self.assertTrue(version["valid"])
+        self.assertEqual(version["rows"], 48842)
+
+    def test_the_metrics_of_the_runs(self):
+        for i in (1, 2, 3, 4):
+            metrics = self.version(i)["metrics"]
+            self.assertLessEqual({"auc", "average_precision", "f1", "precision", "recall", "tn",
+                                  "fp", "fn", "tp"}, set(metrics))
+        if not self.synthetic:
+            self.assertGreater(self.version(2)["metrics"]["auc"], 0.925)
+        run_id = self.version(2)["run_id"]
+        curve = self.ok(self.s.get(f"{V1}/runs/{run_id}/metrics/validation-auc"))
+        self.assertGreater(curve["total"], 20, "a point for every boosting round")
+        best = self.ok(self.s.get(V1 + "/experiments/1/best?metric=validation_auc"))
+        self.assertIn(best["run"]["run_id"],
+                      {self.version(i)["run_id"] for i in (1, 2, 3, 4)})
+
+    def test_the_report(self):
+        self.assertEqual(self.report["events"] <= len(self.events), True)
+        self.assertEqual(self.report["synthetic"], self.synthetic)
+        self.assertEqual([v["version"] for v in self.report["versions"]], [4, 3, 2, 1])
+        self.assertEqual(self.report["rows"], 48842)
+        if self.synthetic:
+            self.assertIn("synthetic", self.told.lower())
+        for word in ("dataset", "pipeline", "champion", "serving", "drift"):
+            self.assertIn(word, self.told)
+
+    def test_the_log_is_whole_and_the_views_can_be_rebuilt(self):
+        self.assertEqual([e["position"] for e in self.events],
+                         list(range(1, len(self.events) + 1)))
+        streams = {}
+        for e in self.events:
+            streams[e["stream"]] = streams.get(e["stream"], 0) + 1
+            self.assertEqual(e["version"], streams[e["stream"]])
+
+
+if __name__ == "__main__":
+    support.main()
