@@ -7,9 +7,9 @@ namespace {
 
 constexpr int kAttempts = 3;
 
-// These say that nothing was written, and the next try starts from the log.
+// These may pass: a manager that starts again, or a state that it has to fold anew.
 bool is_worth_another_try(ErrorCode code) {
-  return code == ErrorCode::conflict || code == ErrorCode::internal;
+  return code == ErrorCode::unavailable || code == ErrorCode::internal;
 }
 
 }  // namespace
@@ -55,8 +55,8 @@ void PredictionFlusher::answered(const BatchPtr& batch, int attempt, const Statu
   changed_.notify_all();
 }
 
-// A log that has stopped writing takes nothing until it is opened again: what waits is as lost as
-// the batch.
+// A log that has stopped writing takes nothing until it is opened again, nor does a manager that
+// has gone: what waits is as lost as the batch.
 void PredictionFlusher::give_up(const actors::PredictionLog::Batch& batch, const Error& why) {
   std::uint64_t rows = batch.columns.request_ids.size();
   if (why.code == ErrorCode::read_only || why.code == ErrorCode::unavailable)
