@@ -1,0 +1,170 @@
+#include "events/event_codec.hpp"
+
+#include <catch2/catch.hpp>
+#include <set>
+
+#include "tests/events/samples.hpp"
+
+namespace mlforge::test {
+namespace {
+
+Expected<Event> decode(const NewEvent& e) {
+  return decode_event(e.type, e.schema, e.content_type, e.payload);
+}
+
+std::string payload_json(std::string_view type, std::uint16_t schema, ContentType content,
+                         std::string_view payload) {
+  std::string out;
+  append_payload_json(out, type, schema, content, payload);
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("event codec: every type comes back to the bit, whatever its fields hold") {
+  each_event_type([]<class E>(std::type_identity<E>) {
+    INFO(E::type);
+    Random random(20261121, E::content == ContentType::columns);
+    for (int round = 0; round < 100; ++round) {
+      E event;
+      random.fill(event);
+      const auto encoded = encode_event(event, "stream/x");
+      CHECK(encoded.type == E::type);
+      CHECK(encoded.schema == E::schema);
+      CHECK(encoded.content_type == E::content);
+      CHECK(encoded.stream == "stream/x");
+      const auto decoded = decode(encoded);
+      REQUIRE(decoded);
+      REQUIRE(std::holds_alternative<E>(*decoded));
+      REQUIRE(same_bits(std::get<E>(*decoded), event));
+      REQUIRE(encode_event(*decoded).payload == encoded.payload);
+    }
+  });
+}
+
+TEST_CASE("event codec: every payload shows as JSON that parses") {
+  each_event_type([]<class E>(std::type_identity<E>) {
+    INFO(E::type);
+    Random random(7, E::content == ContentType::columns);
+    for (int round = 0; round < 20; ++round) {
+      E event;
+      random.fill(event);
+      const auto e = encode_event(event);
+      const auto json = payload_json(e.type, e.schema, e.content_type, e.payload);
+      const auto shown = from_json<E>(json, Unknown::refuse);
+      REQUIRE(shown);
+      CHECK(to_json(*shown) == json);
+    }
+  });
+}
+
+TEST_CASE("event codec: wire names are unique, with a kind before the dot") {
+  std::set<std::string> names;
+  for_each_event_type([&](std::string_view type, std::uint16_t schema, ContentType,
+                          const std::vector<std::string_view>& fields) {
+    INFO(type);
+    CHECK(names.emplace(type).second);
+    CHECK(schema >= 1);
+    CHECK(type.find('.') != type.npos);
+    CHECK(std::set(fields.begin(), fields.end()).size() == fields.size());
+  });
+  CHECK(names.size() == std::variant_size_v<Event> - 1);
+}
+
+TEST_CASE("event codec: what this program does not know keeps its bytes") {
+  const std::string bytes("\x00\xff{not json", 11);
+  const auto kept = [&](std::string_view type, std::uint16_t schema, ContentType content) {
+    const auto event = decode_event(type, schema, content, bytes);
+    REQUIRE(event);
+    const auto* unknown = std::get_if<UnknownEvent>(&*event);
+    REQUIRE(unknown);
+    const auto again = encode_event(*event);
+    CHECK(again.type == type);
+    CHECK(again.schema == schema);
+    CHECK(again.content_type == content);
+    CHECK(again.payload == bytes);
+    CHECK(type_name(*event) == type);
+  };
+  kept("run.exploded", 1, ContentType::json);
+  kept("run.exploded", 1, ContentType::columns);
+  kept("run.started", 2, ContentType::json);     // of a newer program
+  kept("run.started", 1, ContentType::columns);  // stored in another form
+  kept("run.metrics_logged", 1, ContentType::json);
+  kept("run.started", 1, ContentType{200});
+}
+
+TEST_CASE("event codec: a known type with damaged bytes is corrupt") {
+  const auto corrupt = [](std::string_view type, ContentType content, std::string_view payload) {
+    const auto event = decode_event(type, 1, content, payload);
+    REQUIRE_FALSE(event);
+    CHECK(event.error().code == ErrorCode::corrupt);
+    CHECK_FALSE(event.error().message.empty());
+    return event.error().field;
+  };
+  corrupt("run.started", ContentType::json, "");
+  corrupt("run.started", ContentType::json, "{\"run_id\":");
+  corrupt("run.started", ContentType::json, "[]");
+  CHECK(corrupt("run.started", ContentType::json, "{\"run_id\":7}") == "run_id");
+  CHECK(corrupt("dataset.committed", ContentType::json, R"({"files":[{"bytes":-1}]})") ==
+        "files[0].bytes");
+  corrupt("run.metrics_logged", ContentType::columns, "");
+  corrupt("run.metrics_logged", ContentType::columns, "\x01");
+}
+
+TEST_CASE("event codec: fields that an older program does not know are skipped") {
+  const auto event = decode_event("run.ended", 1, ContentType::json,
+                                  R"({"status":"failed","later":{"a":[1,2]},"end_time":7})");
+  REQUIRE(event);
+  const auto& ended = std::get<RunEnded>(*event);
+  CHECK(ended.status == "failed");
+  CHECK(ended.end_time == 7);
+  const auto empty = decode_event("deployment.created", 1, ContentType::json, "{}");
+  REQUIRE(empty);
+  CHECK(same_bits(std::get<EndpointCreated>(*empty), EndpointCreated{}));
+}
+
+// The event is written, and then its stream can never be read again.
+TEST_CASE("event codec: a figure of 21 digits does not make its event unreadable",
+          "[!shouldfail]") {
+  const auto event =
+      encode_event(ModelVersionCreated{.metrics = {{"mse", 123456789012345680000.0}}});
+  CHECK(decode(event));
+}
+
+TEST_CASE("event codec: an unknown payload shows as JSON where it is some, else as text") {
+  CHECK(payload_json("x.y", 1, ContentType::json, R"({"a":[1]})") == R"({"a":[1]})");
+  CHECK(payload_json("x.y", 1, ContentType::json, "{\"a\"") == R"("{\"a\"")");
+  CHECK(payload_json("x.y", 1, ContentType::columns, "{}") == R"("{}")");
+  CHECK(payload_json("run.metrics_logged", 1, ContentType::columns, "\x09") == R"("\t")");
+}
+
+TEST_CASE("event codec: an event with its envelope is one JSON object") {
+  Envelope e;
+  e.position = 42;
+  e.id.bytes[0] = 0xAB;
+  e.tenant = "acme", e.stream = "run/\"r\"", e.version = 3, e.type = "run.ended", e.schema = 1;
+  e.actor = "ann", e.time = 1'000'000;
+  e.payload = R"({"status":"failed"})";
+  std::string out;
+  append_event_json(out, e.view());
+  CHECK(out ==
+        R"({"position":42,"id":"ab000000-0000-0000-0000-000000000000","type":"run.ended",)"
+        R"("schema":1,"tenant":"acme","stream":"run/\"r\"","version":3,)"
+        R"("time":"1970-01-01T00:00:01.000000Z","actor":"ann","payload":{"status":"failed"}})");
+  e.causation.bytes[15] = 1;
+  e.correlation.bytes[15] = 2;
+  e.command_id = "c-1";
+  out.clear();
+  append_event_json(out, e.view());
+  const auto parsed = codec::parse(out);
+  REQUIRE(parsed);
+  std::string_view text;
+  REQUIRE((*parsed)["causation_id"].get(text) == simdjson::SUCCESS);
+  CHECK(text == "00000000-0000-0000-0000-000000000001");
+  REQUIRE((*parsed)["correlation_id"].get(text) == simdjson::SUCCESS);
+  CHECK(text == "00000000-0000-0000-0000-000000000002");
+  REQUIRE((*parsed)["command_id"].get(text) == simdjson::SUCCESS);
+  CHECK(text == "c-1");
+}
+
+}  // namespace mlforge::test
