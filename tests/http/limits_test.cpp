@@ -181,6 +181,7 @@ TEST_CASE("bodies in flight over the limit get 429") {
 TEST_CASE("connections over the limit get 503") {
   ServerOptions options;
   options.max_connections = 2;
+  options.registry = std::make_shared<prometheus::Registry>();
   TestServer server(options);
   RawClient first(server.port());
   CHECK(first.roundtrip(get("/empty")).status == 200);
@@ -193,6 +194,10 @@ TEST_CASE("connections over the limit get 503") {
     CHECK(full.has("Retry-After: 1\r\n"));
     CHECK(has_code(full, "unavailable"));
     CHECK(third.at_end());
+    const auto text = render_metrics(*options.registry);
+    CHECK(text.find("rejected_total{reason=\"connections\"} 1") != std::string::npos);
+    CHECK(text.find("seconds_bucket{method=\"OTHER\",route=\"unmatched\",le=\"10\"} 1") !=
+          std::string::npos);
   }
   CHECK(first.roundtrip(get("/empty")).status == 200);
 }
