@@ -17,10 +17,16 @@ Expected<State> ManagerEffects::fold(const std::string& stream) const {
   return std::move((*entry)->state);
 }
 
+// A manager that has to start over from the log answers unavailable once; only a stop makes it stay
+// so.
 template <class Body, class Actor>
 Status ManagerEffects::tell(const Actor& manager, Body body) {
-  const auto outcome = ask<Body>(manager, meta_, std::move(body));
-  return outcome ? Status{} : Status{outcome.error()};
+  for (int attempt = 1;; ++attempt) {
+    const auto outcome = ask<Body>(manager, meta_, body);
+    if (outcome) return {};
+    if (outcome.error().code != ErrorCode::unavailable || attempt == 3 || *c_.stopping)
+      return outcome.error();
+  }
 }
 
 Expected<ResolvedDataset> ManagerEffects::resolve_dataset(const std::string& name,

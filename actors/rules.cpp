@@ -30,6 +30,9 @@ class Rules {
     c_.ruled->reached(cursor_);
   }
 
+  // Whether the last step ended before an action that must be tried again.
+  bool blocked() const { return blocked_; }
+
   // Works through one page of the log; answers whether there is more.
   bool step() {
     std::vector<Envelope> page;
@@ -331,7 +334,11 @@ RulesActor spawn_rules(caf::actor_system& system, const RulesContext& context,
         return {[schedule](CommittedAtom, Position) { schedule(); },
                 [self, schedule](StartAtom) {
                   self->state.scheduled = false;
-                  if (self->state.rules->step()) schedule();
+                  if (self->state.rules->step()) return schedule();
+                  if (!self->state.rules->blocked()) return;
+                  // Nothing may be committed meanwhile, so it is not left to the next commit.
+                  self->state.scheduled = true;
+                  self->delayed_send(self, std::chrono::seconds(1), StartAtom::value);
                 }};
       });
 }
