@@ -9,6 +9,11 @@ V1 = "/api/v1"
 ALLOWED = {"dataset", "pipeline", "pipeline_run", "model", "deployment", "environment"}
 
 
+def count_rows(path):
+    with open(path, encoding="utf-8") as text:
+        return sum(1 for line in text if line.strip() and not line.startswith("|"))
+
+
 class Demo(Case):
     """The demo runs once; the tests read what it left."""
 
@@ -17,7 +22,9 @@ class Demo(Case):
         cls.folder_of_all = support.new_folder(cls.addClassCleanup)
         cls.data = os.path.join(cls.folder_of_all, "data")
         adult = support.adult_folder()
-        cls.synthetic = adult is None
+        cls.synthetic, cls.rows = adult is None, 48842
+        if adult:
+            cls.rows = sum(count_rows(os.path.join(adult, f)) for f in ("adult.data", "adult.test"))
         done = subprocess.run(
             [BINARY, "demo", "--stop", "--json", "--data-dir", cls.data, "--listen", "127.0.0.1:0",
              "--nats", "off"] + (["--adult", adult] if adult else []),
@@ -117,9 +124,8 @@ class Demo(Case):
         self.assertEqual([e["payload"]["status"] for e in ended], ["succeeded"] * 5)
         second = self.ok(self.s.get(V1 + "/pipeline_runs/" + ended[1]["stream"].split("/")[1]))
         statuses = {s["step"]: s["status"] for s in second["steps"]}
-        self.assertEqual(statuses.pop("register"), "completed")
         self.assertEqual(set(statuses.values()), {"cached"}, statuses)
-        self.assertEqual((second["steps_run"], second["steps_cached"]), (1, len(statuses)))
+        self.assertEqual((second["steps_run"], second["steps_cached"]), (0, len(statuses)))
         first = ended[0]["stream"].split("/")[1]
         self.assertEqual({s["cached_from"] for s in second["steps"] if s["status"] == "cached"},
                          {first})
@@ -143,20 +149,25 @@ class Demo(Case):
         self.assertEqual(sum(len(v) for v in versions.values()), 6000)
 
     def test_drift_is_stable_before_and_alerts_after(self):
-        reports = [e["payload"] for e in self.of_type("drift.reported")]
-        self.assertGreaterEqual(len(reports), 2)
-        triggered = [r["triggered"] for r in reports]
-        self.assertEqual(triggered, sorted(triggered), "quiet first, then alerts")
-        self.assertEqual((triggered[0], triggered[-1]), (False, True))
-        first_alert = triggered.index(True)
-        self.assertGreaterEqual(first_alert, 1)
-        for r in reports[:first_alert]:
-            self.assertTrue(all(f["psi"] < 0.1 for f in r["features"]), r)
-            self.assertEqual(r["severity"], "stable")
-        age = {f["feature"]: f for f in reports[-1]["features"]}["age"]
-        self.assertGreater(age["psi"], 0.2)
-        self.assertEqual((age["test"], age["severity"]), ("ks", "alert"))
-        self.assertLess(age["p_value"], 0.05)
+        before, after = [], []
+        for report in (e["payload"] for e in self.of_type("drift.reported")):
+            requests = [int(r.removeprefix("demo-")) for e in self.of_type("prediction.logged")
+                        if report["first_position"] <= e["position"] <= report["last_position"]
+                        for r in e["payload"]["request_ids"]]
+            if max(requests) < 4000:
+                before.append(report)
+            elif min(requests) >= 4000:
+                after.append(report)
+        self.assertTrue(before and after, "no report of one kind of requests alone")
+        for report in before:
+            self.assertEqual((report["severity"], report["triggered"]), ("stable", False))
+            self.assertTrue(all(f["psi"] < 0.1 for f in report["features"]), report)
+        for report in after:
+            age = {f["feature"]: f for f in report["features"]}["age"]
+            self.assertEqual((report["severity"], report["triggered"]), ("alert", True))
+            self.assertEqual((age["test"], age["severity"]), ("ks", "alert"))
+            self.assertGreater(age["psi"], 0.2)
+            self.assertLess(age["p_value"], 0.05)
 
     def test_one_alert_for_one_report_and_the_runs_it_caused(self):
         alerts = self.of_type("drift.alert_raised")
@@ -184,14 +195,14 @@ class Demo(Case):
         self.assertIn("these bytes were stored already", self.told)
         version = self.ok(self.s.get(V1 + "/datasets/adult/versions/1"))
         self.assertTrue(version["valid"])
-        self.assertEqual(version["rows"], 48842)
+        self.assertEqual(version["rows"], self.rows)
 
     def test_the_metrics_of_the_runs(self):
         for i in (1, 2, 3, 4):
             metrics = self.version(i)["metrics"]
             self.assertLessEqual({"auc", "average_precision", "f1", "precision", "recall", "tn",
                                   "fp", "fn", "tp"}, set(metrics))
-        if not self.synthetic:
+        if not self.synthetic and self.rows == 48842:
             self.assertGreater(self.version(2)["metrics"]["auc"], 0.925)
         run_id = self.version(2)["run_id"]
         curve = self.ok(self.s.get(f"{V1}/runs/{run_id}/metrics/validation-auc"))
@@ -204,7 +215,7 @@ class Demo(Case):
         self.assertEqual(self.report["events"] <= len(self.events), True)
         self.assertEqual(self.report["synthetic"], self.synthetic)
         self.assertEqual([v["version"] for v in self.report["versions"]], [4, 3, 2, 1])
-        self.assertEqual(self.report["rows"], 48842)
+        self.assertEqual(self.report["rows"], self.rows)
         if self.synthetic:
             self.assertIn("synthetic", self.told.lower())
         for word in ("dataset", "pipeline", "champion", "serving", "drift"):
