@@ -1,4 +1,4 @@
-"""What the end-to-end tests share: a server of their own, HTTP, server-sent events, WebSocket, data.
+"""What the end-to-end tests share: servers of their own, HTTP, live streams, data.
 
 MLFORGE_BIN names the program, MLFORGE_SOURCE the repository. Every server listens on a free port of
 127.0.0.1 and works in a temporary folder; all of it is gone when the test ends.
@@ -25,7 +25,7 @@ import unittest
 SOURCE = os.environ.get("MLFORGE_SOURCE") or os.path.dirname(
     os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BINARY = os.environ.get("MLFORGE_BIN", "")
-SLOW = 120.0  # seconds until something that will come is given up; generous, the machine may be busy
+SLOW = 120.0  # seconds until something that will come is given up: the machine may be busy
 LONG = os.environ.get("MLFORGE_LONG") == "1"
 
 UUID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")

@@ -60,7 +60,8 @@ class BadInput(Case):
         deep = "[" * 20000 + "]" * 20000
         objects = '{"a":' * 9000 + "1" + "}" * 9000
         self.refused([
-            ("POST", V1 + "/experiments", '{"name": ' + deep + "}", None, "malformed", None, "deep"),
+            ("POST", V1 + "/experiments", '{"name": ' + deep + "}", None, "malformed", None,
+             "deep"),
             ("POST", V1 + "/experiments", objects, None, "malformed", None, "deep"),
             ("POST", "/predict", '{"features": ' + objects + "}", None, "malformed", None, "deep"),
         ])
@@ -130,8 +131,8 @@ class BadInput(Case):
              "invalid_argument", "stage", ()),
             ("POST", V1 + "/models/small/versions", {"artifacts": "x"}, None, "invalid_argument",
              "artifacts", "array"),
-            ("POST", V1 + "/endpoints/default/split", {"canary_bp": 10001}, None, "invalid_argument",
-             "canary_bp", "10000"),
+            ("POST", V1 + "/endpoints/default/split", {"canary_bp": 10001}, None,
+             "invalid_argument", "canary_bp", "10000"),
             ("POST", V1 + "/endpoints/default/split", {"canary_bp": -1}, None, "invalid_argument",
              "canary_bp", ()),
             ("POST", "/promote", {"version": "latest"}, None, "invalid_argument", "version",

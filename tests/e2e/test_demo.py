@@ -1,5 +1,6 @@
 """`mlforge demo` from end to end, and then the log: what happened, and what caused it."""
 import os
+import signal
 import subprocess
 
 import support
@@ -14,6 +15,18 @@ def count_rows(path):
         return sum(1 for line in text if line.strip() and not line.startswith("|"))
 
 
+def kill_left_over(data):
+    """The server of a demo that did not come to its end."""
+    try:
+        with open(os.path.join(data, "demo.pid"), encoding="ascii") as text:
+            pid = int(text.read())
+        with open(f"/proc/{pid}/cmdline", "rb") as arguments:
+            if data.encode() in arguments.read().split(b"\0"):
+                os.kill(pid, signal.SIGKILL)
+    except (OSError, ValueError):
+        pass  # it has ended, as it should
+
+
 class Demo(Case):
     """The demo runs once; the tests read what it left."""
 
@@ -21,6 +34,7 @@ class Demo(Case):
     def setUpClass(cls):
         cls.folder_of_all = support.new_folder(cls.addClassCleanup)
         cls.data = os.path.join(cls.folder_of_all, "data")
+        cls.addClassCleanup(kill_left_over, cls.data)
         adult = support.adult_folder()
         cls.synthetic, cls.rows = adult is None, 48842
         if adult:
@@ -113,7 +127,8 @@ class Demo(Case):
                 self.assertEqual(d["champion_value"], self.version(d["champion"])["metrics"]["auc"])
                 better = d["challenger_value"] >= d["champion_value"] + d["required_delta"]
                 self.assertEqual(better, d["approved"])
-        gates = {e["payload"]["version"]: e["payload"] for e in self.of_type("model.gate_evaluated")}
+        gates = {e["payload"]["version"]: e["payload"]
+                 for e in self.of_type("model.gate_evaluated")}
         self.assertEqual(set(gates), {1, 2, 3})
         for gate in gates.values():
             names = {c["check"] if "check" in c else c["name"] for c in gate["checks"]}

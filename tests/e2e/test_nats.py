@@ -1,4 +1,4 @@
-"""The broadcast: every event is in the JetStream stream MLFORGE once and in order, whatever dies."""
+"""The broadcast: every event is in the JetStream stream MLFORGE once, in order, whatever dies."""
 import base64
 import json
 import os
@@ -14,7 +14,8 @@ import support
 from support import Case
 
 V1 = "/api/v1"
-PROGRAM = shutil.which("nats-server", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
+PATH = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
+PROGRAM = shutil.which("nats-server", path=PATH)
 
 
 class Nats:

@@ -109,8 +109,8 @@ class Settings(Case):
         self.assertEqual((found["drift_window"], found["psi_threshold"],
                           found["canary_traffic_split"], found["ks_pvalue_threshold"]),
                          (500, 0.4, 0.4, 0.05))
-        self.assertEqual(self.settings(env={"MLFORGE_PSI_THRESHOLD": "0.5", **env})["psi_threshold"],
-                         0.5)
+        found = self.settings(env={"MLFORGE_PSI_THRESHOLD": "0.5", **env})
+        self.assertEqual(found["psi_threshold"], 0.5)
 
     def test_what_is_refused(self):
         for text, words in (("psi_treshold: 0.3\n", ["line 1", "psi_treshold"]),
