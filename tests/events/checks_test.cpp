@@ -6,8 +6,9 @@
 namespace mlforge::test {
 
 TEST_CASE("checks: names that become part of a stream") {
-  for (const std::string good :
-       {"a", "adult census", "日本", "...", ".hidden", "a:b|c*", std::string(200, 'x').c_str()})
+  for (const std::string& good :
+       {std::string("a"), std::string("adult census"), std::string("日本"), std::string("..."),
+        std::string(".hidden"), std::string("a:b|c*"), std::string(200, 'x')})
     CHECK_FALSE(check_name("name", good));
   for (const std::string& bad :
        {std::string(), std::string("."), std::string(".."), std::string("a/b"), std::string("/"),
