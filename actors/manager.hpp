@@ -25,10 +25,10 @@ Expected<Outcome> outcome_from_log(const storage::Log& log, const storage::Appen
 // log knows it must not be decided a second time. Not thread-safe.
 class RecentIds {
  public:
-  bool contains(const std::string& id) const { return ids_.contains(id); }
-  void add(const std::string& id) {
-    if (id.empty() || !ids_.insert(id).second) return;
-    order_.push_back(id);
+  bool contains(const CommandMeta& meta) const { return ids_.contains(key(meta)); }
+  void add(const CommandMeta& meta) {
+    if (meta.command_id.empty() || !ids_.insert(key(meta)).second) return;
+    order_.push_back(key(meta));
     if (order_.size() <= kMost) return;
     ids_.erase(order_.front());
     order_.pop_front();
@@ -39,6 +39,8 @@ class RecentIds {
   }
 
  private:
+  static std::string key(const CommandMeta& meta) { return meta.tenant + '\n' + meta.command_id; }
+
   static constexpr std::size_t kMost = 8192;  // many times what can be on its way
   std::unordered_set<std::string> ids_;
   std::deque<std::string> order_;
@@ -82,7 +84,7 @@ void decide_and_append(ManagerContext& context, Repository<State>& states, Recen
   if (!meta.command_id.empty()) {
     if (const auto known = context.log->find_command(meta.tenant, meta.command_id))
       return request.done(outcome_from_log(*context.log, *known, stream));
-    if (recent.contains(meta.command_id))
+    if (recent.contains(meta))
       return send_barrier(
           context, std::move(stream),
           Error{ErrorCode::unavailable,
@@ -101,7 +103,7 @@ void decide_and_append(ManagerContext& context, Repository<State>& states, Recen
   if (auto bad = check_sizes(encoded))
     return send_barrier(context, std::move(stream), *bad, request);
   for (const auto& event : *events) fold((*entry)->state, event);
-  recent.add(meta.command_id);
+  recent.add(meta);
   auto append = std::make_shared<Append>();
   append->request = {std::move(meta.tenant), std::move(meta.actor), std::move(meta.command_id),
                      meta.causation,         meta.correlation,      {{stream, (*entry)->version}},

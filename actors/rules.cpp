@@ -65,6 +65,7 @@ class Rules {
   struct Watched {
     EndpointState state;
     DriftWindow window;
+    Position covered = 0;  // predictions up to here are in no window any more
   };
 
   static bool concerns(std::string_view type) {
@@ -158,7 +159,7 @@ void Rules::load_endpoint(const std::string& name) {
 
 // The window of a run that ended: the predictions that no report has covered yet.
 void Rules::refill_window(const std::string& name, Watched& watched) {
-  Position covered = fold<DriftState>("drift/" + name).last_position;
+  Position& covered = watched.covered = fold<DriftState>("drift/" + name).last_position;
   const auto changes = c_.log->read_stream(
       kTenant, "deployment/" + name, 1, UINT64_MAX, UINT64_MAX, [&](const EventView& e) {
         if (e.type != EndpointVersionActivated::type) return true;
@@ -231,6 +232,7 @@ void Rules::on(const Envelope& e, const PredictionsLogged& batch) {
   const auto name = name_of(e.stream);
   const auto at = endpoints_.find(name);
   if (at == endpoints_.end() || !at->second.state.config) return;
+  if (e.position <= at->second.covered) return;  // after a crash the cursor lags
   auto& window = at->second.window;
   if (e.position > window.last_position()) window.add(e.position, batch);
   if (window.size() < at->second.state.config->drift_window) return;
@@ -249,6 +251,7 @@ void Rules::report_window(const Envelope& e, const std::string& name, Watched& w
                                       RecordDriftReport{name, std::move(report)});
   report_failure("drift-report", outcome);
   if (blocked_) return;
+  watched.covered = e.position;
   watched.window.clear();
   if (!outcome || !c_.on_report) return;
   if (const auto* recorded = outcome->find<DriftReported>()) c_.on_report(name, *recorded);

@@ -60,6 +60,13 @@ void append_number(std::string& out, T value) {
   out.append(text, end);
 }
 
+// A whole number that no 64-bit integer holds keeps a point, or a reader would refuse it.
+void append_decimal(std::string& out, double value) {
+  const auto begin = out.size();
+  append_number(out, value);
+  if (std::abs(value) >= 1e19 && out.find_first_of(".e", begin) == std::string::npos) out += ".0";
+}
+
 }  // namespace
 
 void append_json_string(std::string& out, std::string_view text) {
@@ -95,7 +102,7 @@ void append_json_double(std::string& out, double value) {
   else if (value == 0 && std::signbit(value))
     out += "-0.0";  // "-0" would read back as an integer, without its sign
   else
-    append_number(out, value);
+    append_decimal(out, value);
 }
 
 void append_json_int(std::string& out, std::int64_t value) { append_number(out, value); }

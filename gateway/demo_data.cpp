@@ -82,7 +82,7 @@ Expected<DemoData> find_demo_data(const std::string& wanted, const fs::path& scr
                  "the folder '" + wanted + "' holds no adult.data and adult.test", "adult"};
   }
   const char* variable = std::getenv("MLFORGE_DATA");
-  for (const fs::path folder :
+  for (const fs::path& folder :
        {fs::path(variable ? variable : ""), fs::path("../shared/data"), fs::path("build")})
     if (!folder.empty())
       if (auto found = look_in(folder)) return *found;

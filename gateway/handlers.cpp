@@ -110,8 +110,11 @@ void run_query(App& app, const http::Request& request, http::Reply reply,
     const Position seen = now ? std::max(position, app.projected.position()) : position;
     auto reader = app.views->reader();
     if (!reader) return reply->send(reader.error());
+    reader->require(position);
     auto result = query(QueryContext{*reader, now ? UINT64_MAX : position, seen});
-    if (result)
+    if (reader->status())
+      reply->send(*reader->status());
+    else if (result)
       reply->send(*std::move(result));
     else
       reply->send(result.error());

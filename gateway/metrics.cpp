@@ -50,7 +50,9 @@ Metrics::Metrics()
       events_(counter(*registry_, "mlforge_events_total", "Events appended since the start")),
       commits_(counter(*registry_, "mlforge_commits_total", "Group commits since the start")),
       conflicts_(counter(*registry_, "mlforge_append_conflicts_total",
-                         "Appends refused for a stale version")) {}
+                         "Appends refused for a stale version")),
+      lost_(counter(*registry_, "mlforge_predictions_lost_total",
+                    "Answered predictions that could not be written to the log")) {}
 
 void Metrics::predicted(const std::string& endpoint, std::uint64_t version, bool challenger) {
   const std::lock_guard lock(mutex_);
@@ -78,6 +80,7 @@ void Metrics::refresh(App& app) {
   bring_to(events_, double(app.writer_stats.events));
   bring_to(commits_, double(app.writer_stats.commits));
   bring_to(conflicts_, double(app.writer_stats.conflicts));
+  if (app.flusher) bring_to(lost_, double(app.flusher->lost()));
   for (const auto& endpoint : app.scorer.endpoints()) {
     const auto& settings = endpoint->settings;
     canary_.Add({{"endpoint", settings.name}}).Set(settings.canary_bp / 10000.0);

@@ -33,7 +33,7 @@ class Metrics {
   prometheus::Family<prometheus::Gauge>& canary_;
   prometheus::Family<prometheus::Gauge>& models_;
   prometheus::Gauge &head_, &projected_, &writable_, &published_, &watchers_, &read_only_;
-  prometheus::Counter &events_, &commits_, &conflicts_;
+  prometheus::Counter &events_, &commits_, &conflicts_, &lost_;
   std::mutex mutex_;
   std::map<std::tuple<std::string, std::uint64_t, bool>, prometheus::Counter*> by_route_;
 };

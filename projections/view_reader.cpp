@@ -48,7 +48,26 @@ bool ViewReader::failed(int rc) {
   return true;
 }
 
+// Whether the row's projection has not reached what require() asks for.
+bool ViewReader::behind(std::string_view key) {
+  if (required_ == 0) return false;
+  const auto projection = key.substr(0, key.find('\0'));
+  if (projection == checked_) return false;
+  const Position reached = position(projection);
+  if (reached >= required_) {
+    checked_ = projection;
+    return false;
+  }
+  if (!status_)
+    status_ = Error{ErrorCode::unavailable,
+                    "the read model '" + std::string(projection) + "' stands still at position " +
+                        std::to_string(reached) + ": /readyz and the server's messages say why",
+                    ""};
+  return true;
+}
+
 std::optional<std::string_view> ViewReader::find(MDB_dbi table, std::string_view key) {
+  if (table != tables_.meta && behind(key)) return std::nullopt;
   MDB_val k = to_val(key), v;
   if (failed(mdb_get(txn_->get(), table, &k, &v))) return std::nullopt;
   return to_text(v);
@@ -89,6 +108,7 @@ std::optional<std::string_view> ViewReader::find_version(std::string_view key, P
 
 void ViewReader::walk(MDB_dbi table, std::string_view prefix, std::string_view after_key,
                       bool reverse, const RowVisitor& visit) {
+  if (behind(prefix)) return;
   storage::Cursor cursor;
   if (failed(cursor.open(txn_->get(), table))) return;
   MDB_val key, value;

@@ -47,6 +47,13 @@ class ViewReader {
   void scan_plain(std::string_view prefix, std::string_view after_key, std::size_t limit,
                   const RowVisitor& visit, bool reverse = false);
 
+  // From here on, reading a row of a projection that has not reached this position is a failed
+  // read, `unavailable`: one that stands still must not answer as if it were up to date.
+  void require(Position position) {
+    required_ = position;
+    checked_.clear();
+  }
+
   // The position that a projection has reached in this snapshot; 0 where it is not known.
   Position position(std::string_view projection);
 
@@ -68,10 +75,13 @@ class ViewReader {
             const RowVisitor& visit);
   std::uint64_t number(std::string_view meta_key);
   bool failed(int rc);
+  bool behind(std::string_view key);
 
   std::unique_ptr<storage::Txn> txn_;
   ViewTables tables_;
   Status status_;
+  Position required_ = 0;
+  std::string checked_;  // the projection that was last found to be up to date
 };
 
 // Helpers that the writer shares.

@@ -109,10 +109,7 @@ void WebSocket::opened(error_code ec) {
   if (!stream_) return;
   if (ec) return closed();
   open_ = true;
-  if (closing_) {
-    closing_ = false;
-    return begin_close(1001, "the server is going down");
-  }
+  if (closing_) return send_close();
   read();
   write();
 }
@@ -199,10 +196,13 @@ void WebSocket::begin_close(std::uint16_t code, const std::string& reason) {
   if (closing_ || !stream_) return;
   closing_ = true;
   close_by_ = std::chrono::steady_clock::now() + kCloseWait;
-  if (!open_) return;  // opened() goes on from here
-  websocket::close_reason why(code);
-  why.reason.assign(reason.data(), std::min<std::size_t>(reason.size(), 120));
-  stream_->async_close(why, [self = self_](error_code) { self->closed(); });
+  why_ = code;
+  why_.reason.assign(reason.data(), std::min<std::size_t>(reason.size(), 120));
+  if (open_) send_close();  // else opened() does
+}
+
+void WebSocket::send_close() {
+  stream_->async_close(why_, [self = self_](error_code) { self->closed(); });
 }
 
 void WebSocket::sweep(SteadyTime now) {

@@ -38,6 +38,7 @@ class WebSocket final : public WsSession,
   void read();
   void write();
   void begin_close(std::uint16_t code, const std::string& reason);
+  void send_close();
   void closed();
   Message next();
 
@@ -52,6 +53,7 @@ class WebSocket final : public WsSession,
   Message output_;  // being written
   bool open_ = false, reading_ = false, closing_ = false;
   SteadyTime close_by_{};
+  beast::websocket::close_reason why_;
 
   std::mutex mutex_;  // for the two below
   std::deque<Message> waiting_;

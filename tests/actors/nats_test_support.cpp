@@ -38,7 +38,8 @@ bool eventually(const std::function<bool()>& condition, milliseconds timeout) {
   const auto until = steady_clock::now() + timeout;
   while (!condition()) {
     if (steady_clock::now() > until) return false;
-    std::this_thread::sleep_for(milliseconds(5));  // polls; what passes does not depend on it
+    std::this_thread::sleep_for(
+        milliseconds(5));  // poll: another process has no condition to wait on
   }
   return true;
 }
@@ -178,7 +179,7 @@ struct LiveConsumer::Impl {
                                                 return !stopping;
                                               },
                                               [&] { return !stopping; });
-      if (!healthy) std::this_thread::sleep_for(milliseconds(20));  // the broker is away
+      if (!healthy) std::this_thread::sleep_for(milliseconds(20));  // poll: the broker is away
     }
   }
 };

@@ -54,7 +54,7 @@ std::string wait_for_text(const std::string& path) {
   const auto until = std::chrono::steady_clock::now() + seconds(60);
   while (std::chrono::steady_clock::now() < until) {
     if (auto text = text_of(path); text.find('\n') != std::string::npos) return text;
-    std::this_thread::sleep_for(milliseconds(2));
+    std::this_thread::sleep_for(milliseconds(2));  // poll: it is another process
   }
   return "";
 }
@@ -66,7 +66,7 @@ bool gone(pid_t pid) {
     // A zombie whose parent does not reap it is gone for us.
     const auto stat = text_of("/proc/" + std::to_string(pid) + "/stat");
     if (stat.find(") Z ") != std::string::npos) return true;
-    std::this_thread::sleep_for(milliseconds(2));
+    std::this_thread::sleep_for(milliseconds(2));  // poll: it is another process
   }
   return false;
 }

@@ -123,9 +123,7 @@ TEST_CASE("event codec: fields that an older program does not know are skipped")
   CHECK(same_bits(std::get<EndpointCreated>(*empty), EndpointCreated{}));
 }
 
-// The event is written, and then its stream can never be read again.
-TEST_CASE("event codec: a figure of 21 digits does not make its event unreadable",
-          "[!shouldfail]") {
+TEST_CASE("event codec: a figure of 21 digits does not make its event unreadable") {
   const auto event =
       encode_event(ModelVersionCreated{.metrics = {{"mse", 123456789012345680000.0}}});
   CHECK(decode(event));

@@ -50,7 +50,8 @@ TEST_CASE("no server: code 1, and the URL") {
   CHECK(has(nobody.err, url));
 }
 
-TEST_CASE("--json prints the answer as it came, else a table; --server wins over MLFORGE_URL") {
+TEST_CASE(
+    "cli: --json prints the answer as it came, else a table; --server wins over MLFORGE_URL") {
   FakeServer server;
   const std::string page = "{\"items\":[" + kModel + "],\"next_page_token\":\"t\",\"position\":9}";
   server.on(Method::get, "/api/v1/models", 200, page);

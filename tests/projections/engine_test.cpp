@@ -219,6 +219,17 @@ TEST_CASE("a projection that throws stops before that event, and stops nobody el
     REQUIRE(view->get(view_key("throwing", "row")) == "76");
     REQUIRE(view->get(view_key("throwing", "row"), 60) == "60");
     REQUIRE(view->get_plain(view_key("throwing", "plain"))->size() == 76);
+    view->require(76);
+    REQUIRE(view->get(view_key("throwing", "row")) == "76");
+    view->require(77);
+    REQUIRE_FALSE(view->status());
+    int rows = 0;
+    view->scan(view_key("throwing"), {}, kLatest, 10, [&](auto, auto) { return ++rows > 0; });
+    CHECK(rows == 0);
+    REQUIRE(view->status());
+    CHECK(view->status()->code == ErrorCode::unavailable);
+    CHECK(view->status()->message.find("'throwing' stands still at position 76") !=
+          std::string::npos);
   }
   REQUIRE(engine->catch_up());
   REQUIRE(engine->position("throwing") == 76);
