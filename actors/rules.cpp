@@ -23,8 +23,8 @@ class Rules {
   explicit Rules(const RulesContext& context) : c_(context) {}
 
   void start(const RulesStart& start) {
-    for (const auto& name : start.endpoints) load_endpoint(name);
     load_cursor();
+    for (const auto& name : start.endpoints) load_endpoint(name);
     for (const auto& id : start.running)
       caf::anon_send(c_.executor, StartAtom::value, std::string(kTenant), id);
     c_.ruled->reached(cursor_);
@@ -157,21 +157,29 @@ void Rules::load_endpoint(const std::string& name) {
   refill_window(name, watched);
 }
 
-// The window of a run that ended: the predictions that no report has covered yet.
+bool moves_champion(const EventView& e) {
+  if (e.type != ModelAliasSet::type && e.type != ModelAliasRemoved::type) return false;
+  const auto event = decode_event(e);
+  if (!event) return false;
+  if (const auto* set = std::get_if<ModelAliasSet>(&*event)) return set->alias == kChampion;
+  const auto* removed = std::get_if<ModelAliasRemoved>(&*event);
+  return removed && removed->alias == kChampion;
+}
+
+// The window as it stood at the cursor: the predictions since the last report or the last change
+// of champion.
 void Rules::refill_window(const std::string& name, Watched& watched) {
   Position& covered = watched.covered = fold<DriftState>("drift/" + name).last_position;
-  const auto changes = c_.log->read_stream(
-      kTenant, "deployment/" + name, 1, UINT64_MAX, UINT64_MAX, [&](const EventView& e) {
-        if (e.type != EndpointVersionActivated::type) return true;
-        const auto event = decode_event(e);
-        const auto* active = event ? std::get_if<EndpointVersionActivated>(&*event) : nullptr;
-        if (active && active->route == kChampion) covered = std::max(covered, e.position);
-        return true;
-      });
-  if (!changes) spdlog::error("endpoint {} cannot be read: {}", name, changes.error().message);
+  const auto changes = c_.log->read_stream(kTenant, "model/" + watched.state.config->model, 1,
+                                           UINT64_MAX, cursor_, [&](const EventView& e) {
+                                             if (moves_champion(e))
+                                               covered = std::max(covered, e.position);
+                                             return true;
+                                           });
+  if (!changes) spdlog::error("the model of {} cannot be read: {}", name, changes.error().message);
   watched.window.clear();
   const auto read = c_.log->read_stream(
-      kTenant, "predictions/" + name, 1, UINT64_MAX, UINT64_MAX, [&](const EventView& e) {
+      kTenant, "predictions/" + name, 1, UINT64_MAX, cursor_, [&](const EventView& e) {
         if (e.position <= covered) return true;
         const auto event = decode_event(e);
         if (const auto* batch = event ? std::get_if<PredictionsLogged>(&*event) : nullptr)

@@ -73,9 +73,15 @@ void stream_blob(App& app, const FileRef& file, std::string_view range_header, h
     return reply.send(
         Error{ErrorCode::corrupt, "the digest of '" + file.path + "' is no digest", ""});
   const auto range = parse_range(range_header);
-  if (range && range->offset >= file.bytes)
-    return reply.send(invalid("Range", "begins behind the end of the file, which has " +
-                                           std::to_string(file.bytes) + " bytes"));
+  if (range && range->offset >= file.bytes) {
+    const auto bytes = std::to_string(file.bytes);
+    auto refusal = http::error_response(
+        invalid("Range", "begins behind the end of the file, which has " + bytes + " bytes"),
+        reply.request().correlation_id);
+    refusal.status = 416;
+    refusal.headers.emplace_back("Content-Range", "bytes */" + bytes);
+    return reply.send(std::move(refusal));
+  }
   auto reader = app.blobs->open(kTenant, *digest, range.value_or(storage::BlobRange{}));
   if (!reader) return reply.send(reader.error());
   http::StreamedResponse response;
@@ -138,6 +144,7 @@ void send_file(App& app, const http::Request& request, http::Reply reply,
     if (app.projected.position() < position) return shared->send(standing_still(app));
     auto reader = app.views->reader();
     if (!reader) return shared->send(reader.error());
+    reader->require(position);
     const auto file = find(QueryContext{*reader, now ? projections::kLatest : position, position});
     if (!file) return shared->send(file.error());
     const std::string range(shared->request().header("Range"));

@@ -46,6 +46,18 @@ std::vector<Expected<Appended>> LmdbLog::append(std::span<const AppendRequest> r
     answers.assign(requests.size(), *stopped);
     return answers;
   }
+  try {
+    append_planned(requests, answers);
+  } catch (const std::exception& failure) {
+    // What is planned and what is on disk may differ now; only opening the log anew can tell.
+    stop_writing({ErrorCode::internal, std::string("An append broke off: ") + failure.what(), ""});
+    answers.assign(requests.size(), *writable());
+  }
+  return answers;
+}
+
+void LmdbLog::append_planned(std::span<const AppendRequest> requests,
+                             std::vector<Expected<Appended>>& answers) {
   const auto events = planner_.plan(requests, answers);
   if (!events.empty()) {
     if (auto failed = write(events)) {
@@ -53,14 +65,13 @@ std::vector<Expected<Appended>> LmdbLog::append(std::span<const AppendRequest> r
       planner_.abandon();
       // Also conflicts and duplicates may rest on events of this call, which did not come about.
       answers.assign(requests.size(), *writable());
-      return answers;
+      return;
     }
     index_->extend(events);
     head_.store(events.back().position, std::memory_order_release);
   }
   planner_.commit();
   index_when_behind();
-  return answers;
 }
 
 Status LmdbLog::write(std::span<const EventView> events) {

@@ -68,6 +68,8 @@ class LmdbLog final : public Log {
   Status catch_up_index();
   bool is_index_of_this_history() const;
   Status refill_commands();
+  void append_planned(std::span<const AppendRequest> requests,
+                      std::vector<Expected<Appended>>& answers);
   Status write(std::span<const EventView> events);
   int write_records(MDB_txn* txn, std::span<const EventView> events);
   Status check_headroom(std::span<const EventView> events) const;

@@ -38,8 +38,7 @@ bool eventually(const std::function<bool()>& condition, milliseconds timeout) {
   const auto until = steady_clock::now() + timeout;
   while (!condition()) {
     if (steady_clock::now() > until) return false;
-    std::this_thread::sleep_for(
-        milliseconds(5));  // poll: another process has no condition to wait on
+    std::this_thread::sleep_for(milliseconds(5));  // poll: another process
   }
   return true;
 }
