@@ -17,6 +17,9 @@ struct CommandMeta {
   std::string actor = "anonymous";
   std::string command_id;  // empty: not idempotent
   Uuid causation, correlation;
+  // What must still hold when the events are written, also of streams that are only read; else the
+  // command is answered `conflict` and writes nothing.
+  std::vector<storage::Expectation> conditions = {};
 };
 
 // What a command came to. `events` are the new ones, or, for a repeated command id, those of the

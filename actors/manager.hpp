@@ -70,6 +70,10 @@ void send_barrier(ManagerContext& context, std::string stream, Status refusal,
 // of its id, so that the second time names the same thing.
 std::string fresh_id(const CommandMeta& meta, storage::IdSource& ids, storage::Clock& clock);
 
+// Set (`conflict`) where a condition does not hold of what is on disk.
+Status check_conditions(const storage::Log& log, std::string_view tenant,
+                        std::span<const storage::Expectation> conditions);
+
 // Set where one of the events is larger than the log takes; found out before the state has moved
 // on.
 Status check_sizes(const std::vector<NewEvent>& events);
@@ -91,6 +95,8 @@ void decide_and_append(ManagerContext& context, Repository<State>& states, Recen
                 "the first request with this Idempotency-Key failed: try again", ""},
           request);
   }
+  if (auto bad = check_conditions(*context.log, meta.tenant, meta.conditions))
+    return request.done(*bad);
   auto entry = states.load(meta.tenant, stream);
   if (!entry) return request.done(entry.error());
   stamp(context, command);
@@ -108,6 +114,8 @@ void decide_and_append(ManagerContext& context, Repository<State>& states, Recen
   append->request = {std::move(meta.tenant), std::move(meta.actor), std::move(meta.command_id),
                      meta.causation,         meta.correlation,      {{stream, (*entry)->version}},
                      std::move(encoded)};
+  auto& expected = append->request.expectations;
+  expected.insert(expected.end(), meta.conditions.begin(), meta.conditions.end());
   (*entry)->version += events->size();
   append->stream = std::move(stream);
   append->events = *std::move(events);

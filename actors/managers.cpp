@@ -182,6 +182,17 @@ std::string fresh_id(const CommandMeta& meta, storage::IdSource& ids, storage::C
   return id;
 }
 
+Status check_conditions(const storage::Log& log, std::string_view tenant,
+                        std::span<const storage::Expectation> conditions) {
+  for (const auto& each : conditions)
+    if (const auto holds = log.stream_version(tenant, each.stream); holds != each.version)
+      return Error{ErrorCode::conflict,
+                   "the condition " + each.stream + "=" + std::to_string(each.version) +
+                       " does not hold: the stream has " + std::to_string(holds) + " events",
+                   "X-Mlforge-Expect"};
+  return {};
+}
+
 Status check_sizes(const std::vector<NewEvent>& events) {
   constexpr std::size_t kEnvelope = 4096;
   for (const auto& event : events)

@@ -18,8 +18,8 @@ struct State {
 
 void forget(const Append& append) {
   if (!append.forget) return;
-  for (const auto& each : append.request.expectations)
-    (*append.forget)(append.request.tenant, each.stream);
+  if (!append.request.expectations.empty())
+    (*append.forget)(append.request.tenant, append.request.expectations.front().stream);
 }
 
 void finish(State& state, Append& append, const Expected<storage::Appended>& result) {
@@ -27,6 +27,11 @@ void finish(State& state, Append& append, const Expected<storage::Appended>& res
     forget(append);
     const bool stale = result.error().code == ErrorCode::conflict;
     ++(stale ? state.stats->conflicts : state.stats->refused);
+    // The first expectation is the manager's own, the others are the client's.
+    if (stale && append.request.expectations.size() > 1)
+      if (auto unmet = check_conditions(*state.log, append.request.tenant,
+                                        std::span(append.request.expectations).subspan(1)))
+        return append.done(*unmet);
     // A stale state is the manager's, which folds it anew; the client did nothing wrong.
     return append.done(stale ? Error{ErrorCode::unavailable,
                                      "the state that this rested on was not written: try again", ""}

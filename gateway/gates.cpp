@@ -97,9 +97,12 @@ void run_promotion(App& app, const http::Request& request, http::Reply reply, st
   auto meta = command_meta(request);
   if (!meta) return reply.send(meta.error());
   run_blocking(
-      app, std::move(reply), [&app, meta = *meta, model, version, promote](http::Reply answer) {
+      app, std::move(reply),
+      [&app, meta = *meta, model, version, promote](http::Reply answer) mutable {
         const auto gate = evaluate(app, meta, model, version, {.metric = promote.metric});
         if (!gate) return answer.send(gate.error());
+        for (auto& condition : meta.conditions)
+          if (condition.stream == "model/" + model) condition.version += gate->events.size();
         Promote command{model, version, promote.metric,
                         promote.min_delta.value_or(app.config.promotion_min_delta), promote.reason};
         auto outcome = actors::ask<RegistryBody>(app.managers.registry, part(meta, "promote"),

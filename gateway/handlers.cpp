@@ -8,6 +8,36 @@
 
 namespace mlforge::gateway {
 
+namespace {
+
+constexpr std::size_t kMaxConditions = 16;
+
+// "model/adult=7, run/abc=12"
+Expected<std::vector<storage::Expectation>> parse_conditions(std::string_view text) {
+  std::vector<storage::Expectation> out;
+  while (!text.empty()) {
+    auto item = text.substr(0, text.find(','));
+    text.remove_prefix(std::min(text.size(), item.size() + 1));
+    while (item.starts_with(' ')) item.remove_prefix(1);
+    while (item.ends_with(' ')) item.remove_suffix(1);
+    const auto equals = item.rfind('=');
+    const auto stream = item.substr(0, equals);
+    storage::Expectation condition{std::string(stream), 0};
+    const auto* begin =
+        item.data() + std::min(item.size(), equals == item.npos ? equals : equals + 1);
+    const auto [end, code] = std::from_chars(begin, item.data() + item.size(), condition.version);
+    if (stream.empty() || stream.find('/') == stream.npos || code != std::errc{} ||
+        end != item.data() + item.size() || out.size() == kMaxConditions)
+      return invalid(
+          "X-Mlforge-Expect",
+          "must be at most 16 conditions STREAM=VERSION, such as 'model/adult=7, run/abc=12'");
+    out.push_back(std::move(condition));
+  }
+  return out;
+}
+
+}  // namespace
+
 Expected<actors::CommandMeta> command_meta(const http::Request& request) {
   actors::CommandMeta meta;
   meta.tenant = kTenant;
@@ -22,6 +52,9 @@ Expected<actors::CommandMeta> command_meta(const http::Request& request) {
     return invalid("Idempotency-Key", "must not begin with 'rule:', which is the server's own");
   meta.command_id = key;
   meta.correlation = request.correlation();
+  auto conditions = parse_conditions(request.header("X-Mlforge-Expect"));
+  if (!conditions) return conditions.error();
+  meta.conditions = *std::move(conditions);
   return meta;
 }
 

@@ -109,6 +109,28 @@ Status live_websocket(App& app, const Request& request,
   return {};
 }
 
+// How many events a stream holds: what a condition (X-Mlforge-Expect) is made of.
+void get_stream(App& app, const Request& request, Reply reply) {
+  const auto as_of = query_as_of(app, request);
+  if (!as_of) return reply.send(as_of.error());
+  const std::string stream =
+      std::string(request.param("kind")) + "/" + std::string(request.param("name"));
+  std::uint64_t version = 0;
+  if (request.query("as_of")) {
+    const auto last = app.log->read_stream(kTenant, stream, 1, UINT64_MAX, *as_of,
+                                           [](const EventView&) { return true; });
+    if (!last) return reply.send(last.error());
+    version = *last;
+  } else {
+    version = app.log->stream_version(kTenant, stream);
+  }
+  if (version == 0) return reply.send(not_found("stream", stream));
+  std::string out = "{" + json_member("position", *as_of) + "," +
+                    json_member("stream", std::string_view(stream)) + "," +
+                    json_member("version", version) + "}";
+  reply.send(http::Response::json(std::move(out)));
+}
+
 }  // namespace
 
 void add_event_routes(App& app, http::Router& router) {
@@ -134,6 +156,10 @@ void add_event_routes(App& app, http::Router& router) {
              {.summary = "A page of events in order", .tag = "events", .query = paged});
   router.get("/api/v1/events/{id}", on(get_event),
              {.summary = "One event, by id or position", .tag = "events"});
+  router.get("/api/v1/streams/{kind}/{name}", on(get_stream),
+             {.summary = "How many events a stream holds",
+              .tag = "events",
+              .query = {{"as_of", "a position or an RFC 3339 time"}}});
   router.get("/api/v1/live/events", on(live_sse),
              {.summary = "Events as they happen, as server-sent events",
               .tag = "events",

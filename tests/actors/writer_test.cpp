@@ -116,6 +116,32 @@ TEST_CASE(
   CHECK(again.find<ExperimentCreated>()->experiment_id == "1");
 }
 
+TEST_CASE("conditions: streams that are only read must still hold what the command names") {
+  WithRun system;
+  const auto head = system.log.head();
+  const std::vector<storage::Expectation> held{{"experiments/all", 1}};
+  system.done(auc, {.conditions = held});
+  const auto refused = system.track(auc, {.conditions = {{"experiments/all", 2}}});
+  system.run();
+  CHECK(error_of(refused).code == ErrorCode::conflict);
+  CHECK(error_of(refused).field == "X-Mlforge-Expect");
+  CHECK(system.log.head() == head + 1);
+}
+
+TEST_CASE("conditions: one that ceases to hold on the way is a conflict, and nothing is written") {
+  WithRun system;
+  const auto head = system.log.head();
+  const auto first = system.track(auc);  // moves run/r1 to version 2
+  const auto second = system.track(CreateExperiment{"wine"}, {.conditions = {{"run/r1", 1}}});
+  system.decide(system.managers.tracking);
+  CHECK_FALSE(second->has_value());
+  system.run();
+  outcome_of(first);
+  CHECK(error_of(second).code == ErrorCode::conflict);
+  CHECK_THAT(error_of(second).message, Catch::Matchers::Contains("run/r1=1 does not hold"));
+  CHECK(system.log.head() == head + 1);
+}
+
 TEST_CASE("writer: a state that is not the log's is told, and read again") {
   WithRun system;
   append_event(system.log, "run/r1", encode_event(RunParamsLogged{.params = {{"depth", "9"}}}));

@@ -123,6 +123,26 @@ class Tracking(Case):
         self.assertEqual(empty["bytes"], 0)
         self.assertEqual(self.s.get(path + "empty").body, b"")
 
+    def test_conditions_on_streams(self):
+        run, _ = self.start()
+        stream = f"run/{run}"
+        version = self.ok(self.s.get(f"/api/v1/streams/{stream}"))["version"]
+        metrics = {"metrics": [{"key": "auc", "value": 0.9}]}
+        path = f"/api/v1/runs/{run}/metrics"
+        held = {"X-Mlforge-Expect": f"{stream}={version}, model/none=0"}
+        first = self.s.post(path, metrics, **held)
+        self.assertIn(first.status, (200, 201), first)
+        again = self.s.post(path, metrics, **held)
+        self.assertEqual(again.status, 409, again)
+        self.assertEqual(again.json["error"]["field"], "X-Mlforge-Expect")
+        self.assertIn(f"has {version + 1} events", again.json["error"]["message"])
+        for bad in ("run", "run/a=x", "=1", "a/b=1,,"):
+            answer = self.s.post(path, metrics, **{"X-Mlforge-Expect": bad})
+            self.assertEqual(answer.status, 400, (bad, answer))
+        self.assertEqual(self.s.get("/api/v1/streams/run/none").status, 404)
+        earlier = self.ok(self.s.get(f"/api/v1/streams/{stream}?as_of={first.json['position'] - 1}"))
+        self.assertEqual(earlier["version"], version)
+
     def test_the_best_run(self):
         values = {}
         for value in (0.7, 0.9, 0.8):
