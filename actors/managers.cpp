@@ -154,6 +154,10 @@ Actor spawn_manager(caf::actor_system& system, const ManagerContext& context) {
 
 Expected<Outcome> outcome_from_log(const storage::Log& log, const storage::Appended& appended,
                                    std::string_view stream) {
+  if (appended.other_request)
+    return Error{ErrorCode::conflict,
+                 "this Idempotency-Key was used for another request: draw a new one",
+                 "Idempotency-Key"};
   Outcome outcome{.position = appended.last, .duplicate = true};
   Status bad;
   const auto read =

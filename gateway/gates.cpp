@@ -14,7 +14,8 @@ using actors::RegistryBody;
 // One command of several that a single request makes: each has its own id, derived from the
 // request's.
 actors::CommandMeta part(actors::CommandMeta meta, std::string_view name) {
-  if (!meta.command_id.empty()) meta.command_id.append(":").append(name);
+  const auto bare = storage::bare_command_id(meta.command_id).size();
+  if (bare > 0) meta.command_id.insert(bare, ":" + std::string(name));
   return meta;
 }
 

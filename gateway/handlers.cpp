@@ -36,9 +36,21 @@ Expected<std::vector<storage::Expectation>> parse_conditions(std::string_view te
   return out;
 }
 
+// Of what makes two requests the same one.
+std::string fingerprint(const http::Request& request, std::string_view uploaded) {
+  storage::Sha256 hash;
+  const char method = static_cast<char>(request.method);
+  for (const auto text : {std::string_view(&method, 1), request.target, request.body, uploaded}) {
+    hash.update(storage::as_bytes(text));
+    hash.update(storage::as_bytes({"\0", 1}));
+  }
+  return to_string(hash.finish()).substr(0, 16);
+}
+
 }  // namespace
 
-Expected<actors::CommandMeta> command_meta(const http::Request& request) {
+Expected<actors::CommandMeta> command_meta(const http::Request& request,
+                                           std::string_view uploaded) {
   actors::CommandMeta meta;
   meta.tenant = kTenant;
   const auto actor = request.header("X-Mlforge-Actor");
@@ -50,7 +62,7 @@ Expected<actors::CommandMeta> command_meta(const http::Request& request) {
     return invalid("Idempotency-Key", "must have at most 128 bytes and no control characters");
   if (key.starts_with("rule:"))
     return invalid("Idempotency-Key", "must not begin with 'rule:', which is the server's own");
-  meta.command_id = key;
+  if (!key.empty()) meta.command_id = std::string(key) + "#" + fingerprint(request, uploaded);
   meta.correlation = request.correlation();
   auto conditions = parse_conditions(request.header("X-Mlforge-Expect"));
   if (!conditions) return conditions.error();

@@ -14,8 +14,9 @@ namespace mlforge::gateway {
 inline constexpr const char* kTenant = "default";
 
 // Who asks (X-Mlforge-Actor), the Idempotency-Key as command id, and the correlation id. The Error
-// names the header.
-Expected<actors::CommandMeta> command_meta(const http::Request& request);
+// names the header. `uploaded`: the digest of a body that is not in the request.
+Expected<actors::CommandMeta> command_meta(const http::Request& request,
+                                           std::string_view uploaded = {});
 
 // {"position":N, ... the fields of the object `row` ...}
 std::string with_position(Position position, std::string_view row);
@@ -24,8 +25,8 @@ std::string with_position(Position position, std::string_view row);
 // success.
 template <class Body, class Actor, class Answer>
 void submit(const Actor& manager, const http::Request& request, http::Reply reply, Body body,
-            int status, Answer answer) {
-  auto meta = command_meta(request);
+            int status, Answer answer, std::string_view uploaded = {}) {
+  auto meta = command_meta(request, uploaded);
   if (!meta) return reply.send(meta.error());
   auto done = [reply = std::move(reply), status,
                answer = std::move(answer)](Expected<actors::Outcome> result) mutable {

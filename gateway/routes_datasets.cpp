@@ -19,8 +19,9 @@ void stage_file(App& app, const Request& request, Reply reply, const StoredFile&
   StageFiles command{std::string(request.param("name")),
                      std::string(request.query("source").value_or("")),
                      {file.ref}};
-  submit<DatasetBody>(app.managers.datasets, request, std::move(reply), std::move(command), 201,
-                      [file](const Outcome& o) { return outcome_json(o, file.json()); });
+  submit<DatasetBody>(
+      app.managers.datasets, request, std::move(reply), std::move(command), 201,
+      [file](const Outcome& o) { return outcome_json(o, file.json()); }, file.ref.digest);
 }
 
 void unstage_file(App& app, const Request& request, Reply reply) {

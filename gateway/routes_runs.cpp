@@ -103,8 +103,9 @@ void best_run(App& app, const Request& request, Reply reply) {
 
 void record_artifact(App& app, const Request& request, Reply reply, const StoredFile& file) {
   LogArtifact command{std::string(request.param("run_id")), file.ref};
-  submit<TrackingBody>(app.managers.tracking, request, std::move(reply), std::move(command), 201,
-                       [file](const Outcome& o) { return outcome_json(o, file.json()); });
+  submit<TrackingBody>(
+      app.managers.tracking, request, std::move(reply), std::move(command), 201,
+      [file](const Outcome& o) { return outcome_json(o, file.json()); }, file.ref.digest);
 }
 
 void read_artifact(App& app, const Request& request, Reply reply) {

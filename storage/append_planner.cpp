@@ -80,7 +80,8 @@ Expected<Appended> AppendPlanner::plan_request(const AppendRequest& request) {
   const Appended appended{first, head_ + events_.size(), false};
   if (!request.command_id.empty()) {
     const StreamName command{request.tenant, request.command_id};
-    staged_commands_.emplace(command, outcomes_.size());
+    staged_commands_.emplace(StreamName{request.tenant, bare_command_id(request.command_id)},
+                             outcomes_.size());
     outcomes_.push_back({command, appended});
   }
   return appended;
@@ -89,9 +90,12 @@ Expected<Appended> AppendPlanner::plan_request(const AppendRequest& request) {
 std::optional<Appended> AppendPlanner::known_outcome(const AppendRequest& request) const {
   if (request.command_id.empty()) return std::nullopt;
   const StreamName command{request.tenant, request.command_id};
-  if (const auto staged = staged_commands_.find(command); staged != staged_commands_.end()) {
-    Appended outcome = outcomes_[staged->second].appended;
+  const auto staged = staged_commands_.find({request.tenant, bare_command_id(request.command_id)});
+  if (staged != staged_commands_.end()) {
+    const auto& first = outcomes_[staged->second];
+    Appended outcome = first.appended;
     outcome.duplicate = true;
+    outcome.other_request = first.command.name != request.command_id;
     return outcome;
   }
   return commands_.find(command);

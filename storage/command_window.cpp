@@ -9,12 +9,21 @@ constexpr std::size_t kRing = Log::command_window();
 constexpr std::size_t kSlots = 2 * kRing;
 static_assert((kSlots & (kSlots - 1)) == 0);
 
+constexpr std::size_t kFingerprintBytes = 16;
+
 std::uint32_t hash_of(StreamName command) {
-  const std::size_t hash = StreamKeyHash()(command);
+  const std::size_t hash = StreamKeyHash()({command.tenant, bare_command_id(command.name)});
   return static_cast<std::uint32_t>(hash ^ hash >> 32);
 }
 
 }  // namespace
+
+std::string_view bare_command_id(std::string_view id) {
+  if (id.size() <= kFingerprintBytes + 1 || id[id.size() - kFingerprintBytes - 1] != '#') return id;
+  const auto digits = id.substr(id.size() - kFingerprintBytes);
+  if (digits.find_first_not_of("0123456789abcdef") != digits.npos) return id;
+  return id.substr(0, id.size() - kFingerprintBytes - 1);
+}
 
 CommandWindow::CommandWindow() : slots_(kSlots) {}
 
@@ -26,7 +35,7 @@ std::size_t CommandWindow::find_slot(StreamName command, std::uint32_t hash) con
     const Entry& entry = ring_[slots_[at].entry - 1];
     const std::string_view text = entry.text;
     if (text.substr(0, entry.tenant_bytes) == command.tenant &&
-        text.substr(entry.tenant_bytes) == command.name)
+        bare_command_id(text.substr(entry.tenant_bytes)) == bare_command_id(command.name))
       break;
   }
   return at;
@@ -36,8 +45,10 @@ std::optional<Appended> CommandWindow::find(StreamName command) const {
   const std::lock_guard lock(mutex_);
   const Slot& slot = slots_[find_slot(command, hash_of(command))];
   if (slot.entry == 0) return std::nullopt;
-  Appended outcome = ring_[slot.entry - 1].appended;
+  const Entry& entry = ring_[slot.entry - 1];
+  Appended outcome = entry.appended;
   outcome.duplicate = true;
+  outcome.other_request = std::string_view(entry.text).substr(entry.tenant_bytes) != command.name;
   return outcome;
 }
 

@@ -25,7 +25,8 @@ struct AppendRequest {
   std::string tenant;
   std::string actor;
   std::string command_id;  // empty: not idempotent. A known id answers with the first outcome,
-                           // writing nothing
+                           // writing nothing. It may end in '#' and 16 hexadecimal digits, the
+                           // request's fingerprint, which is no part of the id
   Uuid causation;
   Uuid correlation;
   std::vector<Expectation> expectations;
@@ -36,7 +37,11 @@ struct Appended {
   Position first = 0;
   Position last = 0;
   bool duplicate = false;
+  bool other_request = false;  // of a duplicate: its fingerprint was another
 };
+
+// A command id without its fingerprint.
+std::string_view bare_command_id(std::string_view command_id);
 
 // Clock and ids are ports, so that tests are seeded.
 struct Clock {

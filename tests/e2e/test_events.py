@@ -104,7 +104,7 @@ class Events(Case):
         made = self.ok(self.s.post(V1 + "/experiments", {"name": "keyed"}, Idempotency_Key=keyed),
                        201)
         event = self.ok(self.s.get(f"{V1}/events/{made['position']}"))
-        self.assertEqual(event["command_id"], keyed)
+        self.assertRegex(event["command_id"], f"^{keyed}#[0-9a-f]{{16}}$")
 
     def test_audit(self):
         rows = self.ok(self.s.get(V1 + "/audit"))["items"]
@@ -188,7 +188,19 @@ class Idempotence(Case):
         self.ok(s.post(V1 + "/experiments", {"name": "e"}, Idempotency_Key="k"), 201)
         before = s.position()
         answer = s.post(V1 + "/models", {"name": "m"}, Idempotency_Key="k")
-        self.error(answer, "conflict", None, "Idempotency-Key")
+        self.error(answer, "conflict", "Idempotency-Key", "another request")
+        self.assertEqual(s.position(), before)
+
+    def test_a_key_of_another_request_on_the_same_stream(self):
+        s = self.server()
+        files = V1 + "/datasets/d/files/"
+        first = self.ok(s.put(files + "one.csv", b"a\n1\n", Idempotency_Key="k"), 201)
+        again = self.ok(s.put(files + "one.csv", b"a\n1\n", Idempotency_Key="k"), 201)
+        self.assertEqual((again["digest"], again["duplicate"]), (first["digest"], True))
+        before = s.position()
+        for path, body in (("two.csv", b"a\n1\n"), ("one.csv", b"a\n2\n")):
+            answer = s.put(files + path, body, Idempotency_Key="k")
+            self.error(answer, "conflict", "Idempotency-Key", "another request")
         self.assertEqual(s.position(), before)
 
     def test_a_refused_write_leaves_its_key_free(self):

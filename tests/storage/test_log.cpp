@@ -140,6 +140,29 @@ LOG_TEST("a command is done once") {
   CHECK(f.log().find_command("acme", "cmd-1")->last == 2);
 }
 
+LOG_TEST("a command id with another fingerprint is a duplicate of another request") {
+  TestType f;
+  const std::string id = "key:promote", one = "#0123456789abcdef", other = "#fedcba9876543210";
+  const AppendRequest batch[] = {request({event("run/1")}, id + one),
+                                 request({event("run/2")}, id + other),
+                                 request({event("run/1")}, id + one)};
+  const auto answers = f.log().append(batch);
+  REQUIRE((answers[0] && answers[1] && answers[2]));
+  CHECK_FALSE(answers[0]->duplicate);
+  CHECK(answers[1]->duplicate);
+  CHECK(answers[1]->other_request);
+  CHECK(answers[2]->duplicate);
+  CHECK_FALSE(answers[2]->other_request);
+  f.reopen();
+  CHECK(f.log().head() == 1);
+  CHECK_FALSE(f.log().find_command("acme", id + one)->other_request);
+  CHECK(f.log().find_command("acme", id + other)->other_request);
+  CHECK(must_append(f.log(), request({event("run/3")}, id + other)).other_request);
+  CHECK(bare_command_id(id + one) == id);
+  CHECK(bare_command_id("a#0123456789abcdeF") == "a#0123456789abcdeF");
+  CHECK(bare_command_id(one) == one);
+}
+
 LOG_TEST("a duplicate answers before its expectations are looked at") {
   TestType f;
   AppendRequest r = request({event("run/1")}, "cmd-1");
