@@ -34,7 +34,7 @@ Expected<Position> RecordReader::visit(Position from, std::uint64_t limit, Posit
   if (limit == 0 || from > head) return Position{0};
   const Position last = limit > head - from ? head : from + limit - 1;
   Txn txn;
-  if (const int rc = txn.begin(env_, MDB_RDONLY)) return lmdb_error(rc, "reading the log");
+  if (const int rc = env_.begin_read(txn)) return lmdb_error(rc, "reading the log");
   Position visited = 0;
   for (bool go_on = true; go_on && from <= last;) {
     const auto page =
@@ -43,7 +43,7 @@ Expected<Position> RecordReader::visit(Position from, std::uint64_t limit, Posit
     visited = *page;
     from = visited + 1;
     if (!go_on || from > last) break;
-    if (const int rc = txn.renew()) return lmdb_error(rc, "reading the log");
+    if (const int rc = env_.begin_read(txn)) return lmdb_error(rc, "reading the log");
   }
   return visited;
 }
@@ -85,7 +85,7 @@ Status RecordReader::visit_stream(StreamName stream, std::uint64_t version,
                                   const std::function<bool(const EventView&)>& visit) const {
   if (positions.empty()) return {};
   Txn txn;
-  if (const int rc = txn.begin(env_, MDB_RDONLY)) return lmdb_error(rc, "reading the log");
+  if (const int rc = env_.begin_read(txn)) return lmdb_error(rc, "reading the log");
   for (const Position position : positions) {
     EventView event;
     if (auto bad = find(txn.get(), position, event)) return bad;
@@ -103,7 +103,7 @@ Status RecordReader::visit_stream(StreamName stream, std::uint64_t version,
 
 Position RecordReader::position_at(TimeUs time, Position head) const {
   Txn txn;
-  if (txn.begin(env_, MDB_RDONLY) != 0) return 0;
+  if (env_.begin_read(txn) != 0) return 0;
   Position below = 0, above = head + 1;  // times at `below` are <= time, at `above` they are later
   while (above - below > 1) {
     const Position middle = below + (above - below) / 2;

@@ -13,10 +13,10 @@ Error damaged_record(Position position, std::string_view why);
 
 class RecordReader {
  public:
-  RecordReader(MDB_env* env, MDB_dbi records) : env_(env), records_(records) {}
+  RecordReader(const Env& env, MDB_dbi records) : env_(env), records_(records) {}
 
   // Visits positions [from, from + limit) up to `head`; false stops. Answers the last one visited
-  // (0: none). The read transaction is renewed every few thousand events, so that a slow visitor
+  // (0: none). The read transaction is begun anew every few thousand events, so that a slow visitor
   // does not keep old pages alive.
   using Visit = std::function<bool(Bytes, const EventView&)>;
   Expected<Position> visit(Position from, std::uint64_t limit, Position head,
@@ -38,7 +38,7 @@ class RecordReader {
   // The record at `position`, checked.
   Status find(MDB_txn* txn, Position position, EventView& event) const;
 
-  MDB_env* env_;
+  const Env& env_;
   MDB_dbi records_;
 };
 
