@@ -26,6 +26,9 @@ Error lmdb_error(int rc, std::string_view doing) {
       return {ErrorCode::corrupt,
               fmt::format("The database is damaged, found while {}: {}. Restore it from a backup.",
                           doing, mdb_strerror(rc))};
+    case MDB_PANIC:
+      return {ErrorCode::internal,
+              fmt::format("An earlier write to the disk failed, found while {}. Restart.", doing)};
     default:
       return {ErrorCode::internal, fmt::format("Failed {}: {}.", doing, mdb_strerror(rc))};
   }
