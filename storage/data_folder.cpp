@@ -187,8 +187,13 @@ Expected<DataFolder> DataFolder::open_existing(const fs::path& path) {
 
 Expected<DataFolder> DataFolder::open(const fs::path& path, Clock& clock, IdSource& ids) {
   auto existing = open_existing(path);
-  if (existing || existing.error().code != ErrorCode::not_found) return existing;
+  if (!existing && existing.error().code != ErrorCode::not_found) return existing;
   if (auto bad = make_folder(path)) return *bad;
+  if (existing) {
+    // A process that was killed may have left the name FORMAT in the kernel's cache only.
+    if (auto bad = sync_folder(path)) return *bad;
+    return existing;
+  }
   if (auto bad = refuse_network(path)) return *bad;
   if (auto bad = refuse_foreign(path)) return *bad;
   DataFolder folder;

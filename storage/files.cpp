@@ -49,13 +49,35 @@ Status sync_folder(const fs::path& folder) {
   return sync_file(*opened, folder);
 }
 
-Status make_folder(const fs::path& folder) {
+namespace {
+
+// Who may not read the folder above did not make this one, and cannot sync its name either.
+Status sync_existing_name(const fs::path& folder) {
+  const fs::path above = folder.parent_path();
+  if (::access(above.c_str(), R_OK) != 0 && errno == EACCES) return {};
+  return sync_folder(above);
+}
+
+// One level after the other, so that where a folder is there, at most its own name is unsynced.
+Status make_whole_folder(const fs::path& folder) {
   std::error_code failed;
-  if (!fs::create_directories(folder, failed) && !failed) return {};
+  if (fs::is_directory(folder, failed)) return sync_existing_name(folder);
+  if (folder.has_relative_path() && !fs::exists(folder.parent_path(), failed)) {
+    if (auto bad = make_whole_folder(folder.parent_path())) return bad;
+  } else if (auto bad = sync_existing_name(folder.parent_path())) {
+    return bad;
+  }
+  fs::create_directory(folder, failed);
   if (failed) return file_error(failed.value(), "creating", folder);
+  return sync_folder(folder.parent_path());
+}
+
+}  // namespace
+
+Status make_folder(const fs::path& folder) {
   fs::path whole = fs::absolute(folder).lexically_normal();
   if (!whole.has_filename()) whole = whole.parent_path();
-  return sync_folder(whole.parent_path());
+  return make_whole_folder(whole);
 }
 
 Status write_file_durably(const fs::path& path, std::string_view bytes) {

@@ -34,7 +34,8 @@ Status write_all(const File& file, std::string_view bytes, const std::filesystem
 Status sync_file(const File& file, const std::filesystem::path& path);
 // Makes the names in a folder durable.
 Status sync_folder(const std::filesystem::path& folder);
-// Creates the folder where it is missing, and makes its name durable.
+// Creates the folder and those above it where they are missing, and makes their names durable; also
+// the name of a folder that is there, which a process that was killed may have left unsynced.
 Status make_folder(const std::filesystem::path& folder);
 // After a power cut, `path` holds either what it held before or `bytes`.
 Status write_file_durably(const std::filesystem::path& path, std::string_view bytes);

@@ -47,7 +47,10 @@ int find_number(MDB_txn* txn, MDB_dbi streams, const std::string& text, std::uin
 Expected<IndexDatabase> IndexDatabase::open(const std::filesystem::path& folder, const Uuid& log_id,
                                             std::size_t map_bytes, bool read_only) {
   const unsigned flags = MDB_NOSYNC | (read_only ? MDB_RDONLY : 0);
-  auto env = Env::open(folder.string(), {.map_bytes = map_bytes, .flags = flags, .databases = 3});
+  auto env = Env::open(folder.string(), {.map_bytes = map_bytes,
+                                         .flags = flags,
+                                         .databases = 3,
+                                         .names = {"streams", "positions", "meta"}});
   if (!env) return env.error();
   IndexDatabase database;
   database.env_ = std::move(*env);
@@ -116,7 +119,7 @@ Status IndexDatabase::sync() {
 
 int IndexDatabase::Snapshot::begin(const IndexDatabase& database) {
   database_ = &database;
-  const int rc = txn_.begin(database.env_.get(), MDB_RDONLY);
+  const int rc = database.env_.begin_read(txn_);
   return rc != 0 ? rc : cursor_.open(txn_.get(), database.positions_);
 }
 

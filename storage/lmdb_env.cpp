@@ -26,6 +26,9 @@ Error lmdb_error(int rc, std::string_view doing) {
       return {ErrorCode::corrupt,
               fmt::format("The database is damaged, found while {}: {}. Restore it from a backup.",
                           doing, mdb_strerror(rc))};
+    case MDB_PANIC:
+      return {ErrorCode::internal,
+              fmt::format("An earlier write to the disk failed, found while {}. Restart.", doing)};
     default:
       return {ErrorCode::internal, fmt::format("Failed {}: {}.", doing, mdb_strerror(rc))};
   }
@@ -42,6 +45,9 @@ Expected<Env> Env::open(const std::string& folder, const EnvOptions& options) {
   MDB_env* raw = nullptr;
   if (const int rc = mdb_env_create(&raw)) return lmdb_error(rc, "making an LMDB environment");
   env.env_.reset(raw);
+  env.after_panic_ = std::make_unique<AfterPanic>();
+  env.after_panic_->folder = folder;
+  env.after_panic_->options = options;
   int rc = mdb_env_set_mapsize(raw, options.map_bytes);
   if (rc == 0) rc = mdb_env_set_maxreaders(raw, options.readers);
   if (rc == 0) rc = mdb_env_set_maxdbs(raw, options.databases);
@@ -50,6 +56,37 @@ Expected<Env> Env::open(const std::string& folder, const EnvOptions& options) {
   if (rc == 0) rc = mdb_reader_check(raw, &dead);
   if (rc != 0) return lmdb_error(rc, fmt::format("opening {}", folder));
   return env;
+}
+
+int Env::begin_read(Txn& txn) const {
+  const int rc = txn.begin(env_.get(), MDB_RDONLY);
+  if (rc != MDB_PANIC) return rc;
+  const std::lock_guard lock(after_panic_->mutex);
+  if (!after_panic_->env)
+    if (const int failed = open_after_panic()) return failed;
+  return txn.begin(after_panic_->env.get(), MDB_RDONLY);
+}
+
+// Without a lock table: LMDB's locks would end with the first of two environments to close. The
+// handles of the databases are numbers in the order of their opening, so they are the same.
+int Env::open_after_panic() const {
+  const EnvOptions& options = after_panic_->options;
+  MDB_env* raw = nullptr;
+  if (const int rc = mdb_env_create(&raw)) return rc;
+  Handle env(raw);
+  constexpr unsigned kFlags = MDB_RDONLY | MDB_NOLOCK | MDB_NOTLS;
+  int rc = mdb_env_set_mapsize(raw, options.map_bytes);
+  if (rc == 0) rc = mdb_env_set_maxdbs(raw, options.databases);
+  if (rc == 0) rc = mdb_env_open(raw, after_panic_->folder.c_str(), kFlags, 0640);
+  Txn txn;
+  MDB_dbi dbi = 0;
+  if (rc == 0) rc = txn.begin(raw, MDB_RDONLY);
+  if (rc == 0) rc = mdb_dbi_open(txn.get(), nullptr, 0, &dbi);
+  for (const std::string& name : options.names)
+    if (rc == 0) rc = mdb_dbi_open(txn.get(), name.c_str(), 0, &dbi);
+  if (rc == 0) rc = txn.commit();
+  if (rc == 0) after_panic_->env = std::move(env);
+  return rc;
 }
 
 }  // namespace mlforge::storage

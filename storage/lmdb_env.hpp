@@ -3,9 +3,11 @@
 #include <lmdb.h>
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "events/error.hpp"
 #include "storage/digest.hpp"
@@ -32,7 +34,11 @@ struct EnvOptions {
   unsigned flags = 0;  // besides MDB_NOTLS
   unsigned databases = 0;
   unsigned readers = 512;
+  // Of the named databases that begin_read() is to find, in the order in which they are opened.
+  std::vector<std::string> names;
 };
+
+class Txn;
 
 // One environment. Opens the folder, which must exist, and clears reader slots of dead processes.
 class Env {
@@ -40,12 +46,26 @@ class Env {
   Env() = default;
   static Expected<Env> open(const std::string& folder, const EnvOptions& options);
   MDB_env* get() const { return env_.get(); }
+  // Begins a reading transaction. When a meta page could not be written, LMDB refuses everything in
+  // its environment (MDB_PANIC), reads too; they then go on in a second, read-only environment over
+  // the same file, which nobody writes any more. Any thread; an LMDB error code.
+  int begin_read(Txn& txn) const;
 
  private:
   struct Close {
     void operator()(MDB_env* env) const { mdb_env_close(env); }
   };
-  std::unique_ptr<MDB_env, Close> env_;
+  using Handle = std::unique_ptr<MDB_env, Close>;
+  struct AfterPanic {
+    std::mutex mutex;  // guards env
+    Handle env;
+    std::string folder;
+    EnvOptions options;
+  };
+  int open_after_panic() const;
+
+  Handle env_;
+  std::unique_ptr<AfterPanic> after_panic_;
 };
 
 // A transaction that is aborted unless it was committed. Reading ones may move between threads
@@ -64,11 +84,6 @@ class Txn {
   int commit() { return mdb_txn_commit(std::exchange(txn_, nullptr)); }
   void abort() {
     if (txn_) mdb_txn_abort(std::exchange(txn_, nullptr));
-  }
-  // A reading transaction moves on to the newest snapshot and lets go of the pages of the old one.
-  int renew() {
-    mdb_txn_reset(txn_);
-    return mdb_txn_renew(txn_);
   }
   MDB_txn* get() const { return txn_; }
 

@@ -150,13 +150,13 @@ void LmdbLog::index_when_behind() {
 }
 
 Expected<Position> LmdbLog::read(Position from, std::uint64_t limit, const Visitor& visit) const {
-  return RecordReader(env_.get(), records_)
+  return RecordReader(env_, records_)
       .visit(from, limit, head(), [&visit](Bytes, const EventView& e) { return visit(e); });
 }
 
 Expected<Position> LmdbLog::read_records(Position from, std::uint64_t limit,
                                          const RecordVisitor& visit) const {
-  return RecordReader(env_.get(), records_)
+  return RecordReader(env_, records_)
       .visit(from, limit, head(),
              [&visit](Bytes record, const EventView& e) { return visit(e.position, record); });
 }
@@ -166,7 +166,7 @@ Expected<std::uint64_t> LmdbLog::read_stream(std::string_view tenant, std::strin
                                              Position as_of, const Visitor& visit) const {
   const StreamName name{tenant, stream};
   const Position end = std::min(as_of, head());
-  const RecordReader reader(env_.get(), records_);
+  const RecordReader reader(env_, records_);
   std::uint64_t next = std::max<std::uint64_t>(from_version, 1), visited = 0;
   std::vector<Position> page;
   while (limit > 0) {
@@ -199,7 +199,7 @@ std::optional<Appended> LmdbLog::find_command(std::string_view tenant,
 }
 
 Position LmdbLog::position_at(TimeUs time) const {
-  return RecordReader(env_.get(), records_).position_at(time, head());
+  return RecordReader(env_, records_).position_at(time, head());
 }
 
 std::size_t LmdbLog::used_bytes() const {

@@ -37,6 +37,9 @@ Status LmdbLog::open_environment(std::size_t map_bytes) {
   if (rc == 0) rc = txn.commit();
   page_bytes_ = stat.ms_psize;
   if (rc != 0) return lmdb_error(rc, "opening the log");
+  // A process that was killed inside a sync may have left events in the kernel's cache only. What
+  // is answered from now on (that a command was done, for one) rests on them.
+  if ((rc = mdb_env_sync(env_.get(), 1))) stop_writing(lmdb_error(rc, "syncing the log"));
   return {};
 }
 

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <mutex>
+#include <set>
 
 #include "storage/blob_store.hpp"
 #include "storage/files.hpp"
@@ -35,10 +37,34 @@ Error no_such_blob(const Digest& digest) {
   return {ErrorCode::not_found, fmt::format("There is no blob {}.", to_string(digest)), "digest"};
 }
 
+// Makes folders whose names are durable when it answers, also those that another thread has made
+// but not synced yet; each is synced once. Any thread.
+class DurableFolders {
+ public:
+  Status make(const fs::path& folder) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (made_.count(folder.native())) return {};
+    }
+    if (auto bad = make_folder(folder)) return bad;
+    const std::lock_guard lock(mutex_);
+    made_.insert(folder.native());
+    return {};
+  }
+
+ private:
+  std::mutex mutex_;
+  std::set<std::string> made_;
+};
+
 class LocalWriter final : public BlobWriter {
  public:
-  LocalWriter(File file, fs::path temporary, fs::path tenant)
-      : file_(std::move(file)), temporary_(std::move(temporary)), tenant_(std::move(tenant)) {}
+  LocalWriter(File file, fs::path temporary, fs::path tenant,
+              std::shared_ptr<DurableFolders> folders)
+      : file_(std::move(file)),
+        temporary_(std::move(temporary)),
+        tenant_(std::move(tenant)),
+        folders_(std::move(folders)) {}
   ~LocalWriter() override { remove_temporary(); }
 
   Status append(Bytes bytes) override {
@@ -61,9 +87,12 @@ class LocalWriter final : public BlobWriter {
     // A file of another length was damaged; the good bytes take its place.
     stored.deduplicated =
         ::stat(target.c_str(), &info) == 0 && static_cast<std::uint64_t>(info.st_size) == bytes_;
-    auto bad = stored.deduplicated ? Status{} : keep(shard, target);
+    // Names are synced even for a blob that is there already: whoever stored it may not have done
+    // so.
+    auto bad = folders_->make(tenant_);
+    if (!bad) bad = folders_->make(shard);
+    if (!bad && !stored.deduplicated) bad = keep(target);
     remove_temporary();
-    // Even for a blob that is there already: whoever stored it may not have synced its name yet.
     if (!bad) bad = sync_folder(shard);
     if (bad) return *bad;
     return stored;
@@ -74,10 +103,8 @@ class LocalWriter final : public BlobWriter {
     return {ErrorCode::conflict, "The upload of this blob has ended; begin a new one."};
   }
 
-  Status keep(const fs::path& shard, const fs::path& target) {
+  Status keep(const fs::path& target) {
     if (auto bad = sync_file(file_, temporary_)) return bad;
-    if (auto bad = make_folder(tenant_)) return bad;
-    if (auto bad = make_folder(shard)) return bad;
     if (::rename(temporary_.c_str(), target.c_str()) != 0)
       return file_error(errno, "naming", target);
     return {};
@@ -90,6 +117,7 @@ class LocalWriter final : public BlobWriter {
 
   File file_;
   fs::path temporary_, tenant_;
+  std::shared_ptr<DurableFolders> folders_;
   Sha256 hash_;
   std::uint64_t bytes_ = 0;
   bool finished_ = false;
@@ -141,8 +169,8 @@ class LocalBlobs final : public BlobStore {
     fs::path temporary = folder_ / "tmp" / std::to_string(next_temporary_.fetch_add(1));
     auto file = File::open(temporary, O_WRONLY | O_CREAT | O_EXCL);
     if (!file) return file.error();
-    return std::unique_ptr<BlobWriter>(
-        new LocalWriter(std::move(*file), std::move(temporary), folder_ / tenant_folder(tenant)));
+    return std::unique_ptr<BlobWriter>(new LocalWriter(std::move(*file), std::move(temporary),
+                                                       folder_ / tenant_folder(tenant), folders_));
   }
 
   Expected<std::unique_ptr<BlobReader>> open(std::string_view tenant, const Digest& digest,
@@ -210,6 +238,7 @@ class LocalBlobs final : public BlobStore {
 
   fs::path folder_;
   std::atomic<std::uint64_t> next_temporary_{0};
+  std::shared_ptr<DurableFolders> folders_ = std::make_shared<DurableFolders>();
 };
 
 }  // namespace

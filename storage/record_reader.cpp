@@ -7,7 +7,9 @@
 namespace mlforge::storage {
 namespace {
 
-constexpr std::uint64_t kPageEvents = 4096;
+// A read that stops early should copy little, a long one should look up seldom.
+constexpr std::size_t kFirstCopyBytes = 16 << 10;
+constexpr std::size_t kMostCopyBytes = 128 << 10;
 
 Error missing_record(Position position) {
   return {ErrorCode::corrupt,
@@ -28,46 +30,70 @@ Error damaged_record(Position position, std::string_view why) {
                       position, why)};
 }
 
+// Records in memory of our own.
+class RecordReader::Copies {
+ public:
+  void clear() {
+    bytes_.clear();
+    ends_.clear();
+  }
+  void add(const MDB_val& record) {
+    const Bytes bytes = to_bytes(record);
+    bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
+    ends_.push_back(bytes_.size());
+  }
+  std::size_t bytes() const { return bytes_.size(); }
+  std::size_t size() const { return ends_.size(); }
+  Bytes operator[](std::size_t i) const {
+    const std::size_t start = i == 0 ? 0 : ends_[i - 1];
+    return Bytes(bytes_).subspan(start, ends_[i] - start);
+  }
+
+ private:
+  std::vector<std::uint8_t> bytes_;
+  std::vector<std::size_t> ends_;
+};
+
 Expected<Position> RecordReader::visit(Position from, std::uint64_t limit, Position head,
                                        const Visit& visit) const {
   from = std::max<Position>(from, 1);
   if (limit == 0 || from > head) return Position{0};
   const Position last = limit > head - from ? head : from + limit - 1;
-  Txn txn;
-  if (const int rc = txn.begin(env_, MDB_RDONLY)) return lmdb_error(rc, "reading the log");
   Position visited = 0;
-  for (bool go_on = true; go_on && from <= last;) {
-    const auto page =
-        visit_page(txn.get(), from, std::min(last, from + kPageEvents - 1), visit, go_on);
-    if (!page) return page.error();
-    visited = *page;
-    from = visited + 1;
-    if (!go_on || from > last) break;
-    if (const int rc = txn.renew()) return lmdb_error(rc, "reading the log");
+  Copies copies;
+  for (std::size_t most = kFirstCopyBytes; from <= last;
+       most = std::min(2 * most, kMostCopyBytes)) {
+    copies.clear();
+    const Status bad = copy_range(from, last, most, copies);
+    for (std::size_t i = 0; i < copies.size(); ++i) {
+      EventView event;
+      if (const char* why = check(from, copies[i], event)) return damaged_record(from, why);
+      visited = from++;
+      if (!visit(copies[i], event)) return visited;
+    }
+    if (bad) return *bad;
   }
   return visited;
 }
 
-Expected<Position> RecordReader::visit_page(MDB_txn* txn, Position from, Position last,
-                                            const Visit& visit, bool& go_on) const {
+Status RecordReader::copy_range(Position from, Position last, std::size_t most,
+                                Copies& copies) const {
+  Txn txn;
   Cursor cursor;
-  if (const int rc = cursor.open(txn, records_)) return lmdb_error(rc, "reading the log");
+  int rc = env_.begin_read(txn);
+  if (rc == 0) rc = cursor.open(txn.get(), records_);
+  if (rc != 0) return lmdb_error(rc, "reading the log");
   MDB_val key = to_val(from), value{};
   MDB_cursor_op step = MDB_SET_KEY;
   for (Position position = from; position <= last; ++position, step = MDB_NEXT) {
-    const int rc = mdb_cursor_get(cursor.get(), &key, &value, step);
+    rc = mdb_cursor_get(cursor.get(), &key, &value, step);
     if (rc == MDB_NOTFOUND) return missing_record(position);
     if (rc != 0) return lmdb_error(rc, fmt::format("reading position {}", position));
     if (to_number(key) != position) return missing_record(position);
-    EventView event;
-    if (const char* why = check(position, to_bytes(value), event))
-      return damaged_record(position, why);
-    if (!visit(to_bytes(value), event)) {
-      go_on = false;
-      return position;
-    }
+    copies.add(value);
+    if (copies.bytes() >= most) break;
   }
-  return last;
+  return {};
 }
 
 Status RecordReader::find(MDB_txn* txn, Position position, EventView& event) const {
@@ -83,27 +109,46 @@ Status RecordReader::find(MDB_txn* txn, Position position, EventView& event) con
 Status RecordReader::visit_stream(StreamName stream, std::uint64_t version,
                                   const std::vector<Position>& positions,
                                   const std::function<bool(const EventView&)>& visit) const {
-  if (positions.empty()) return {};
+  Copies copies;
+  std::size_t most = kFirstCopyBytes;
+  for (std::span<const Position> left(positions); !left.empty();
+       left = left.subspan(copies.size()), most = std::min(2 * most, kMostCopyBytes)) {
+    copies.clear();
+    const Status bad = copy_each(left, most, copies);
+    for (std::size_t i = 0; i < copies.size(); ++i, ++version) {
+      EventView event;
+      if (const char* why = check(left[i], copies[i], event)) return damaged_record(left[i], why);
+      if (event.version != version || event.stream != stream.name || event.tenant != stream.tenant)
+        return Error{ErrorCode::corrupt,
+                     fmt::format("The index names position {} as version {} of stream {}, but the "
+                                 "record there is version {} of {}. Delete the index folder while "
+                                 "the log is closed; it is built again.",
+                                 left[i], version, stream.name, event.version, event.stream)};
+      if (!visit(event)) return {};
+    }
+    if (bad) return bad;
+  }
+  return {};
+}
+
+Status RecordReader::copy_each(std::span<const Position> positions, std::size_t most,
+                               Copies& copies) const {
   Txn txn;
-  if (const int rc = txn.begin(env_, MDB_RDONLY)) return lmdb_error(rc, "reading the log");
+  if (const int rc = env_.begin_read(txn)) return lmdb_error(rc, "reading the log");
   for (const Position position : positions) {
-    EventView event;
-    if (auto bad = find(txn.get(), position, event)) return bad;
-    if (event.version != version || event.stream != stream.name || event.tenant != stream.tenant)
-      return Error{ErrorCode::corrupt,
-                   fmt::format("The index names position {} as version {} of stream {}, but the "
-                               "record there is version {} of {}. Delete the index folder while "
-                               "the log is closed; it is built again.",
-                               position, version, stream.name, event.version, event.stream)};
-    ++version;
-    if (!visit(event)) return {};
+    MDB_val key = to_val(position), value{};
+    const int rc = mdb_get(txn.get(), records_, &key, &value);
+    if (rc == MDB_NOTFOUND) return missing_record(position);
+    if (rc != 0) return lmdb_error(rc, fmt::format("reading position {}", position));
+    copies.add(value);
+    if (copies.bytes() >= most) break;
   }
   return {};
 }
 
 Position RecordReader::position_at(TimeUs time, Position head) const {
   Txn txn;
-  if (txn.begin(env_, MDB_RDONLY) != 0) return 0;
+  if (env_.begin_read(txn) != 0) return 0;
   Position below = 0, above = head + 1;  // times at `below` are <= time, at `above` they are later
   while (above - below > 1) {
     const Position middle = below + (above - below) / 2;

@@ -1,6 +1,7 @@
 // Reads records out of the log's environment, checking each. Any thread; many at the same time.
 #pragma once
 #include <functional>
+#include <span>
 #include <vector>
 
 #include "storage/lmdb_env.hpp"
@@ -13,11 +14,11 @@ Error damaged_record(Position position, std::string_view why);
 
 class RecordReader {
  public:
-  RecordReader(MDB_env* env, MDB_dbi records) : env_(env), records_(records) {}
+  RecordReader(const Env& env, MDB_dbi records) : env_(env), records_(records) {}
 
   // Visits positions [from, from + limit) up to `head`; false stops. Answers the last one visited
-  // (0: none). The read transaction is renewed every few thousand events, so that a slow visitor
-  // does not keep old pages alive.
+  // (0: none). The visitor is given copies and no read transaction is open meanwhile, so that one
+  // that takes its time does not keep old pages alive, with which the file would grow.
   using Visit = std::function<bool(Bytes, const EventView&)>;
   Expected<Position> visit(Position from, std::uint64_t limit, Position head,
                            const Visit& visit) const;
@@ -33,12 +34,14 @@ class RecordReader {
   Position position_at(TimeUs time, Position head) const;
 
  private:
-  Expected<Position> visit_page(MDB_txn* txn, Position from, Position last, const Visit& visit,
-                                bool& go_on) const;
+  class Copies;
+  // Copy records until they are `most` bytes or more, at least one where there is one.
+  Status copy_range(Position from, Position last, std::size_t most, Copies& copies) const;
+  Status copy_each(std::span<const Position> positions, std::size_t most, Copies& copies) const;
   // The record at `position`, checked.
   Status find(MDB_txn* txn, Position position, EventView& event) const;
 
-  MDB_env* env_;
+  const Env& env_;
   MDB_dbi records_;
 };
 

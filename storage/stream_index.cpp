@@ -161,11 +161,12 @@ Status StreamIndex::positions(StreamName stream, std::uint64_t from, std::uint64
 }
 
 Status StreamIndex::close(bool keep) {
-  if (keep) {
-    if (auto bad = database_.sync()) return bad;
-  }
+  // After a failed sync the kernel may drop the pages, so not even this start of the machine has
+  // them.
+  const Status failed = keep ? database_.sync() : Status{};
   database_ = IndexDatabase();
-  return write_file_durably(folder_ / "STATE", keep ? kClean : kRebuild);
+  const auto bad = write_file_durably(folder_ / "STATE", keep && !failed ? kClean : kRebuild);
+  return failed ? failed : bad;
 }
 
 }  // namespace mlforge::storage

@@ -26,7 +26,7 @@ class Verifier {
     if (auto bad = open(*env)) return *bad;
     open_index();
     const auto visited =
-        RecordReader(env->get(), records_)
+        RecordReader(*env, records_)
             .visit(1, std::numeric_limits<std::uint64_t>::max(), head_,
                    [this](Bytes record, const EventView& event) { return check(record, event); });
     if (!visited) {
