@@ -4,6 +4,7 @@
 #include "events/deployment.hpp"
 #include "events/drift.hpp"
 #include "events/environment.hpp"
+#include "events/log_keys.hpp"
 #include "events/pipeline.hpp"
 #include "events/registry.hpp"
 #include "events/tracking.hpp"
@@ -20,7 +21,7 @@ inline constexpr int kStatesOf =
     Evolves<DatasetState, E> + Evolves<ExperimentsState, E> + Evolves<RunState, E> +
     Evolves<ModelState, E> + Evolves<PipelineState, E> + Evolves<PipelineRunState, E> +
     Evolves<EnvironmentState, E> + Evolves<EndpointState, E> + Evolves<PredictionsState, E> +
-    Evolves<DriftState, E>;
+    Evolves<DriftState, E> + Evolves<LogKeysState, E>;
 
 template <class T>
 struct EveryEventEvolves;

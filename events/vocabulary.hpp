@@ -12,18 +12,13 @@
 #include "events/codec.hpp"
 #include "events/envelope.hpp"
 #include "events/fields.hpp"
+#include "events/json_event.hpp"
+#include "events/vocabulary_log.hpp"
 
 namespace mlforge {
 
 using Texts = std::map<std::string, std::string>;
 using Figures = std::map<std::string, double>;
-
-// What every JSON event has in common; columns events say their own content type.
-template <std::uint16_t Version>
-struct JsonEvent {
-  static constexpr std::uint16_t schema = Version;
-  static constexpr ContentType content = ContentType::json;
-};
 
 // ---------------------------------------------------------------- datasets, stream dataset/<name>
 
@@ -578,6 +573,7 @@ using Event = std::variant<
     EndpointCreated, EndpointSplitChanged, EndpointVersionActivated,                             //
     PredictionsLogged,                                                                           //
     DriftReported, DriftAlertRaised, RetrainingTriggered,                                        //
+    LogKeyAdded,                                                                                 //
     UnknownEvent>;
 
 using Events = std::vector<Event>;

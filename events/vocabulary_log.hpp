@@ -1,0 +1,33 @@
+// The part of the vocabulary that is about the log itself; vocabulary.hpp lists it.
+#pragma once
+#include <string>
+
+#include "events/fields.hpp"
+#include "events/json_event.hpp"
+
+namespace mlforge {
+
+// ---------------------------------------------------------------- the log's keys, stream log/keys
+
+// From here on the log's checkpoints are signed with this key.
+struct LogKeyAdded : JsonEvent<1> {
+  static constexpr std::string_view type = "log.key_added";
+  std::string name;         // of the signer: the checkpoints' origin
+  std::string key_id;       // 8 hexadecimal digits, see storage/note.hpp
+  std::string algorithm;    // ed25519
+  std::string public_key;   // 32 bytes, base64
+  std::string reason;       // in words
+  std::string endorsed_by;  // key id of the key before; empty: the first, or the one before is lost
+  std::string endorsement;  // its signature over this key, base64
+  static constexpr auto fields() {
+    return std::tuple{field("name", &LogKeyAdded::name),
+                      field("key_id", &LogKeyAdded::key_id),
+                      field("algorithm", &LogKeyAdded::algorithm),
+                      field("public_key", &LogKeyAdded::public_key),
+                      field("reason", &LogKeyAdded::reason),
+                      field("endorsed_by", &LogKeyAdded::endorsed_by),
+                      field("endorsement", &LogKeyAdded::endorsement)};
+  }
+};
+
+}  // namespace mlforge

@@ -1,0 +1,169 @@
+#include "storage/log_keys.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "events/event_codec.hpp"
+#include "storage/base64.hpp"
+#include "storage/files.hpp"
+
+namespace mlforge::storage {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path key_file(const fs::path& folder, const std::string& id) {
+  return folder / "keys" / (id + ".pem");
+}
+
+Error bad_event(const LogKeyAdded& event, std::string_view what) {
+  return {ErrorCode::corrupt, fmt::format("The log's key {} {}.", event.key_id, what), "keys"};
+}
+
+LogKeyAdded event_of(const VerifierKey& key, const std::string& reason) {
+  LogKeyAdded event;
+  event.name = key.name;
+  event.key_id = key.id();
+  event.algorithm = "ed25519";
+  event.public_key = to_base64(key.key);
+  event.reason = reason;
+  return event;
+}
+
+// A key with its file; on disk before anybody hears of it.
+Expected<LogSigner> make_key(const fs::path& folder, const std::string& name) {
+  auto key = SigningKey::generate();
+  if (!key) return key.error();
+  LogSigner signer{{name, key->public_key()}, *std::move(key)};
+  std::error_code failed;
+  const fs::path keys = folder / "keys";
+  const bool is_new = !fs::exists(keys, failed);
+  if (auto bad = make_folder(keys)) return *bad;
+  if (is_new) fs::permissions(keys, fs::perms::owner_all, failed);
+  if (auto bad = signer.key.store(key_file(folder, signer.verifier.id()))) return *bad;
+  return signer;
+}
+
+Expected<KeyRotation> plan(const LogKeysState& state, LogSigner next, const LogKeyAdded& event) {
+  auto events = decide(state, AddLogKey{event});
+  if (!events) return events.error();
+  return KeyRotation{std::move(next), encode_event(events->front(), std::string(kLogKeysStream)),
+                     state.keys.size()};
+}
+
+bool is_endorsed(const LogKeyAdded& event, const VerifierKey& before, const VerifierKey& key) {
+  const auto signature = from_base64(event.endorsement);
+  return event.endorsed_by == before.id() && signature &&
+         before.verify(as_bytes(endorsement_text(before, key)), *signature);
+}
+
+}  // namespace
+
+std::string log_origin(const Uuid& log_id) { return "mlforge/" + to_string(log_id); }
+
+Expected<LogKeysState> read_log_keys(const Log& log) {
+  LogKeysState state;
+  Status failed;
+  const auto read =
+      log.read_stream(kLogTenant, kLogKeysStream, 1, ~0ull, ~0ull, [&](const EventView& view) {
+        const auto event = decode_event(view);
+        if (!event) failed = event.error();
+        if (failed) return false;
+        if (const auto* added = std::get_if<LogKeyAdded>(&*event)) evolve(state, *added);
+        return true;
+      });
+  if (!read) return read.error();
+  if (failed) return *failed;
+  return state;
+}
+
+Expected<VerifierKey> verifier_key(const LogKeyAdded& event) {
+  const auto bytes = from_base64(event.public_key);
+  VerifierKey key{.name = event.name};
+  if (event.algorithm != "ed25519" || !bytes || bytes->size() != key.key.size() ||
+      !is_key_name(event.name))
+    return bad_event(event, "is no Ed25519 key");
+  std::copy(bytes->begin(), bytes->end(), key.key.begin());
+  if (key.id() != event.key_id) return bad_event(event, "has an id that is not its own");
+  return key;
+}
+
+std::string endorsement_text(const VerifierKey& before, const VerifierKey& next) {
+  return fmt::format("mlforge key endorsement v1\n{}\n{}\n", before.text(), next.text());
+}
+
+Status check_key_chain(const std::vector<LogKeyAdded>& keys, const VerifierKey& trusted) {
+  std::optional<VerifierKey> before;
+  for (const auto& event : keys) {
+    const auto key = verifier_key(event);
+    if (!key) return key.error();
+    if (before && !is_endorsed(event, *before, *key))
+      return bad_event(event, "is not endorsed by the key before it");
+    if (before || *key == trusted) before = *key;
+  }
+  if (before) return {};
+  return Error{ErrorCode::corrupt,
+               fmt::format("The key {} is not among the keys of the log.", trusted.text()), "key"};
+}
+
+Status check_endorsements(const std::vector<LogKeyAdded>& keys) {
+  std::optional<VerifierKey> before;
+  for (const auto& event : keys) {
+    const auto key = verifier_key(event);
+    if (!key) return key.error();
+    if (!event.endorsed_by.empty() && (!before || !is_endorsed(event, *before, *key)))
+      return bad_event(event, "has an endorsement that does not verify");
+    before = *key;
+  }
+  return {};
+}
+
+Expected<LogSigner> open_log_signer(const fs::path& folder, Log& log) {
+  const auto state = read_log_keys(log);
+  if (!state) return state.error();
+  std::string reason = "the log's first key";
+  if (!state->keys.empty()) {
+    const auto verifier = verifier_key(state->keys.back());
+    if (!verifier) return verifier.error();
+    auto key = SigningKey::load(key_file(folder, verifier->id()));
+    if (key && key->public_key() == verifier->key) return LogSigner{*verifier, *std::move(key)};
+    if (!key && key.error().code != ErrorCode::not_found) return key.error();
+    reason = "the file of the key before, " + verifier->id() + ", is not in the folder";
+  }
+  if (const auto stopped = log.writable()) return *stopped;
+  auto made = make_key(folder, log_origin(log.log_id()));
+  if (!made) return made.error();
+  const auto event = event_of(made->verifier, reason);
+  auto added = plan(*state, *std::move(made), event);
+  if (!added) return added.error();
+  const AppendRequest request{std::string(kLogTenant),
+                              "mlforge",
+                              "",
+                              {},
+                              {},
+                              {{std::string(kLogKeysStream), added->expected_version}},
+                              {added->event}};
+  const auto appended = log.append({&request, 1}).front();
+  if (!appended) return appended.error();
+  return std::move(added->next);
+}
+
+Expected<KeyRotation> rotate_log_key(const fs::path& folder, const Log& log,
+                                     const LogSigner& current, const std::string& reason) {
+  const auto state = read_log_keys(log);
+  if (!state) return state.error();
+  auto made = make_key(folder, current.verifier.name);
+  if (!made) return made.error();
+  auto event = event_of(made->verifier, reason);
+  event.endorsed_by = current.verifier.id();
+  event.endorsement =
+      to_base64(current.key.sign(as_bytes(endorsement_text(current.verifier, made->verifier))));
+  const auto file = key_file(folder, made->verifier.id());
+  auto planned = plan(*state, *std::move(made), event);
+  std::error_code ignored;
+  if (!planned) fs::remove(file, ignored);
+  return planned;
+}
+
+}  // namespace mlforge::storage

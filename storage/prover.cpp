@@ -1,0 +1,213 @@
+#include "storage/prover.hpp"
+
+#include <fmt/format.h>
+
+#include "storage/base64.hpp"
+#include "storage/files.hpp"
+#include "storage/lmdb_log.hpp"
+#include "storage/record.hpp"
+
+namespace mlforge::storage {
+namespace {
+
+constexpr std::size_t kMostStreamBytes = 64 << 20;
+
+std::vector<std::string> to_texts(const HashPath& path) {
+  std::vector<std::string> texts;
+  texts.reserve(path.size());
+  for (const Digest& hash : path) texts.push_back(to_base64(hash.bytes));
+  return texts;
+}
+
+}  // namespace
+
+Expected<std::unique_ptr<Prover>> Prover::open(const std::filesystem::path& folder, Log& log,
+                                               const ProverOptions& options) {
+  std::unique_ptr<Prover> prover(new Prover(log, folder, options));
+  auto signer = open_log_signer(folder, log);
+  if (signer)
+    prover->signer_ = *std::move(signer);
+  else if (log.writable())  // a damaged log is still there to be read
+    prover->unsigned_because_ = signer.error();
+  else
+    return signer.error();
+  auto tree =
+      LogTree::open(folder / "merkle", log, options.boot_id.empty() ? boot_id() : options.boot_id,
+                    options.map_bytes);
+  if (!tree) return tree.error();
+  prover->tree_ = *std::move(tree);
+  return prover;
+}
+
+Status Prover::follow() {
+  const auto reached = tree_->catch_up();
+  if (!reached) return reached.error();
+  {
+    const std::lock_guard lock(store_mutex_);
+    if (*reached == stored_size_ ||
+        std::chrono::steady_clock::now() - stored_at_ < options_.store_every)
+      return {};
+  }
+  const auto root = tree_->root();
+  if (!root) return root.error();
+  const auto note = sign(*root);
+  if (!note) return verifier() ? Status(note.error()) : Status();
+  return store(*note, root->size);
+}
+
+Expected<LogRoot> Prover::root_now() {
+  if (const auto reached = tree_->catch_up(); !reached) return reached.error();
+  return tree_->root();
+}
+
+Expected<std::string> Prover::checkpoint() {
+  const auto root = root_now();
+  if (!root) return root.error();
+  return sign(*root);
+}
+
+Expected<std::string> Prover::sign(const LogRoot& root) {
+  const std::lock_guard lock(key_mutex_);
+  if (!signer_)
+    return Error{ErrorCode::unavailable,
+                 "The log has no key to sign with. " +
+                     (unsigned_because_ ? unsigned_because_->message : std::string())};
+  Note note{.text = Checkpoint{signer_->verifier.name, root.size, root.root, root.streams}.text()};
+  note.sign(signer_->verifier, signer_->key);
+  return note.encode();
+}
+
+// Never an older one over a newer one: two threads may come here.
+Status Prover::store(const std::string& note, std::uint64_t size) {
+  const std::lock_guard lock(store_mutex_);
+  if (size < stored_size_) return {};
+  if (auto bad = write_file_durably(folder_ / kCheckpointFile, note)) return bad;
+  stored_size_ = size;
+  stored_at_ = std::chrono::steady_clock::now();
+  return {};
+}
+
+Expected<ProofFile> Prover::start(std::string kind, const LogRoot& root) {
+  auto note = sign(root);
+  if (!note) return note.error();
+  auto keys = read_log_keys(log_);
+  if (!keys) return keys.error();
+  ProofFile file;
+  file.kind = std::move(kind);
+  file.checkpoint = *std::move(note);
+  file.keys = std::move(keys->keys);
+  return file;
+}
+
+Expected<ProofFile> Prover::prove_event(Position position) {
+  const auto root = root_now();
+  if (!root) return root.error();
+  if (position == 0 || position > root->size)
+    return Error{
+        ErrorCode::not_found,
+        fmt::format("There is no event at position {}; the log has {}.", position, root->size),
+        "position"};
+  auto file = start("event", *root);
+  if (!file) return file;
+  auto path = tree_->inclusion(position, root->size);
+  if (!path) return path.error();
+  ProofEvent event{position, {}, to_texts(*path)};
+  const auto read = log_.read_records(position, 1, [&](Position, Bytes record) {
+    event.record = to_base64(record);
+    return false;
+  });
+  if (!read) return read.error();
+  file->events.push_back(std::move(event));
+  return file;
+}
+
+Expected<ProofFile> Prover::prove_stream(std::string_view tenant, std::string_view stream) {
+  if (const auto reached = tree_->catch_up(); !reached) return reached.error();
+  MapProof proof;
+  const auto root = tree_->prove_stream(tenant, stream, proof);
+  if (!root) return root.error();
+  auto file = start("stream", *root);
+  if (!file) return file;
+  file->tenant = tenant;
+  file->stream = stream;
+  for (const auto& step : proof.path)
+    file->walk.push_back({step.depth, to_base64(step.sibling.bytes)});
+  if (proof.leaf)
+    file->leaf = ProofLeaf{to_base64(proof.leaf->key.bytes), proof.leaf->state.version,
+                           proof.leaf->state.last_position};
+  std::vector<Position> positions;
+  auto read = log_.read_stream(tenant, stream, 1, ~0ull, root->size, [&](const EventView& event) {
+    positions.push_back(event.position);
+    return true;
+  });
+  if (!read) return read.error();
+  LogTree::Reader reader(*tree_);
+  std::size_t bytes = 0;
+  for (const Position position : positions) {
+    auto path = reader.inclusion(position, root->size);
+    if (!path) return path.error();
+    ProofEvent event{position, {}, to_texts(*path)};
+    const auto found = log_.read_records(position, 1, [&](Position, Bytes record) {
+      bytes += record.size();
+      event.record = to_base64(record);
+      return false;
+    });
+    if (!found) return found.error();
+    if (bytes > kMostStreamBytes)
+      return Error{ErrorCode::payload_too_large,
+                   fmt::format("The records of stream {} have more than 64 MiB, too many for one "
+                               "proof file.",
+                               stream),
+                   "stream"};
+    file->events.push_back(std::move(event));
+  }
+  return file;
+}
+
+Expected<ProofFile> Prover::prove_consistency(std::uint64_t from) {
+  const auto root = root_now();
+  if (!root) return root.error();
+  if (from > root->size)
+    return Error{ErrorCode::not_found,
+                 fmt::format("The log has {} events, fewer than {}.", root->size, from), "from"};
+  auto file = start("consistency", *root);
+  if (!file) return file;
+  const auto then = tree_->root_at(from);
+  if (!then) return then.error();
+  const auto path = tree_->consistency(from, root->size);
+  if (!path) return path.error();
+  file->from_size = from;
+  file->from_root = to_base64(then->bytes);
+  file->path = to_texts(*path);
+  return file;
+}
+
+Expected<KeyRotation> Prover::plan_rotation(const std::string& reason) const {
+  const std::lock_guard lock(key_mutex_);
+  if (!signer_)
+    return Error{ErrorCode::unavailable, "The log has no key that a new one could follow on."};
+  return rotate_log_key(folder_, log_, *signer_, reason);
+}
+
+void Prover::use_key(LogSigner next) {
+  const std::lock_guard lock(key_mutex_);
+  signer_ = std::move(next);
+}
+
+std::optional<VerifierKey> Prover::verifier() const {
+  const std::lock_guard lock(key_mutex_);
+  return signer_ ? std::optional(signer_->verifier) : std::nullopt;
+}
+
+Status Prover::close() {
+  Status failed;
+  if (verifier()) {
+    const auto root = root_now();
+    const auto note = root ? sign(*root) : Expected<std::string>(root.error());
+    failed = note ? store(*note, root->size) : Status(note.error());
+  }
+  if (auto bad = tree_->close()) return bad;
+  return failed;
+}
+
+}  // namespace mlforge::storage

@@ -1,0 +1,81 @@
+// Signs checkpoints of a log and makes proof files: the tree, the stream map and the key together.
+#pragma once
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "storage/log_keys.hpp"
+#include "storage/log_tree.hpp"
+#include "storage/note.hpp"
+#include "storage/proof_file.hpp"
+
+namespace mlforge::storage {
+
+// The last signed checkpoint, as a file of the data folder: what the log must still contain.
+inline constexpr const char* kCheckpointFile = "checkpoint";
+
+struct ProverOptions {
+  std::size_t map_bytes = std::size_t{64} << 30;
+  std::string boot_id;  // empty: ask the kernel
+  std::chrono::milliseconds store_every{5000};
+};
+
+class Prover {
+ public:
+  // Opens the tree in `folder`/merkle and the key that signs, which is made and put into the log
+  // where there is none: so before the log's writer runs. A log that does not take writes and has
+  // no key opens without one: then there are no checkpoints. `log` outlives it.
+  static Expected<std::unique_ptr<Prover>> open(const std::filesystem::path& folder, Log& log,
+                                                const ProverOptions& options = {});
+
+  // All may be called from any thread.
+
+  // Takes in what is durable by now, and signs and stores a checkpoint when the last one that was
+  // stored is old enough. For the background.
+  Status follow();
+  // A signed checkpoint of everything that is durable by now. `unavailable` without a key.
+  Expected<std::string> checkpoint();
+
+  // Proof files, under a checkpoint of now.
+  Expected<ProofFile> prove_event(Position position);
+  // `payload_too_large` for a stream whose records have more than 64 MiB.
+  Expected<ProofFile> prove_stream(std::string_view tenant, std::string_view stream);
+  Expected<ProofFile> prove_consistency(std::uint64_t from);
+
+  // A key that is to follow on the present one: see rotate_log_key(). After its event is in the
+  // log, use_key() makes it sign.
+  Expected<KeyRotation> plan_rotation(const std::string& reason) const;
+  void use_key(LogSigner next);
+  std::optional<VerifierKey> verifier() const;
+
+  const LogTree& tree() const { return *tree_; }
+  LogTree& tree() { return *tree_; }
+
+  // Signs and stores a last checkpoint and closes the tree. No other call may be under way or
+  // follow.
+  Status close();
+
+ private:
+  Prover(const Log& log, std::filesystem::path folder, const ProverOptions& options)
+      : log_(log), folder_(std::move(folder)), options_(options) {}
+  Expected<std::string> sign(const LogRoot& root);
+  Expected<ProofFile> start(std::string kind, const LogRoot& root);
+  Expected<LogRoot> root_now();
+  Status store(const std::string& note, std::uint64_t size);
+
+  const Log& log_;
+  std::filesystem::path folder_;
+  ProverOptions options_;
+  std::unique_ptr<LogTree> tree_;
+  mutable std::mutex key_mutex_;  // guards the key
+  std::optional<LogSigner> signer_;
+  Status unsigned_because_;
+  std::mutex store_mutex_;  // guards what follows
+  std::uint64_t stored_size_ = 0;
+  std::chrono::steady_clock::time_point stored_at_{};
+};
+
+}  // namespace mlforge::storage
