@@ -51,11 +51,15 @@ Status sync_folder(const fs::path& folder) {
 
 namespace {
 
-// Who may not read the folder above did not make this one, and cannot sync its name either.
+// Where the folder above may not be read, or its file system cannot be synced (a read-only one), no
+// process of ours has made this name.
 Status sync_existing_name(const fs::path& folder) {
   const fs::path above = folder.parent_path();
-  if (::access(above.c_str(), R_OK) != 0 && errno == EACCES) return {};
-  return sync_folder(above);
+  const File file(::open(above.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (file.fd() < 0 && errno == EACCES) return {};
+  if (file.fd() < 0) return file_error(errno, "opening", above);
+  if (::fsync(file.fd()) == 0 || errno == EINVAL || errno == EROFS) return {};
+  return file_error(errno, "syncing", above);
 }
 
 // One level after the other, so that where a folder is there, at most its own name is unsynced.

@@ -1,5 +1,5 @@
-// Kills a process that appends, again and again on one folder, and checks after each kill that the
-// log lost nothing:
+// Kills a process that appends, again and again on one folder (a new one every 50 rounds), and
+// checks after each kill that the log lost nothing:
 //   crash_log [--rounds N] [--seed S]
 // The child (--child <folder> <seed>) has threads that make requests and one writer that appends
 // whatever waits, in one call. It tells each acknowledged event through a pipe. Exit code 0: all
@@ -37,6 +37,7 @@ constexpr std::size_t kMapBytes = std::size_t{8} << 30;
 constexpr std::size_t kProducers = 3;
 constexpr std::size_t kWaitingRequests = 32;
 constexpr std::size_t kStreams = 20;
+constexpr std::uint64_t kRoundsOfOneLog = 50;  // each check reads the whole log
 
 struct Acknowledged {  // goes through the pipe as it is
   Position position = 0;
@@ -276,9 +277,11 @@ int main(int argc, char** argv) {
     if (!std::strcmp(argv[i], "--rounds")) rounds = std::stoull(argv[i + 1]);
     if (!std::strcmp(argv[i], "--seed")) seed = std::stoull(argv[i + 1]);
   }
-  std::string folder = (fs::temp_directory_path() / "mlforge-crash-XXXXXX").string();
-  require(::mkdtemp(folder.data()) != nullptr, "cannot make a folder");
-  run_rounds(folder, rounds, seed);
-  fs::remove_all(folder);
+  for (std::uint64_t done = 0; done < rounds; done += kRoundsOfOneLog) {
+    std::string folder = (fs::temp_directory_path() / "mlforge-crash-XXXXXX").string();
+    require(::mkdtemp(folder.data()) != nullptr, "cannot make a folder");
+    run_rounds(folder, std::min(kRoundsOfOneLog, rounds - done), seed + done);
+    fs::remove_all(folder);
+  }
   return 0;
 }

@@ -164,6 +164,39 @@ int fail_each(Fault fault) {
 
 }  // namespace
 
+TEST_CASE("disk fault: the map is full, whatever its size") {
+  const auto batches = make_batches(kSeed, 60);
+  const History history = reference(batches, kSeed);
+  int full = 0;
+  for (std::size_t kib = 290; kib < 600; kib += 10) {
+    INFO("a map of " << kib << " KiB");
+    Folder folder;
+    auto options = log_options("one", kSeed);
+    options.map_bytes = kib << 10;
+    Position acknowledged = 0;
+    {
+      const auto log = open_lmdb_log(folder.path(), options);
+      REQUIRE(log);
+      for (const Batch& batch : batches) {
+        const auto answers = (*log)->append(batch);
+        if (!answers[0]) {
+          CHECK(answers[0].error().code == ErrorCode::read_only);
+          CHECK(answers[0].error().message.find("map is full") != std::string::npos);
+          REQUIRE((*log)->writable());
+          ++full;
+          break;
+        }
+        acknowledged = (*log)->head();
+      }
+      CHECK((*log)->head() == acknowledged);
+      CHECK(read_records(**log).size() == acknowledged);
+    }
+    CHECK(find_fault(folder.path(), history,
+                     {.acknowledged = acknowledged, .verify = true, .boot_id = "one"}) == "");
+  }
+  CHECK(full > 10);
+}
+
 TEST_CASE("disk fault: a write of the log fails") {
   const int error = GENERATE(EIO, ENOSPC);
   CHECK(fail_each({.at = Fault::At::write, .error = error, .file = kLogFile}) > 20);
