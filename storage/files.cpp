@@ -52,7 +52,11 @@ Status sync_folder(const fs::path& folder) {
 Status make_folder(const fs::path& folder) {
   std::error_code failed;
   if (!fs::create_directories(folder, failed) && !failed) return {};
-  if (failed) return file_error(failed.value(), "creating", folder);
+  if (failed) {
+    auto error = file_error(failed.value(), "creating", folder);
+    if (error.code == ErrorCode::not_found) error.code = ErrorCode::internal;  // nothing was sought
+    return error;
+  }
   fs::path whole = fs::absolute(folder).lexically_normal();
   if (!whole.has_filename()) whole = whole.parent_path();
   return sync_folder(whole.parent_path());
