@@ -9,6 +9,7 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -40,6 +41,9 @@ struct Manifest {
   std::uint64_t seed = 0;
   std::string dataset;
   std::uint64_t dataset_version = 0;
+  // The category that a missing categorical cell was trained as (csv.missing_as_category). Empty,
+  // as in bundles of before: missing is missing.
+  std::optional<std::string> missing_category;
   static constexpr auto fields() {
     return std::tuple{required("label", &Manifest::label),
                       required("positive", &Manifest::positive),
@@ -47,7 +51,8 @@ struct Manifest {
                       required("features", &Manifest::features),
                       field("seed", &Manifest::seed),
                       field("dataset", &Manifest::dataset),
-                      field("dataset_version", &Manifest::dataset_version)};
+                      field("dataset_version", &Manifest::dataset_version),
+                      field("missing_category", &Manifest::missing_category)};
   }
 };
 

@@ -202,6 +202,11 @@ Expected<Loaded> load(const std::vector<FileRef>& files, const StepBlobs& blobs)
   return out;
 }
 
+std::optional<std::string> marker_of(const DatasetSchema& schema) {
+  if (!schema.missing_as_category) return std::nullopt;
+  return schema.csv.missing_markers.front();
+}
+
 void keep_marker(ml::Table& table, const std::string& marker) {
   for (auto& column : table.columns) {
     if (column.kind != ml::ColumnKind::categorical || column.count_missing() == 0) continue;
@@ -229,9 +234,15 @@ Expected<DatasetSchema> read_dataset_schema(std::string_view yaml) {
 Expected<ml::Table> load_dataset_table(const std::vector<FileRef>& files, const StepBlobs& blobs) {
   auto loaded = load(files, blobs);
   if (!loaded) return loaded.error();
-  if (loaded->schema.missing_as_category)
-    keep_marker(loaded->table, loaded->schema.csv.missing_markers.front());
+  if (const auto marker = marker_of(loaded->schema)) keep_marker(loaded->table, *marker);
   return std::move(loaded->table);
+}
+
+Expected<std::optional<std::string>> missing_category(const std::vector<FileRef>& files,
+                                                      const StepBlobs& blobs) {
+  const auto schema = schema_of(files, blobs);
+  if (!schema) return schema.error();
+  return marker_of(schema->value_or(DatasetSchema{}));
 }
 
 Expected<DatasetCheck> check_dataset(const std::vector<FileRef>& files, const StepBlobs& blobs) {

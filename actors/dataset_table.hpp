@@ -1,6 +1,7 @@
 // A dataset version's files as one table, described by the file schema.yaml among them.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,11 @@ Expected<DatasetSchema> read_dataset_schema(std::string_view yaml);
 // missing; malformed: names file, line and column; invalid_argument: no CSV file, or files that do
 // not fit together. Reads blobs, so it may block; any thread.
 Expected<ml::Table> load_dataset_table(const std::vector<FileRef>& files, const StepBlobs& blobs);
+
+// The category that load_dataset_table puts for a missing categorical cell; empty where
+// schema.yaml does not ask for one. Errors and threads as there.
+Expected<std::optional<std::string>> missing_category(const std::vector<FileRef>& files,
+                                                      const StepBlobs& blobs);
 
 struct DatasetCheck {
   std::uint64_t rows = 0, columns = 0;

@@ -98,7 +98,7 @@ void decide_and_append(ManagerContext& context, Repository<State>& states, Recen
   if (auto bad = check_conditions(*context.log, meta.tenant, meta.conditions))
     return request.done(*bad);
   auto entry = states.load(meta.tenant, stream);
-  if (!entry) return request.done(entry.error());
+  if (!entry) return request.done(context.log->writable().value_or(entry.error()));
   stamp(context, command);
   auto events = decide((*entry)->state, command);
   if (!events) return send_barrier(context, std::move(stream), events.error(), request);

@@ -86,7 +86,7 @@ Status precondition(Manager& manager, const CommandMeta& meta, StartRun& c) {
   if (c.run_id.empty()) c.run_id = fresh_id(meta, *manager.context.ids, *manager.context.clock);
   auto experiments =
       std::get<Repository<ExperimentsState>>(*manager.states).load(meta.tenant, "experiments/all");
-  if (!experiments) return experiments.error();
+  if (!experiments) return manager.context.log->writable().value_or(experiments.error());
   if (!(*experiments)->state.name_by_id.contains(c.experiment_id)) {
     auto error = not_found("experiment", c.experiment_id);
     error.field = "experiment_id";
@@ -96,8 +96,11 @@ Status precondition(Manager& manager, const CommandMeta& meta, StartRun& c) {
 }
 
 // A command names its stream, so its name must be one before the stream is looked up.
-Status check_stream(const std::string& stream) {
-  return check_name("name", std::string_view(stream).substr(stream.find('/') + 1));
+Status check_stream(std::string_view stream) {
+  const auto field = stream.starts_with("run/")            ? "run_id"
+                     : stream.starts_with("pipeline_run/") ? "pipeline_run_id"
+                                                           : "name";
+  return check_name(field, stream.substr(stream.find('/') + 1));
 }
 
 template <class Manager, class Body>

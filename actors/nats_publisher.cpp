@@ -102,10 +102,7 @@ struct NatsPublisher::Impl {
     status.in_flight = protocol.in_flight();
     status.connects = protocol.connects();
     status.resyncs = protocol.resyncs();
-    if (protocol.state() != BroadcastState::live || cursor_error.empty())
-      status.last_error = protocol.last_error();
-    else
-      status.last_error = cursor_error;
+    status.last_error = status.connected ? cursor_error : protocol.last_error();
     published.notify_all();
   }
 

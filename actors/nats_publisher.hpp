@@ -36,7 +36,7 @@ struct NatsPublisherStatus {
   std::uint64_t in_flight = 0;
   std::uint64_t connects = 0;
   std::uint64_t resyncs = 0;  // pipelines ended by a bad answer
-  std::string last_error;     // of any time; empty: nothing went wrong yet
+  std::string last_error;     // why it is not live, or the cursor not written; empty: all is well
 };
 
 // One line for people: "live at 120 of 123" or "disconnected at 120 of 123: The broker ...".

@@ -174,6 +174,19 @@ bool parse_whole(const std::string& text, T& out) {
   return failed == std::errc{} && at == end;
 }
 
+// yaml-cpp takes a text with control characters for the end of it.
+Status check_characters(std::string_view text) {
+  int line = 1, column = 1;
+  for (const unsigned char c : text) {
+    if ((c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7f)
+      return Error{ErrorCode::malformed,
+                   place(line, column) + "a control character, which YAML does not have", ""};
+    column = c == '\n' ? 1 : column + 1;
+    line += c == '\n';
+  }
+  return {};
+}
+
 }  // namespace
 
 const YamlEntry* YamlNode::find(std::string_view key) const {
@@ -194,6 +207,7 @@ Expected<YamlNode> parse_yaml(std::string_view text, const YamlLimits& limits) {
                  "the YAML text has " + std::to_string(text.size()) + " bytes; at most " +
                      std::to_string(limits.bytes) + " are read",
                  ""};
+  if (auto bad = check_characters(text)) return *bad;
   TreeBuilder builder(limits);
   try {
     std::istringstream in{std::string(text)};
@@ -212,7 +226,9 @@ Expected<YamlNode> parse_yaml(std::string_view text, const YamlLimits& limits) {
     return Error{ErrorCode::malformed, std::string("the YAML text cannot be read: ") + e.what(),
                  ""};
   }
-  return builder.take();
+  auto root = builder.take();
+  if (root.line == 0) root.line = root.column = 1;  // no document at all
+  return root;
 }
 
 Status set_path(YamlNode& root, std::string_view path, std::string_view value) {

@@ -278,6 +278,10 @@ void Rules::on(const Envelope& e, const DriftAlertRaised& alert) {
   const auto name = name_of(e.stream);
   const auto config = fold<EndpointState>("deployment/" + name).config;
   if (!config || config->retrain_pipeline.empty()) return;
+  // Nothing is announced that cannot come.
+  if (fold<PipelineState>("pipeline/" + config->retrain_pipeline).version == 0)
+    return spdlog::error("drift of {} calls for pipeline '{}', which is not defined", name,
+                         config->retrain_pipeline);
   std::string id;
   for (const char each : to_string(e.id))
     if (each != '-') id += each;

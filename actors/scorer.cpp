@@ -66,13 +66,15 @@ struct ServedModel::Impl {
       return {};
     }
     std::string_view text;
-    if (value.is_null())
+    if (value.is_null()) {
       cell = std::monostate{};
-    else if (value.get(text) == simdjson::SUCCESS)
+      if (const auto& category = bundle->manifest.missing_category) cell = text = *category;
+    } else if (value.get(text) == simdjson::SUCCESS) {
       cell = text;
-    else
+    } else {
       return feature_error(in.name,
                            "must be a string or null, got " + std::string(codec::kind_name(value)));
+    }
     if (text.size() > kLongestCategory)
       return feature_error(in.name, "must have at most " + std::to_string(kLongestCategory) +
                                         " bytes, got " + std::to_string(text.size()));

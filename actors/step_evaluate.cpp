@@ -1,4 +1,5 @@
 #include "actors/bundle.hpp"
+#include "actors/dataset_table.hpp"
 #include "actors/step_data.hpp"
 #include "actors/step_kinds.hpp"
 #include "actors/step_run.hpp"
@@ -48,14 +49,17 @@ Figures figures_of(const ml::BinaryMetrics& m) {
           {"tp", static_cast<double>(at.confusion.tp)}};
 }
 
-Manifest manifest_of(const StepContext& context, const EvaluateConfig& config,
-                     const ml::Preprocessor& preprocessor) {
+Expected<Manifest> manifest_of(const StepContext& context, const EvaluateConfig& config,
+                               const ml::Preprocessor& preprocessor) {
+  auto marker = missing_category(context.dataset.files, context.effects.blobs());
+  if (!marker) return marker.error();
   Manifest out{.label = context.spec.label,
                .positive = context.spec.positive,
                .threshold = config.threshold,
                .seed = context.spec.seed,
                .dataset = context.dataset.name,
-               .dataset_version = context.dataset.version};
+               .dataset_version = context.dataset.version,
+               .missing_category = *std::move(marker)};
   for (const auto& input : preprocessor.inputs())
     out.features.push_back({input.name, std::string(ml::to_string(input.kind))});
   return out;
@@ -145,7 +149,9 @@ class Evaluation {
     };
     if (auto bad = put("preprocessor", kPreprocessorFile, preprocessor.serialize())) return bad;
     if (auto bad = put("reference", kReferenceFile, encode_reference(*reference))) return bad;
-    return put("manifest", kManifestFile, to_json(manifest_of(context_, config_, preprocessor)));
+    const auto manifest = manifest_of(context_, config_, preprocessor);
+    if (!manifest) return manifest.error();
+    return put("manifest", kManifestFile, to_json(*manifest));
   }
 
   void hand_on(const ml::BinaryMetrics& metrics) {

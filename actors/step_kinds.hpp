@@ -10,7 +10,7 @@ struct StepVersion {
   std::uint32_t version;
 };
 inline constexpr StepVersion kStepVersions[] = {
-    {"split", 1}, {"features", 1}, {"train", 1}, {"cross_validate", 1}, {"evaluate", 1},
+    {"split", 1}, {"features", 1}, {"train", 1}, {"cross_validate", 1}, {"evaluate", 2},
 };
 
 Expected<StepOutcome> run_split(const StepContext& context, const SplitConfig& config);

@@ -27,6 +27,8 @@ std::string_view kind_name(const element& e) {
 }
 
 Error wrong_type(std::string_view wanted, const element& got) {
+  if (wanted == "an integer" && got.type() == element_type::UINT64)
+    return {ErrorCode::invalid_argument, "is out of range", ""};
   std::string message = "must be ";
   message.append(wanted).append(", got ").append(kind_name(got));
   return {ErrorCode::invalid_argument, std::move(message), ""};

@@ -54,21 +54,18 @@ Status check_transition(const std::string& from, const std::string& to) {
   return {};
 }
 
+std::string name_of(const Promote& c) {
+  return "version " + std::to_string(c.version) + " of model '" + c.model + "'";
+}
+
 // Whether the challenger may replace the champion, as a decision with its figures.
-Expected<ModelPromotionDecided> weigh(const ModelState& state, const Promote& c) {
+ModelPromotionDecided weigh(const ModelState& state, const Promote& c) {
   const auto champion = state.alias(kChampion);
   ModelPromotionDecided d{.version = c.version,
                           .champion = champion,
                           .metric = c.metric,
                           .required_delta = c.min_delta};
-  const auto& metrics = state.version(c.version)->metrics;
-  const auto mine = metrics.find(c.metric);
-  if (mine == metrics.end())
-    return Error{ErrorCode::conflict,
-                 "version " + std::to_string(c.version) + " has no metric '" + c.metric +
-                     "' to be weighed by",
-                 "metric"};
-  d.challenger_value = mine->second;
+  d.challenger_value = state.version(c.version)->metrics.at(c.metric);
   if (!state.version(c.version)->gate.value_or(false)) {
     d.reason = "its gate has failed checks";
     if (const auto* other = state.version(champion)) {
@@ -102,6 +99,19 @@ std::uint64_t ModelState::alias(std::string_view name) const {
   return at == aliases.end() ? 0 : at->second;
 }
 
+std::uint64_t find_same_version(const ModelState& state, const CreateModelVersion& c) {
+  const auto same = [&](const ModelVersionState& v) {
+    if (v.run_id != c.run_id || v.pipeline_run_id != c.pipeline_run_id ||
+        v.artifacts != c.artifacts)
+      return false;
+    return !c.pipeline_run_id.empty() ||
+           (v.dataset == c.dataset && v.dataset_version == c.dataset_version &&
+            v.metrics == c.metrics && v.params == c.params);
+  };
+  const auto at = std::find_if(state.versions.begin(), state.versions.end(), same);
+  return at == state.versions.end() ? 0 : std::uint64_t(at - state.versions.begin()) + 1;
+}
+
 Expected<Events> decide(const ModelState& state, const RegisterModel& c) {
   if (auto bad = check_name("name", c.name)) return *bad;
   if (state.exists)
@@ -119,10 +129,7 @@ Expected<Events> decide(const ModelState& state, const CreateModelVersion& c) {
   }
   for (const auto& [key, value] : c.metrics)
     if (!std::isfinite(value)) return invalid("metrics." + key, "must be a finite number");
-  for (const auto& each : state.versions)
-    if (!c.pipeline_run_id.empty() && each.pipeline_run_id == c.pipeline_run_id &&
-        each.run_id == c.run_id && each.artifacts == c.artifacts)
-      return Events{};
+  if (find_same_version(state, c) != 0) return Events{};
   Events events;
   if (!state.exists) events.push_back(ModelRegistered{.name = c.model});
   events.push_back(ModelVersionCreated{.version = state.versions.size() + 1,
@@ -139,8 +146,16 @@ Expected<Events> decide(const ModelState& state, const CreateModelVersion& c) {
 Expected<Events> decide(const ModelState& state, const SetAlias& c) {
   if (auto bad = check_version(state, c.model, c.version)) return *bad;
   if (auto bad = check_name("alias", c.alias)) return *bad;
+  if (c.alias.find_first_not_of("0123456789") == c.alias.npos)
+    return invalid("alias", "must not be digits only, which are read as a version's number");
   if (c.alias == kChampion)
     return Error{ErrorCode::refused, "the alias champion moves by a promotion", "alias"};
+  if (const auto& stage = state.version(c.version)->stage;
+      c.alias == kChallenger && stage != "Staging")
+    return Error{ErrorCode::refused,
+                 "the alias challenger is served, so its version must be in Staging, and version " +
+                     std::to_string(c.version) + " is in stage " + stage,
+                 "alias"};
   if (c.expected && *c.expected != state.alias(c.alias))
     return Error{ErrorCode::conflict,
                  "alias '" + c.alias + "' points to version " +
@@ -184,28 +199,36 @@ Expected<Events> decide(const ModelState& state, const RecordGate& c) {
   return Events{ModelGateEvaluated{.version = c.version, .passed = passed, .checks = c.checks}};
 }
 
-Expected<Events> decide(const ModelState& state, const Promote& c) {
-  if (auto bad = check_version(state, c.model, c.version)) return *bad;
-  if (!std::isfinite(c.min_delta)) return invalid("min_delta", "must be a finite number");
+Status check_promotion(const ModelState& state, const Promote& c) {
+  if (auto bad = check_version(state, c.model, c.version)) return bad;
+  if (!(c.min_delta >= 0 && c.min_delta <= 1))
+    return invalid("min_delta", "must be a number from 0 to 1");
   const auto& version = *state.version(c.version);
-  const auto name = "version " + std::to_string(c.version) + " of model '" + c.model + "'";
+  const auto name = name_of(c);
   if (version.stage == "Production") return conflict(name + " is already in Production");
   if (version.stage != "Staging")
     return conflict(name + " is in stage " + version.stage + ": move it to Staging first");
-  if (!version.gate)
-    return conflict(name + " has not been through a gate: evaluate its gate first");
-  auto decision = weigh(state, c);
-  if (!decision) return decision.error();
-  Events events{*decision};
-  const std::string& reason = c.reason.empty() ? decision->reason : c.reason;
-  if (!decision->approved) {
-    change_stage(events, state, c.version, "Archived", decision->reason);
-    remove_alias_of(events, state, kChallenger, c.version, decision->reason);
+  if (!version.metrics.contains(c.metric))
+    return Error{ErrorCode::conflict, name + " has no metric '" + c.metric + "' to be weighed by",
+                 "metric"};
+  return {};
+}
+
+Expected<Events> decide(const ModelState& state, const Promote& c) {
+  if (auto bad = check_promotion(state, c)) return *bad;
+  if (!state.version(c.version)->gate)
+    return conflict(name_of(c) + " has not been through a gate: evaluate its gate first");
+  const auto decision = weigh(state, c);
+  Events events{decision};
+  const std::string& reason = c.reason.empty() ? decision.reason : c.reason;
+  if (!decision.approved) {
+    change_stage(events, state, c.version, "Archived", decision.reason);
+    remove_alias_of(events, state, kChallenger, c.version, decision.reason);
     return events;
   }
   change_stage(events, state, c.version, "Production", reason);
-  if (decision->champion)
-    change_stage(events, state, decision->champion, "Archived",
+  if (decision.champion)
+    change_stage(events, state, decision.champion, "Archived",
                  "replaced by version " + std::to_string(c.version));
   remove_alias_of(events, state, kChallenger, c.version, "promoted");
   set_alias(events, state, kChampion, c.version, reason);
@@ -214,8 +237,14 @@ Expected<Events> decide(const ModelState& state, const Promote& c) {
 
 void evolve(ModelState& state, const ModelRegistered&) { state.exists = true; }
 void evolve(ModelState& state, const ModelVersionCreated& e) {
-  state.versions.push_back(
-      {"None", e.run_id, e.pipeline_run_id, e.artifacts, e.metrics, std::nullopt});
+  state.versions.push_back({.run_id = e.run_id,
+                            .pipeline_run_id = e.pipeline_run_id,
+                            .dataset = e.dataset,
+                            .dataset_version = e.dataset_version,
+                            .artifacts = e.artifacts,
+                            .metrics = e.metrics,
+                            .params = e.params,
+                            .gate = std::nullopt});
 }
 void evolve(ModelState& state, const ModelGateEvaluated& e) {
   if (state.version(e.version)) state.versions[e.version - 1].gate = e.passed;

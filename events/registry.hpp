@@ -12,8 +12,11 @@ inline constexpr std::string_view kChampion = "champion", kChallenger = "challen
 struct ModelVersionState {
   std::string stage = "None";
   std::string run_id, pipeline_run_id;
+  std::string dataset;
+  std::uint64_t dataset_version = 0;
   std::vector<FileRef> artifacts;
   Figures metrics;
+  Texts params;
   std::optional<bool> gate;  // the last gate's outcome
 };
 
@@ -27,6 +30,12 @@ struct ModelState {
   std::uint64_t alias(std::string_view name) const;  // 0: not set
 };
 
+struct CreateModelVersion;
+
+// The version that the command would make once more, 0 where it is new: for a pipeline run's the
+// same run_id, pipeline_run_id and artifacts, for a person's all the same in every field.
+std::uint64_t find_same_version(const ModelState& state, const CreateModelVersion& command);
+
 struct RegisterModel {
   std::string name, description;
   static constexpr auto fields() {
@@ -35,8 +44,7 @@ struct RegisterModel {
   }
 };
 
-// Registers the model too where it is new. One version per (run_id, pipeline_run_id, artifacts):
-// the same again changes nothing.
+// Registers the model too where it is new. The same again (find_same_version) changes nothing.
 struct CreateModelVersion {
   std::string model;
   std::string run_id, pipeline_run_id;
@@ -102,6 +110,9 @@ struct Promote {
 
 Expected<Events> decide(const ModelState& state, const RegisterModel& command);
 Expected<Events> decide(const ModelState& state, const CreateModelVersion& command);
+
+// An alias of digits would be read as a version number: invalid_argument. `champion` moves by
+// Promote only; `challenger` may only name a version in Staging.
 Expected<Events> decide(const ModelState& state, const SetAlias& command);
 Expected<Events> decide(const ModelState& state, const RemoveAlias& command);
 
@@ -111,7 +122,11 @@ Expected<Events> decide(const ModelState& state, const RemoveAlias& command);
 Expected<Events> decide(const ModelState& state, const TransitionStage& command);
 Expected<Events> decide(const ModelState& state, const RecordGate& command);
 
-// The version must be in Staging and its gate evaluated. Approved where the gate passed and there
+// Whether Promote is one that can be weighed: the version in Staging, with that metric, min_delta
+// from 0 to 1. Says nothing of the gate.
+Status check_promotion(const ModelState& state, const Promote& command);
+
+// As check_promotion, and the gate must be evaluated. Approved where the gate passed and there
 // is no champion, or the metric is better than the champion's by at least min_delta: then the
 // version becomes Production and champion, the former one Archived. Otherwise the version is
 // Archived. Either way ModelPromotionDecided holds the figures.

@@ -67,7 +67,8 @@ std::optional<storage::BlobRange> parse_range(std::string_view text) {
   return range;
 }
 
-void stream_blob(App& app, const FileRef& file, std::string_view range_header, http::Reply reply) {
+void stream_blob(App& app, const FileRef& file, std::string_view range_header, Position position,
+                 http::Reply reply) {
   const auto digest = storage::parse_digest(file.digest);
   if (!digest)
     return reply.send(
@@ -88,6 +89,7 @@ void stream_blob(App& app, const FileRef& file, std::string_view range_header, h
   response.content_length = (*reader)->size();
   response.headers.emplace_back("ETag", "\"" + file.digest + "\"");
   response.headers.emplace_back("Accept-Ranges", "bytes");
+  response.headers.emplace_back("X-Mlforge-Position", std::to_string(position));
   if (range) {
     response.status = 206;
     response.headers.emplace_back("Content-Range",
@@ -142,13 +144,15 @@ void send_file(App& app, const http::Request& request, http::Reply reply,
   auto answer = [&app, find, shared = std::make_shared<http::Reply>(std::move(reply)),
                  now = !request.query("as_of"), position = *as_of] {
     if (app.projected.position() < position) return shared->send(standing_still(app));
+    // Before the snapshot, which is then at least as new as it says.
+    const Position seen = now ? std::max(position, app.projected.position()) : position;
     auto reader = app.views->reader();
     if (!reader) return shared->send(reader.error());
     reader->require(position);
-    const auto file = find(QueryContext{*reader, now ? projections::kLatest : position, position});
+    const auto file = find(QueryContext{*reader, now ? projections::kLatest : position, seen});
     if (!file) return shared->send(file.error());
     const std::string range(shared->request().header("Range"));
-    stream_blob(app, *file, range, std::move(*shared));
+    stream_blob(app, *file, range, seen, std::move(*shared));
   };
   if (app.projected.position() >= *as_of) return answer();
   app.projected.when(*as_of, [&app, answer] { app.server->post(answer); });

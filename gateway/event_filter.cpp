@@ -82,19 +82,21 @@ Expected<EventPage> read_events(const storage::Log& log, const EventFilter& filt
     append_event_json(page.items, e);
     return true;
   };
-  if (filter.stream.empty() || filter.stream_prefix) {
+  const auto read_all = [&]() -> Expected<EventPage> {
     const Position start = page.next_from;
     const auto read = log.read(start, kMostLookedAt, add);
     // A damaged record ends the page before it; asked for first, it is the answer.
     if (!read && page.next_from == start) return read.error();
     return page;
-  }
+  };
+  if (filter.stream.empty() || filter.stream_prefix) return read_all();
+  // Where a damaged record of the stream is in the way, the log is read event by event instead.
   const auto version = version_from(log, filter, page.next_from);
-  if (!version) return version.error();
+  if (!version) return read_all();
   const auto read =
       log.read_stream(filter.tenant, filter.stream, *version, kMostLookedAt, as_of, add);
   if (!read) {
-    if (looked_at == 0) return read.error();
+    if (looked_at == 0) return read_all();
     return page;
   }
   // The stream has no more: neither has the log, for this reader.

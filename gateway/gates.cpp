@@ -2,7 +2,6 @@
 
 #include "actors/ask.hpp"
 #include "actors/gate.hpp"
-#include "actors/repository.hpp"
 #include "events/checks.hpp"
 
 namespace mlforge::gateway {
@@ -19,13 +18,27 @@ actors::CommandMeta part(actors::CommandMeta meta, std::string_view name) {
   return meta;
 }
 
+Status check_share(std::string_view field, const std::optional<double>& value) {
+  if (!value || (*value >= 0 && *value <= 1)) return {};
+  return invalid(field, "must be a number from 0 to 1");
+}
+
+// A request that is refused for its form leaves no gate behind. One that was promoted already is
+// answered as it was then.
+Status check_form(App& app, const actors::CommandMeta& meta, const Promote& command) {
+  if (const auto told = part(meta, "promote").command_id;
+      !told.empty() && app.log->find_command(meta.tenant, told))
+    return {};
+  const auto state = state_for_write<ModelState>(app, "model/" + command.model);
+  return state ? check_promotion(*state, command) : state.error();
+}
+
 // Runs on a worker: reads the artifacts, then records what it found.
 Expected<Outcome> evaluate(App& app, const actors::CommandMeta& meta, const std::string& model,
                            std::uint64_t version, const GateRequest& gate) {
-  actors::Repository<ModelState> states(*app.log, 1);
-  auto entry = states.load(meta.tenant, "model/" + model);
-  if (!entry) return entry.error();
-  const ModelState& state = (*entry)->state;
+  const auto loaded = state_for_write<ModelState>(app, "model/" + model);
+  if (!loaded) return loaded.error();
+  const ModelState& state = *loaded;
   if (!state.exists) return not_found("registered model", model);
   const auto* candidate = state.version(version);
   if (!candidate) return not_found("version of model '" + model + "'", std::to_string(version));
@@ -83,6 +96,8 @@ void run_gate(App& app, const http::Request& request, http::Reply reply, std::st
               std::uint64_t version, GateRequest gate) {
   auto meta = command_meta(request);
   if (!meta) return reply.send(meta.error());
+  if (auto bad = check_share("minimum", gate.minimum)) return reply.send(*bad);
+  if (auto bad = check_share("max_regression", gate.max_regression)) return reply.send(*bad);
   run_blocking(app, std::move(reply),
                [&app, meta = *meta, model, version, gate](http::Reply answer) {
                  auto outcome = evaluate(app, meta, model, version, gate);
@@ -100,12 +115,13 @@ void run_promotion(App& app, const http::Request& request, http::Reply reply, st
   run_blocking(
       app, std::move(reply),
       [&app, meta = *meta, model, version, promote](http::Reply answer) mutable {
+        Promote command{model, version, promote.metric,
+                        promote.min_delta.value_or(app.config.promotion_min_delta), promote.reason};
+        if (const auto bad = check_form(app, meta, command)) return answer.send(*bad);
         const auto gate = evaluate(app, meta, model, version, {.metric = promote.metric});
         if (!gate) return answer.send(gate.error());
         for (auto& condition : meta.conditions)
           if (condition.stream == "model/" + model) condition.version += gate->events.size();
-        Promote command{model, version, promote.metric,
-                        promote.min_delta.value_or(app.config.promotion_min_delta), promote.reason};
         auto outcome = actors::ask<RegistryBody>(app.managers.registry, part(meta, "promote"),
                                                  std::move(command));
         if (!outcome) return answer.send(outcome.error());

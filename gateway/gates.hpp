@@ -25,12 +25,14 @@ struct PromoteRequest {
   }
 };
 
-// Evaluates the gate of a version and records it; answers {passed, checks}.
+// Evaluates the gate of a version and records it; answers {passed, checks}. 400 where minimum or
+// max_regression is not from 0 to 1.
 void run_gate(App& app, const http::Request& request, http::Reply reply, std::string model,
               std::uint64_t version, GateRequest gate);
 
-// Evaluates the gate, then promotes. 200 when promoted, 409 `refused` with the figures when the
-// challenger lost.
+// Evaluates the gate, then promotes. A request whose form is wrong, or whose version is not in
+// Staging or lacks the metric, writes nothing (400, 404, 409). 200 when promoted, 409 `refused`
+// with the figures when the challenger lost.
 void run_promotion(App& app, const http::Request& request, http::Reply reply, std::string model,
                    std::uint64_t version, PromoteRequest promote);
 

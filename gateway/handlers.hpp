@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "actors/repository.hpp"
 #include "gateway/app.hpp"
 #include "gateway/json_schema.hpp"
 
@@ -78,6 +79,16 @@ Expected<std::uint64_t> query_number(const http::Request& request, std::string_v
 
 // ?as_of= as a position; `head` where it is absent.
 Expected<Position> query_as_of(const App& app, const http::Request& request);
+
+// The state of a stream as the log has it, for a handler that decides on it. Where the log is
+// damaged and takes no more writes, that is what is said: read_only.
+template <class State>
+Expected<State> state_for_write(const App& app, const std::string& stream) {
+  actors::Repository<State> states(*app.log, 1);
+  auto entry = states.load(kTenant, stream);
+  if (!entry) return app.log->writable().value_or(entry.error());
+  return std::move((*entry)->state);
+}
 
 // The answer to a read that the read models cannot give.
 Error standing_still(const App& app);

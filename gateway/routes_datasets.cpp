@@ -1,7 +1,6 @@
 // Datasets: upload, stage, commit with validation, read back.
 #include "actors/ask.hpp"
 #include "actors/dataset_table.hpp"
-#include "actors/repository.hpp"
 #include "events/checks.hpp"
 #include "gateway/artifacts.hpp"
 #include "gateway/handlers.hpp"
@@ -44,16 +43,15 @@ std::string commit_json(const Outcome& outcome) {
 // Validates first: a corrupt file commits nothing. The commit then holds to what was validated.
 void commit(App& app, actors::CommandMeta meta, const std::string& name, const std::string& message,
             Reply reply) {
-  actors::Repository<DatasetState> states(*app.log, 1);
-  auto entry = states.load(meta.tenant, "dataset/" + name);
-  if (!entry) return reply.send(entry.error());
-  CommitDataset command{name, message, {}, files_to_commit((*entry)->state)};
+  const auto state = state_for_write<DatasetState>(app, "dataset/" + name);
+  if (!state) return reply.send(state.error());
+  CommitDataset command{name, message, {}, files_to_commit(*state)};
   command.digest = to_string(storage::sha256(storage::as_bytes(digest_text(command.files))));
   // Told again, it answers with what the first time came to, whatever is staged by now.
   const bool known =
       !meta.command_id.empty() && app.log->find_command(meta.tenant, meta.command_id);
   if (!known) {
-    if (auto events = decide((*entry)->state, command); !events) return reply.send(events.error());
+    if (auto events = decide(*state, command); !events) return reply.send(events.error());
     const actors::StepBlobs blobs(*app.blobs, meta.tenant);
     auto check = actors::check_dataset(command.files, blobs);
     if (!check) return reply.send(check.error());

@@ -44,6 +44,8 @@ void get_event(App& app, const Request& request, Reply reply) {
   const auto text = request.param("id");
   const auto id = parse_uuid(text);
   auto position = parse_position(text);
+  const auto as_of = query_as_of(app, request);
+  if (!as_of) return reply.send(as_of.error());
   if (position == 0) return reply.send(not_found("event", text));
   if (!id && !position)
     return reply.send(
@@ -52,7 +54,7 @@ void get_event(App& app, const Request& request, Reply reply) {
   TimeUs milliseconds = 0, latest = INT64_MAX;
   const auto take = [&](const EventView& e) {
     if (id && e.id != *id) return e.time <= latest;
-    append_event_json(out, e);
+    if (e.position <= *as_of) append_event_json(out, e);
     return false;
   };
   if (id) {
@@ -70,7 +72,8 @@ void get_event(App& app, const Request& request, Reply reply) {
 Expected<Position> live_start(App& app, const Request& request) {
   if (const auto last = request.header("Last-Event-ID"); !last.empty()) {
     const auto position = parse_position(last);
-    if (!position) return invalid("Last-Event-ID", "must be a log position");
+    if (!position || *position == UINT64_MAX)
+      return invalid("Last-Event-ID", "must be a log position");
     return *position + 1;
   }
   return query_number(request, "from", app.log->head() + 1, 0, UINT64_MAX);
@@ -155,7 +158,9 @@ void add_event_routes(App& app, http::Router& router) {
   router.get("/api/v1/events", on(list_events),
              {.summary = "A page of events in order", .tag = "events", .query = paged});
   router.get("/api/v1/events/{id}", on(get_event),
-             {.summary = "One event, by id or position", .tag = "events"});
+             {.summary = "One event, by id or position",
+              .tag = "events",
+              .query = {{"as_of", "a position or an RFC 3339 time"}}});
   router.get("/api/v1/streams/{kind}/{name}", on(get_stream),
              {.summary = "How many events a stream holds",
               .tag = "events",

@@ -1,5 +1,4 @@
 // Registered models: versions, stages, aliases, gates, promotion.
-#include "actors/repository.hpp"
 #include "events/checks.hpp"
 #include "gateway/gates.hpp"
 #include "gateway/handlers.hpp"
@@ -22,29 +21,71 @@ void register_model(App& app, const Request& request, Reply reply) {
       [name = body->name](const Outcome& o) { return outcome_json(o, json_member("name", name)); });
 }
 
+Error not_there(std::string_view field, std::string_view what, std::string_view name) {
+  auto error = not_found(what, name);
+  error.field = field;
+  return error;
+}
+
+// What a version says it was made of must be there.
+Status check_origin(const App& app, const CreateModelVersion& c) {
+  if (!c.run_id.empty()) {
+    const auto run = state_for_write<RunState>(app, "run/" + c.run_id);
+    if (!run) return run.error();
+    if (!run->exists) return not_there("run_id", "run", c.run_id);
+  }
+  if (c.dataset.empty() && c.dataset_version != 0)
+    return invalid("dataset", "is missing, and dataset_version is given");
+  if (c.dataset.empty()) return {};
+  const auto dataset = state_for_write<DatasetState>(app, "dataset/" + c.dataset);
+  if (!dataset) return dataset.error();
+  if (!dataset->exists) return not_there("dataset", "dataset", c.dataset);
+  if (c.dataset_version <= dataset->versions.size()) return {};
+  return not_there("dataset_version", "version of dataset '" + c.dataset + "'",
+                   std::to_string(c.dataset_version));
+}
+
+// Its files must be stored, each as large as is said.
+Status check_files(const App& app, const std::vector<FileRef>& files) {
+  for (const auto& file : files) {
+    const auto digest = storage::parse_digest(file.digest);
+    if (!digest) continue;
+    const auto bytes = app.blobs->size(kTenant, *digest);
+    if (!bytes && bytes.error().code != ErrorCode::not_found) return bytes.error();
+    if (!bytes)
+      return invalid("artifacts",
+                     "names '" + file.path + "', whose bytes are not stored: upload them first");
+    if (*bytes != file.bytes)
+      return invalid("artifacts.bytes", "is " + std::to_string(file.bytes) + " for '" + file.path +
+                                            "', which is stored with " + std::to_string(*bytes) +
+                                            " bytes");
+  }
+  return {};
+}
+
+// {"version":N}: the new one, or the one that was the same already.
+std::string version_json(const App& app, const CreateModelVersion& c, const Outcome& outcome) {
+  if (const auto* e = outcome.find<ModelVersionCreated>())
+    return outcome_json(outcome, json_member("version", e->version));
+  const auto state = state_for_write<ModelState>(app, "model/" + c.model);
+  const auto same = state ? find_same_version(*state, c) : 0;
+  return outcome_json(outcome, same ? json_member("version", same) : std::string());
+}
+
 void create_version(App& app, const Request& request, Reply reply) {
   auto body = read_body<CreateModelVersion>(request, reply);
   if (!body) return;
   body->model = request.param("name");
-  actors::Repository<ModelState> models(*app.log, 1);
-  const auto model = models.load(kTenant, "model/" + body->model);
+  const auto model = state_for_write<ModelState>(app, "model/" + body->model);
   if (!model) return reply.send(model.error());
-  if (!(*model)->state.exists) return reply.send(not_found("registered model", body->model));
-  for (const auto& file : body->artifacts) {
-    const auto digest = storage::parse_digest(file.digest);
-    if (!digest) continue;
-    const auto there = app.blobs->exists(kTenant, *digest);
-    if (!there) return reply.send(there.error());
-    if (!*there)
-      return reply.send(invalid(
-          "artifacts", "names '" + file.path + "', whose bytes are not stored: upload them first"));
-  }
+  if (!model->exists) return reply.send(not_found("registered model", body->model));
+  if (auto bad = check_origin(app, *body)) return reply.send(*bad);
+  if (auto bad = check_files(app, body->artifacts)) return reply.send(*bad);
+  const auto answer = [&app, command = *body](const Outcome& o) {
+    return version_json(app, command, o);
+  };
   submit<RegistryBody>(app.managers.registry, request, std::move(reply), *std::move(body), 201,
-                       [](const Outcome& o) {
-                         const auto* e = o.find<ModelVersionCreated>();
-                         return outcome_json(
-                             o, e ? json_member("version", e->version) : std::string());
-                       });
+                       answer);
 }
 
 // Answers after the scorer follows the aliases, so that the next prediction is the new version's.

@@ -51,10 +51,9 @@ void start_run(App& app, const Request& request, Reply reply) {
   const std::string name(request.param("name"));
   run_blocking(
       app, std::move(reply), [&app, name, meta = *meta, overrides = body->overrides](Reply answer) {
-        actors::Repository<PipelineState> pipelines(*app.log, 1);
-        auto pipeline = pipelines.load(meta.tenant, "pipeline/" + name);
+        const auto pipeline = state_for_write<PipelineState>(app, "pipeline/" + name);
         if (!pipeline) return answer.send(pipeline.error());
-        const auto& state = (*pipeline)->state;
+        const auto& state = *pipeline;
         if (state.version == 0) return answer.send(not_found("pipeline", name));
         if (const auto spec = actors::compile_pipeline(state.spec, overrides); !spec)
           return answer.send(spec.error());
@@ -89,7 +88,8 @@ void get_run(App& app, const Request& request, Reply reply) {
   const auto wait = query_number(request, "wait", 0, 0, 60);
   if (!wait) return reply.send(wait.error());
   const std::string id(request.param("pipeline_run_id"));
-  if (*wait == 0)
+  // What stood then does not change, so there is nothing to wait for.
+  if (*wait == 0 || request.query("as_of"))
     return object_route(app, "pipeline_run_id", projections::get_pipeline_run)(request,
                                                                                std::move(reply));
   // Looks again after each commit until the run has ended or the time is up.
@@ -141,6 +141,9 @@ void add_pipeline_routes(App& app, http::Router& router) {
   };
   const std::string pipelines = "/api/v1/pipelines", runs = "/api/v1/pipeline_runs",
                     environments = "/api/v1/environments";
+  auto run_parameters = as_of_parameter();
+  run_parameters.push_back(
+      {"wait", "answer when it has ended, or after this many seconds; not with as_of", "integer"});
   router.put(pipelines + "/{name}", on(define_pipeline),
              {.summary = "Define a pipeline from YAML",
               .tag = "pipelines",
@@ -158,9 +161,7 @@ void add_pipeline_routes(App& app, http::Router& router) {
               .query = list_parameters("pipeline")});
   router.get(
       runs + "/{pipeline_run_id}", on(get_run),
-      {.summary = "One pipeline run with its steps",
-       .tag = "pipelines",
-       .query = {{"wait", "answer when it has ended, or after this many seconds", "integer"}}});
+      {.summary = "One pipeline run with its steps", .tag = "pipelines", .query = run_parameters});
   router.post(environments, on(capture),
               {.summary = "Capture the facts of this machine",
                .tag = "environments",

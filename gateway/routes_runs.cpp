@@ -76,7 +76,7 @@ std::string points_json(const projections::MetricSeries& series) {
 }
 
 void get_series(App& app, const Request& request, Reply reply) {
-  const auto points = query_number(request, "max_points", 10000, 2, 1000000);
+  const auto points = query_number(request, "max_points", 10000, 4, 1000000);
   if (!points) return reply.send(points.error());
   run_object_query(
       app, request, std::move(reply),
@@ -161,7 +161,7 @@ void add_run_routes(App& app, http::Router& router) {
   router.post(run + "/end", on(run_command<EndRun>),
               {.summary = "End a run", .tag = "tracking", .body = json_schema<EndRun>()});
   auto series = as_of_parameter();
-  series.push_back({"max_points", "thinned out to this many, 2 to 1000000", "integer"});
+  series.push_back({"max_points", "thinned out to this many, 4 to 1000000", "integer"});
   router.get(run + "/metrics/{key*}", on(get_series),
              {.summary = "The points of one metric", .tag = "tracking", .query = series});
   router.upload(http::Method::put, run + "/artifacts/{path*}", upload_route(app, record_artifact),

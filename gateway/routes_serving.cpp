@@ -2,7 +2,6 @@
 #include <simdjson.h>
 
 #include "actors/ask.hpp"
-#include "actors/repository.hpp"
 #include "events/checks.hpp"
 #include "gateway/flusher.hpp"
 #include "gateway/gates.hpp"
@@ -36,17 +35,30 @@ void submit_and_serve(App& app, const Request& request, Reply reply, DeploymentB
                      *std::move(meta), std::move(body), std::move(done)}));
 }
 
+Error not_there(std::string_view field, std::string_view what, std::string_view name) {
+  auto error = not_found(what, name);
+  error.field = field;
+  return error;
+}
+
+// What the endpoint names must be there.
+Status check_endpoint(const App& app, const CreateEndpoint& endpoint) {
+  const auto model = state_for_write<ModelState>(app, "model/" + endpoint.model);
+  if (!model) return model.error();
+  if (!model->exists) return not_there("model", "registered model", endpoint.model);
+  if (endpoint.retrain_pipeline.empty()) return {};
+  const auto pipeline =
+      state_for_write<PipelineState>(app, "pipeline/" + endpoint.retrain_pipeline);
+  if (!pipeline) return pipeline.error();
+  if (pipeline->version == 0)
+    return not_there("retrain_pipeline", "pipeline", endpoint.retrain_pipeline);
+  return {};
+}
+
 void create_endpoint(App& app, const Request& request, Reply reply) {
   auto body = read_body<CreateEndpoint>(request, reply);
   if (!body) return;
-  actors::Repository<ModelState> models(*app.log, 1);
-  const auto model = models.load(kTenant, "model/" + body->model);
-  if (!model) return reply.send(model.error());
-  if (!(*model)->state.exists) {
-    auto error = not_found("registered model", body->model);
-    error.field = "model";
-    return reply.send(error);
-  }
+  if (auto bad = check_endpoint(app, *body)) return reply.send(*bad);
   const auto& config = app.config;
   if (!body->canary_bp)
     body->canary_bp = static_cast<std::uint64_t>(std::llround(config.canary_traffic_split * 10000));

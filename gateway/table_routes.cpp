@@ -35,8 +35,8 @@ http::Handler audit_route(App& app) {
       return reply.send(invalid("stream", "must be the whole name of a stream here"));
     wanted.type_prefix = filter->type;
     wanted.actor = request.query("actor").value_or("");
-    wanted.from_time = filter->since == INT64_MIN ? 0 : filter->since;
-    wanted.until_time = filter->until == INT64_MAX ? 0 : filter->until;
+    wanted.from_time = filter->since;
+    wanted.until_time = filter->until;
     run_query(app, request, std::move(reply),
               [wanted, page = *page](const QueryContext& q) -> Expected<http::Response> {
                 auto rows = projections::list_audit(q.reader, kTenant, wanted, at(page, q.as_of));

@@ -174,10 +174,10 @@ Expected<Page<DriftRow>> list_drift(ViewReader& view, std::string_view tenant,
 // ------------------------------------------------------- audit
 
 struct AuditFilter {
-  std::string stream;                    // "model/adult"; empty: all
-  std::string type_prefix;               // "model."; empty: all
-  std::string actor;                     // empty: all
-  TimeUs from_time = 0, until_time = 0;  // both included; 0: no bound
+  std::string stream;                                    // "model/adult"; empty: all
+  std::string type_prefix;                               // "model."; empty: all
+  std::string actor;                                     // empty: all
+  TimeUs from_time = INT64_MIN, until_time = INT64_MAX;  // both included
 };
 
 // Newest first. One call looks at no more than 20,000 rows: a page may be short, or empty, and

@@ -84,8 +84,8 @@ Expected<Page<AuditRow>> list_audit(ViewReader& view, std::string_view tenant,
   auto start = newest_first_start(prefix, page);
   if (!start) return start.error();
   // Times are of one width, so that text order is time order.
-  const std::string from = filter.from_time ? format_time(filter.from_time) : "";
-  const std::string until = filter.until_time ? format_time(filter.until_time) : "";
+  const std::string from = filter.from_time > INT64_MIN ? format_time(filter.from_time) : "";
+  const std::string until = filter.until_time < INT64_MAX ? format_time(filter.until_time) : "";
   Page<AuditRow> out;
   Status bad;
   std::string last;

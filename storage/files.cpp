@@ -72,7 +72,11 @@ Status make_whole_folder(const fs::path& folder) {
     return bad;
   }
   fs::create_directory(folder, failed);
-  if (failed) return file_error(failed.value(), "creating", folder);
+  if (failed) {
+    auto error = file_error(failed.value(), "creating", folder);
+    if (error.code == ErrorCode::not_found) error.code = ErrorCode::internal;  // nothing was sought
+    return error;
+  }
   return sync_folder(folder.parent_path());
 }
 

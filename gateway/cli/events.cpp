@@ -147,7 +147,7 @@ void add_event_commands(CLI::App& root, Session& s) {
       ->type_name("N");
   c->add_option("--limit", o->limit, "End after so many (default 100; none with -f)")
       ->type_name("N")
-      ->check(CLI::PositiveNumber);
+      ->check(from_one());
   c->add_option("--stream", o->stream, "A stream, or its start with *: 'run/*'");
   c->add_option("--type", o->type, "A type, or its start with *: 'run.*'");
   c->add_option("--since", o->since, "RFC 3339 time")->type_name("TIME");

@@ -161,9 +161,7 @@ void add_changing_commands(CLI::App& group, Session& s, const std::shared_ptr<Op
                               int (*run)(const Session&, const Options&)) {
     auto* c = s.remote(group, name, description, examples, [&s, o, run] { return run(s, *o); });
     c->add_option("model", o->model, "Name of the model")->required();
-    c->add_option("version", o->number, "Number of the version")
-        ->required()
-        ->check(CLI::PositiveNumber);
+    c->add_option("version", o->number, "Number of the version")->required()->check(from_one());
     return c;
   };
   auto* c = of_version("gate", "Evaluate the gate of a version (6: it did not pass)",

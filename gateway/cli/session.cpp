@@ -146,6 +146,15 @@ Query ListOptions::query() const {
   return out;
 }
 
+CLI::Validator from_one() {
+  const auto check = [](std::string& text) {
+    const bool digits = !text.empty() && text.find_first_not_of("0123456789") == text.npos;
+    if (digits && text.find_first_not_of('0') != text.npos) return std::string();
+    return "must be a whole number from 1 on, not '" + text + "'";
+  };
+  return CLI::Validator(check, "POSITIVE");
+}
+
 void add_as_of(CLI::App& command, std::string& as_of) {
   command
       .add_option("--as-of", as_of, "Answer as it stood then: a log position or an RFC 3339 time")

@@ -81,6 +81,8 @@ struct ListOptions {
   void add_to(CLI::App& command);
   Query query() const;
 };
+// For options that are a whole number from 1 on.
+CLI::Validator from_one();
 // --as-of alone.
 void add_as_of(CLI::App& command, std::string& as_of);
 

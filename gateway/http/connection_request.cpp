@@ -105,7 +105,8 @@ bool Connection::parse(std::size_t head_bytes) {
 void Connection::choose_correlation() {
   for (const auto sent : {parser_->special().correlation_id, parser_->special().request_id}) {
     if (!is_safe_token(sent)) continue;
-    correlation_id_.assign(sent);
+    request_.correlation_id = sent;
+    correlation_id_ = to_string(request_.correlation());  // what the events will carry
     break;
   }
   request_.correlation_id = correlation_id_;

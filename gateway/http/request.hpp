@@ -29,7 +29,7 @@ struct Request {
   std::string_view path;            // as sent, still percent-encoded
   std::string_view body;            // whole; empty for an Upload
   std::string_view content_type;    // with its parameters
-  std::string_view correlation_id;  // from the client, or drawn
+  std::string_view correlation_id;  // a UUID: the client's, made from the client's text, or drawn
   std::string_view remote;          // address of the peer, "127.0.0.1"
   std::string_view pattern;         // of the route that matched, "/api/v1/runs/{run_id}"
   std::vector<Field> headers;       // in order of arrival

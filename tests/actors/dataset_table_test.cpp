@@ -130,6 +130,10 @@ TEST_CASE("Checks count a marker as missing that models see as a category", "[da
   CHECK(table->columns[0].count_missing() == 0);
   CHECK(table->columns[0].categories == std::vector<std::string>{"a", "?"});
   CHECK(table->columns[0].codes == std::vector<std::int32_t>{0, 1});
+  CHECK(*missing_category(files, store.blobs) == "?");
+  CHECK_FALSE(*missing_category({files[0]}, store.blobs));
+  CHECK_FALSE(
+      *missing_category({store.put("schema.yaml", "csv: {missing: ['?']}\n")}, store.blobs));
 }
 
 TEST_CASE("A schema with mistakes names line, column and key", "[dataset]") {

@@ -20,6 +20,7 @@ Expected<std::uint64_t> TroubledLog::read_stream(std::string_view tenant, std::s
                                                  const storage::Visitor& visit) const {
   if (std::exchange(const_cast<TroubledLog*>(this)->throw_on_next_read, false))
     throw std::runtime_error("out of memory");
+  if (damaged) return *damaged;
   return memory.read_stream(tenant, stream, from_version, limit, as_of, visit);
 }
 

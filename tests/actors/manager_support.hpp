@@ -34,6 +34,8 @@ class TroubledLog final : public storage::Log {
   storage::MemoryLog memory;
   std::optional<Error> refuse_next;  // what the next append() answers to all its requests
   bool throw_on_next_read = false, throw_on_next_append = false;
+  std::optional<Error> damaged;      // what every read_stream() answers
+  Status stopped;                    // what writable() answers
   std::vector<std::size_t> batches;  // how many requests each append() had
 
   std::vector<Expected<storage::Appended>> append(
@@ -58,7 +60,7 @@ class TroubledLog final : public storage::Log {
     return memory.find_command(tenant, id);
   }
   Position position_at(TimeUs time) const override { return memory.position_at(time); }
-  Status writable() const override { return memory.writable(); }
+  Status writable() const override { return stopped ? stopped : memory.writable(); }
   Uuid log_id() const override { return memory.log_id(); }
 };
 

@@ -203,6 +203,45 @@ TEST_CASE("managers: a name that is no stream's is refused") {
   CHECK(system.log.head() == 0);
 }
 
+TEST_CASE("managers: a bad name is refused by the field that has it") {
+  SteppedSystem system;
+  const auto field_of = [&](const Answer& answer) {
+    system.run();
+    return error_of(answer).field;
+  };
+  CHECK(field_of(system.track(LogMetrics{"a/b", {{"auc", 0.9}}})) == "run_id");
+  CHECK(field_of(system.track(LogParams{"", {{"a", "b"}}})) == "run_id");
+  CHECK(field_of(system.send<PipelineBody>(system.managers.pipelines, {},
+                                           PipelineBody{EndPipelineRun{"a/b"}})) ==
+        "pipeline_run_id");
+  CHECK(field_of(system.send<RegistryBody>(system.managers.registry, {},
+                                           RegistryBody{RegisterModel{"a/b", ""}})) == "name");
+}
+
+TEST_CASE("managers: a damaged log that takes no writes says read_only, whatever is read for it") {
+  SteppedSystem system;
+  system.done(adult);
+  system.log.damaged = Error{ErrorCode::corrupt, "The record at position 1 is damaged.", ""};
+  const auto code_of = [&](const Answer& answer) {
+    system.run();
+    return error_of(answer).code;
+  };
+  const auto model = [&] {
+    return system.send<RegistryBody>(system.managers.registry, {},
+                                     RegistryBody{RegisterModel{"m", ""}});
+  };
+  CHECK(code_of(model()) == ErrorCode::corrupt);
+  system.log.stopped = Error{ErrorCode::read_only, "The log does not accept writes.", ""};
+  CHECK(code_of(model()) == ErrorCode::read_only);
+  each_manager(system.managers, [](const auto& manager) {
+    caf::anon_send(manager, ForgetAtom::value, std::string("default"),
+                   std::string("experiments/all"));
+  });
+  CHECK(code_of(system.track(CreateExperiment{"other"})) == ErrorCode::read_only);
+  CHECK(code_of(system.track(StartRun{.run_id = "r", .experiment_id = "1"})) ==
+        ErrorCode::read_only);
+}
+
 TEST_CASE("managers: each stage writes to the streams of its own kind") {
   SteppedSystem s;
   const auto& m = s.managers;

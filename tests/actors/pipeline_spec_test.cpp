@@ -99,6 +99,16 @@ TEST_CASE("A missing key and a wrong type name their place", "[pipeline]") {
         "line 5, column 8: steps must be a map of at least one step, not a map");
 }
 
+TEST_CASE("A text that holds no document says so", "[pipeline]") {
+  for (const std::string empty : {"", "  \n", "# nothing\n", "---\n"}) {
+    const auto spec = compile_pipeline(empty);
+    REQUIRE_FALSE(spec);
+    CHECK_THAT(spec.error().message, Catch::Matchers::StartsWith("line 1, column 1: ") ||
+                                         Catch::Matchers::StartsWith("line 2, column 1: "));
+    CHECK_THAT(spec.error().message, Catch::Matchers::Contains("must be a map, not nothing"));
+  }
+}
+
 TEST_CASE("Values out of range are refused", "[pipeline]") {
   CHECK(message_of(kHead + "  s: {kind: split, test: 1.5}\n") ==
         "line 8, column 26: steps.s.test must be a share between 0 and 1");

@@ -211,6 +211,7 @@ TEST_CASE("A registered version carries a bundle that serving can load", "[steps
   if (!bundle) FAIL(bundle.error().message);
   CHECK((*bundle)->manifest.label == "income");
   CHECK((*bundle)->manifest.positive == ">50K");
+  CHECK((*bundle)->manifest.missing_category == "?");
   REQUIRE((*bundle)->manifest.features.size() == 14);
   CHECK((*bundle)->manifest.features[0] == FeatureColumn{"age", "numeric"});
   CHECK((*bundle)->reference.features.size() == 14);

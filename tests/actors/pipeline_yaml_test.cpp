@@ -54,6 +54,15 @@ TEST_CASE("An empty YAML text is a null node", "[yaml]") {
   const auto root = parse_yaml("");
   REQUIRE(root);
   CHECK(root->kind == YamlNode::Kind::null);
+  CHECK(root->line == 1);
+}
+
+TEST_CASE("Bytes that are no text are malformed where they stand", "[yaml]") {
+  const auto bytes = parse_yaml(std::string_view("a: 1\nb\0c: 2\n", 13));
+  REQUIRE_FALSE(bytes);
+  CHECK(bytes.error().code == ErrorCode::malformed);
+  CHECK(bytes.error().message.starts_with("line 2, column 2: a control character"));
+  CHECK(parse_yaml("a:\t1\r\n"));
 }
 
 TEST_CASE("What yaml-cpp accepts silently is refused", "[yaml]") {

@@ -262,6 +262,18 @@ TEST_CASE("rules: without a pipeline to retrain with, drift is only alerted") {
   CHECK(f.of_type(RetrainingTriggered::type).empty());
 }
 
+TEST_CASE("rules: a pipeline that is not defined is not announced to retrain") {
+  RulesFixture f;
+  f.start();
+  f.promote(f.version(0.8));
+  f.endpoint("gone");
+  f.predictions(60);
+  f.settle();
+  CHECK(f.of_type(DriftAlertRaised::type).size() == 1);
+  CHECK(f.of_type(RetrainingTriggered::type).empty());
+  CHECK(f.of_type(PipelineRunStarted::type).empty());
+}
+
 TEST_CASE("rules: run again from an old cursor, or from none, they change nothing") {
   RulesFixture f;
   f.start();

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <thread>
 
+#include "events/codec.hpp"
 #include "ml/routing.hpp"
 #include "tests/actors/serving_support.hpp"
 
@@ -117,6 +118,28 @@ TEST_CASE("scorer: a category that training never saw is answered") {
   Request request(R"({"age": 40, "workclass": "Astronaut \u0041\u00e9"})");
   REQUIRE_FALSE(model->score(request.object, row));
   CHECK(row.categorical == std::vector<std::string>{"Astronaut A\u00e9"});
+}
+
+TEST_CASE("scorer: null is the category that a missing cell was trained as") {
+  auto bundle = small_model().bundle;
+  const auto row_of = [&](const std::string& json) {
+    Request request(json);
+    PredictionRow row;
+    REQUIRE_FALSE(served(1, bundle)->score(request.object, row));
+    return row;
+  };
+  const std::string null = R"({"age": 40, "workclass": null})";
+  const auto plain = row_of(null);
+  CHECK(plain.categorical == std::vector<std::string>{""});
+  REQUIRE(plain.prediction.probability != row_of(kTwoFeatures).prediction.probability);
+  bundle.manifest.missing_category = kText;
+  const auto marked = row_of(null);
+  CHECK(marked.prediction.probability == row_of(kTwoFeatures).prediction.probability);
+  CHECK(marked.categorical == std::vector<std::string>{kText});
+  const auto manifest = to_json(bundle.manifest);
+  CHECK(must(from_json<Manifest>(manifest, Unknown::skip)).missing_category == kText);
+  bundle.manifest.missing_category.reset();
+  CHECK(to_json(bundle.manifest).find("missing_category") == std::string::npos);
 }
 
 TEST_CASE("scorer: bad requests are refused by the name of the feature") {

@@ -248,6 +248,7 @@ class Foreign(Broadcast):
 
         self.start_broker()
         self.check(server)
+        self.assertEqual(self.nats(server)["last_error"], "", "it is connected")
 
         # Killed while events come; then its store is lost altogether.
         writer = self.writing(server, 60)

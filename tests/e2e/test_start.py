@@ -162,6 +162,8 @@ class Command(Case):
             done = self.cli("events", "--server", url, code=1)
             self.assertIn(url, done.stderr)
             self.cli("models", "list", "--json", "--server", url, code=1)
+        done = self.cli("serve", "--data", "/proc/nothing", "--listen", "127.0.0.1:0", code=1)
+        self.assertIn("/proc/nothing", done.stderr)
 
     def test_2_usage(self):
         for arguments in (["nothing"], ["serve", "--nothing"], ["events", "--limit", "0"],

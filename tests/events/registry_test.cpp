@@ -78,7 +78,7 @@ TEST_CASE("model: registered once, or with its first version") {
       .then({created(2)});
 }
 
-TEST_CASE("model: a pipeline run's version is made once, a person's as often as asked for") {
+TEST_CASE("model: the same version is made once") {
   const auto one = given<ModelState>({ModelRegistered{.name = "income"}, created(1)});
   one.when(create("r1")).nothing();
   auto other_files = create("r1");
@@ -91,8 +91,36 @@ TEST_CASE("model: a pipeline run's version is made once, a person's as often as 
   auto event = created(2);
   event.run_id = "r1", event.pipeline_run_id = "";
   const auto two = one.when(by_hand).then({event});
-  event.version = 3;
-  two.when(by_hand).then({event});
+  two.when(by_hand).nothing();
+  CHECK(find_same_version(two.state(), by_hand) == 2);
+  CHECK(find_same_version(two.state(), create("r1")) == 1);
+  CHECK(find_same_version(two.state(), other_files) == 0);
+}
+
+TEST_CASE("model: a person's version with another figure, parameter or dataset is a new one") {
+  auto first = create("r1");
+  first.pipeline_run_id = "";
+  first.dataset = "adult", first.dataset_version = 1;
+  ModelState state;
+  const auto events = decide(state, first);
+  REQUIRE(events);
+  for (const auto& event : *events) fold(state, event);
+  REQUIRE(find_same_version(state, first) == 1);
+  const auto is_new = [&](auto change) {
+    auto command = first;
+    change(command);
+    return find_same_version(state, command) == 0 && decide(state, command)->size() == 1;
+  };
+  CHECK(is_new([](auto& c) { c.metrics["auc"] = 0.91; }));
+  CHECK(is_new([](auto& c) { c.params["depth"] = "6"; }));
+  CHECK(is_new([](auto& c) { c.dataset = "other"; }));
+  CHECK(is_new([](auto& c) { c.dataset_version = 2; }));
+  CHECK(is_new([](auto& c) { c.run_id = "r2"; }));
+  // Of a pipeline run the files and the run say all: its step may be run again with other figures.
+  auto again = create("r9");
+  given<ModelState>({ModelRegistered{.name = "income"}, created(9)}).when(again).nothing();
+  again.metrics["auc"] = 0.1;
+  given<ModelState>({ModelRegistered{.name = "income"}, created(9)}).when(again).nothing();
 }
 
 TEST_CASE("model: a version without sound files and figures is refused with the field") {
@@ -173,6 +201,25 @@ TEST_CASE("model: aliases are set, compared and removed, but champion only moves
   given<ModelState>(champion_and_challenger(1, 1))
       .when(RemoveAlias{"income", "champion", ""})
       .refused(ErrorCode::refused, "alias");
+}
+
+TEST_CASE("model: an alias of digits would be read as a version") {
+  const auto one = given<ModelState>({ModelRegistered{.name = "income"}, created(1), created(2)});
+  for (const auto* digits : {"1", "0", "007", "12345678901234567890123"})
+    one.when(SetAlias{"income", digits, 2}).refused(ErrorCode::invalid_argument, "alias", "digits");
+  one.when(SetAlias{"income", "v1", 2}).then({alias("v1", 2, 0)});
+}
+
+TEST_CASE("model: the challenger is a version in Staging, and no other") {
+  const auto with_archived = given<ModelState>(
+      with(champion_and_challenger(0.9, 0.9), {created(3), stage(3, "None", "Archived"), created(4),
+                                               created(5), stage(5, "None", "Staging")}));
+  for (const std::uint64_t version : {1, 3, 4})
+    with_archived.when(SetAlias{"income", "challenger", version})
+        .refused(ErrorCode::refused, "alias", "must be in Staging");
+  with_archived.when(SetAlias{"income", "challenger", 2}).nothing();
+  with_archived.when(SetAlias{"income", "challenger", 5}).then({alias("challenger", 5, 2)});
+  with_archived.when(SetAlias{"income", "shadow", 3}).then({alias("shadow", 3, 0)});
 }
 
 TEST_CASE("model: a gate passes where every check does, and the last one counts") {
@@ -281,8 +328,21 @@ TEST_CASE("promotion: what cannot be weighed is refused") {
   command.metric = "f1";
   ready.when(command).refused(ErrorCode::conflict, "metric", "no metric 'f1'");
   command = promote_two;
-  command.min_delta = std::nan("");
-  ready.when(command).refused(ErrorCode::invalid_argument, "min_delta");
+  for (const double delta : {std::nan(""), -0.001, 1.001, double(INFINITY), -double(INFINITY)}) {
+    command = promote_two;
+    command.min_delta = delta;
+    ready.when(command).refused(ErrorCode::invalid_argument, "min_delta", "from 0 to 1");
+    CHECK(check_promotion(ready.state(), command));
+  }
+  // Its form is looked at before there is a gate.
+  const auto ungated = given<ModelState>(champion_and_challenger(0.9, 0.9));
+  CHECK_FALSE(check_promotion(ungated.state(), promote_two));
+  command = promote_two;
+  command.metric = "f1";
+  CHECK(check_promotion(ungated.state(), command)->field == "metric");
+  command = promote_two;
+  command.version = 1;
+  CHECK(check_promotion(ungated.state(), command)->code == ErrorCode::conflict);
   command = promote_two;
   command.version = 3;
   ready.when(command).refused(ErrorCode::not_found);

@@ -58,6 +58,21 @@ TEST_CASE("arguments that are missing, unknown or wrong are usage errors") {
   }
 }
 
+TEST_CASE("a number that must be from 1 on says so in a few words") {
+  for (const std::vector<std::string>& args :
+       std::vector<std::vector<std::string>>{{"events", "--limit", "0"},
+                                             {"events", "--limit", "-3"},
+                                             {"events", "--limit", "1.5"},
+                                             {"models", "gate", "adult", "champion"},
+                                             {"models", "stage", "adult", "0", "Staging"}}) {
+    CAPTURE(args);
+    const auto wrong = run(args);
+    CHECK(wrong.code == 2);
+    CHECK(has(wrong.err, "must be a whole number from 1 on, not '"));
+    CHECK(wrong.err.size() < 150);
+  }
+}
+
 TEST_CASE("every command has help with examples") {
   std::istringstream in;
   std::ostringstream out, err;

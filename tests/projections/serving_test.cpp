@@ -118,6 +118,8 @@ TEST_CASE("the audit trail says who did what to what, and why") {
   const auto when = parse_time(all->items.at(2).time);
   REQUIRE(when);
   REQUIRE(types({.from_time = *when, .until_time = *when}) == "model.stage_changed ");
+  REQUIRE(types({.until_time = 0}) == "");
+  REQUIRE(types({.from_time = 0}) == types({}));
   const auto& row = all->items.at(2);
   REQUIRE(row.summary == "Version 3 of model 'adult' moved from Staging to Production: better.");
   REQUIRE(row.actor == "bob");
