@@ -166,8 +166,7 @@ Status start_server(App& app) {
   add_endpoint_routes(app, router);
   add_serving_routes(app, router);
   add_page_routes(router);
-  app.openapi = http::openapi_json(
-      router, {"mlforge", MLFORGE_VERSION, "The whole life of machine-learning models.", ""});
+  app.openapi = http::openapi_json(router, api_info());
   app.server = std::make_unique<http::Server>(server_options(app), std::move(router));
   if (auto bad = app.server->bind()) return bad;
   // The rules have what is served in place before anybody can ask.
