@@ -67,6 +67,73 @@ std::optional<storage::BlobRange> parse_range(std::string_view text) {
   return range;
 }
 
+Error damaged_file(const FileRef& file, const std::string& how) {
+  return {ErrorCode::corrupt,
+          "the stored bytes of '" + file.path + "' " + how +
+              ": upload the file again, or restore the folder 'blobs' from a backup",
+          ""};
+}
+
+// The whole blob in pieces; the last one is held back when the bytes are not those of the digest.
+// A small file is read and checked before the answer begins.
+class CheckedBlob {
+ public:
+  static constexpr std::uint64_t kSmall = 1 << 20;
+
+  CheckedBlob(std::unique_ptr<storage::BlobReader> reader, const storage::Digest& digest,
+              FileRef file)
+      : reader_(std::move(reader)), digest_(digest), file_(std::move(file)) {}
+
+  Status prepare() {
+    if (file_.bytes > kSmall) return {};
+    std::string piece;
+    for (bool more = true; more;) {
+      if (auto bad = read(piece)) return bad;
+      more = !piece.empty();
+      small_ += piece;
+    }
+    return {};
+  }
+
+  Status next(std::string& out) {
+    if (file_.bytes > kSmall) return read(out);
+    out = std::exchange(small_, {});
+    return {};
+  }
+
+ private:
+  Status read(std::string& out) {
+    out.resize(kPiece);
+    const auto got = reader_->read({reinterpret_cast<std::uint8_t*>(out.data()), out.size()});
+    if (!got) return got.error();
+    out.resize(*got);
+    if (*got == 0) return {};
+    hash_.update(storage::as_bytes(out));
+    done_ += *got;
+    if (done_ == file_.bytes && hash_.finish() != digest_)
+      return damaged_file(file_, "do not match their digest");
+    return {};
+  }
+
+  std::unique_ptr<storage::BlobReader> reader_;
+  storage::Digest digest_;
+  FileRef file_;
+  storage::Sha256 hash_;
+  std::uint64_t done_ = 0;
+  std::string small_;
+};
+
+// Of a range, which has no digest of its own, only the length of the file can be checked.
+Status check_stored(const App& app, const FileRef& file, const storage::Digest& digest) {
+  const auto bytes = app.blobs->size(kTenant, digest);
+  if (!bytes && bytes.error().code == ErrorCode::not_found)
+    return damaged_file(file, "are missing");
+  if (!bytes) return bytes.error();
+  if (*bytes != file.bytes)
+    return damaged_file(file, "have another length than they were stored with");
+  return {};
+}
+
 void stream_blob(App& app, const FileRef& file, std::string_view range_header, Position position,
                  http::Reply reply) {
   const auto digest = storage::parse_digest(file.digest);
@@ -77,16 +144,19 @@ void stream_blob(App& app, const FileRef& file, std::string_view range_header, P
   if (range && range->offset >= file.bytes) {
     const auto bytes = std::to_string(file.bytes);
     auto refusal = http::error_response(
-        invalid("Range", "begins behind the end of the file, which has " + bytes + " bytes"),
+        Error{ErrorCode::invalid_argument,
+              "Range begins behind the end of the file, which has " + bytes + " bytes", "Range"},
         reply.request().correlation_id);
     refusal.status = 416;
     refusal.headers.emplace_back("Content-Range", "bytes */" + bytes);
     return reply.send(std::move(refusal));
   }
+  if (auto bad = check_stored(app, file, *digest)) return reply.send(*bad);
   auto reader = app.blobs->open(kTenant, *digest, range.value_or(storage::BlobRange{}));
   if (!reader) return reply.send(reader.error());
   http::StreamedResponse response;
   response.content_length = (*reader)->size();
+  const bool whole = !range || (*reader)->size() == file.bytes;
   response.headers.emplace_back("ETag", "\"" + file.digest + "\"");
   response.headers.emplace_back("Accept-Ranges", "bytes");
   response.headers.emplace_back("X-Mlforge-Position", std::to_string(position));
@@ -96,6 +166,12 @@ void stream_blob(App& app, const FileRef& file, std::string_view range_header, P
                                   "bytes " + std::to_string(range->offset) + "-" +
                                       std::to_string(range->offset + (*reader)->size() - 1) + "/" +
                                       std::to_string(file.bytes));
+  }
+  if (whole) {
+    auto blob = std::make_shared<CheckedBlob>(*std::move(reader), *digest, file);
+    if (auto bad = blob->prepare()) return reply.send(*bad);
+    response.next = [blob](std::string& out) { return blob->next(out); };
+    return reply.stream(std::move(response));
   }
   response.next = [reader = std::shared_ptr(*std::move(reader))](std::string& out) -> Status {
     out.resize(kPiece);

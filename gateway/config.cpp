@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -183,10 +184,16 @@ class Loader {
  private:
   Status read_file() {
     if (sources_.file.empty()) return {};
+    std::error_code failed;
+    if (std::filesystem::is_directory(sources_.file, failed))
+      return Error{ErrorCode::invalid_argument,
+                   "the configuration file " + sources_.file + " is a folder; name a YAML file",
+                   "config"};
     std::ifstream in(sources_.file, std::ios::binary);
     std::ostringstream text;
     if (!in || !(text << in.rdbuf() || in.peek() == std::ifstream::traits_type::eof()))
-      return Error{ErrorCode::not_found, "cannot read the configuration file " + sources_.file, ""};
+      return Error{ErrorCode::invalid_argument,
+                   "cannot read the configuration file " + sources_.file, "config"};
     const auto root = actors::parse_yaml(text.str());
     Status bad = root ? apply(*root) : Status(root.error());
     if (bad) bad->message = sources_.file + ": " + bad->message;

@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "events/checks.hpp"
@@ -121,6 +122,9 @@ Expected<std::uint64_t> query_number(const http::Request& request, std::string_v
 Expected<Position> query_as_of(const App& app, const http::Request& request) {
   const Position head = app.log->head();
   const auto text = request.query("as_of");
+  // With a log that has stopped and read models that stand still there is nothing to wait for.
+  if (!text && app.projected.failed() && app.log->writable())
+    return std::min(head, app.projected.position());
   if (!text) return head;
   Position position = 0;
   const auto [end, code] = std::from_chars(text->data(), text->data() + text->size(), position);

@@ -113,6 +113,9 @@ void run_object_query(App& app, const http::Request& request, http::Reply reply,
 void run_blocking(App& app, http::Reply reply, std::function<void(http::Reply)> work);
 
 // Tables of routes, one file each.
+// What the OpenAPI document says of the whole API.
+http::ApiInfo api_info();
+
 void add_system_routes(App& app, http::Router& router);
 void add_event_routes(App& app, http::Router& router);
 void add_dataset_routes(App& app, http::Router& router);

@@ -114,24 +114,37 @@ void add_dataset_routes(App& app, http::Router& router) {
                  .tag = "datasets",
                  .query = {{"source", "where the data comes from"}},
                  .max_body = http::kNoLimit,
-                 .body_type = "application/octet-stream"});
+                 .body_type = "application/octet-stream",
+                 .status = 201});
   router.delete_(
       dataset + "/files/{path*}", on(unstage_file),
       {.summary = "Unstage a file, or leave it out of the next version", .tag = "datasets"});
   router.post(dataset + "/commits", on(commit_route),
               {.summary = "Validate what is staged and make it a version",
                .tag = "datasets",
-               .body = json_schema<CommitDataset>()});
+               .body = json_schema<CommitDataset>(),
+               .status = 201});
   router.get(datasets, list_route(app, projections::list_datasets),
-             {.summary = "List datasets", .tag = "datasets", .query = list_parameters()});
-  router.get(
-      dataset, object_route(app, "name", projections::get_dataset),
-      {.summary = "One dataset with its versions", .tag = "datasets", .query = as_of_parameter()});
-  router.get(
-      dataset + "/versions/{version}", on(get_version),
-      {.summary = "One version with its checks", .tag = "datasets", .query = as_of_parameter()});
+             {.summary = "List datasets",
+              .tag = "datasets",
+              .response = page_answer(projections::list_datasets),
+              .query = list_parameters()});
+  router.get(dataset, object_route(app, "name", projections::get_dataset),
+             {.summary = "One dataset with its versions",
+              .tag = "datasets",
+              .response = object_answer(projections::get_dataset),
+              .query = as_of_parameter()});
+  router.get(dataset + "/versions/{version}", on(get_version),
+             {.summary = "One version with its checks",
+              .tag = "datasets",
+              .response = answer_schema<projections::DatasetVersionRow>(),
+              .query = as_of_parameter()});
   router.get(dataset + "/versions/{version}/files/{path*}", on(read_file),
-             {.summary = "The bytes of a file", .tag = "datasets", .query = as_of_parameter()});
+             {.summary = "The bytes of a file",
+              .tag = "datasets",
+              .query = as_of_parameter(),
+              .response_type = "application/octet-stream",
+              .headers = range_header()});
 }
 
 }  // namespace mlforge::gateway

@@ -145,7 +145,8 @@ void add_event_routes(App& app, http::Router& router) {
       {"type", "a type, or its start with * at the end: run.*"},
       {"since", "RFC 3339 time, inclusive"},
       {"until", "RFC 3339 time, inclusive"},
-      {"from", "first position", "integer"}};
+      {"from", "first position", "integer"},
+      {"tenant", "whose events; the default tenant's where it is absent"}};
   auto paged = filters;
   paged.push_back({"limit", "at most this many events, 1 to 1000", "integer"});
   paged.push_back({"as_of", "a position or an RFC 3339 time"});
@@ -165,17 +166,23 @@ void add_event_routes(App& app, http::Router& router) {
              {.summary = "How many events a stream holds",
               .tag = "events",
               .query = {{"as_of", "a position or an RFC 3339 time"}}});
-  router.get("/api/v1/live/events", on(live_sse),
-             {.summary = "Events as they happen, as server-sent events",
-              .tag = "events",
-              .query = filters});
+  router.get(
+      "/api/v1/live/events", on(live_sse),
+      {.summary = "Events as they happen, as server-sent events",
+       .tag = "events",
+       .query = filters,
+       .response_type = "text/event-stream",
+       .headers = {{"Last-Event-ID",
+                    "the position of the last event that was seen; goes before from", "integer"}}});
   router.websocket(
       "/api/v1/live",
       [&app](const Request& q, const auto& session) { return live_websocket(app, q, session); },
       {.summary = "Events as they happen, over WebSocket", .tag = "events", .query = filters});
-  router.get(
-      "/api/v1/audit", audit_route(app),
-      {.summary = "Who did what, when, to what, caused by what", .tag = "events", .query = audit});
+  router.get("/api/v1/audit", audit_route(app),
+             {.summary = "Who did what, when, to what, caused by what",
+              .tag = "events",
+              .response = page_answer(projections::list_audit),
+              .query = audit});
 }
 
 }  // namespace mlforge::gateway

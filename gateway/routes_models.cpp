@@ -168,23 +168,36 @@ void add_model_routes(App& app, http::Router& router) {
   };
   const std::string models = "/api/v1/models", model = models + "/{name}",
                     versions = model + "/versions";
-  router.post(
-      models, on(register_model),
-      {.summary = "Register a model", .tag = "models", .body = json_schema<RegisterModel>()});
+  router.post(models, on(register_model),
+              {.summary = "Register a model",
+               .tag = "models",
+               .body = json_schema<RegisterModel>(),
+               .status = 201});
   router.get(models, list_route(app, projections::list_models),
-             {.summary = "List registered models", .tag = "models", .query = list_parameters()});
+             {.summary = "List registered models",
+              .tag = "models",
+              .response = page_answer(projections::list_models),
+              .query = list_parameters()});
   router.get(model, object_route(app, "name", projections::get_model),
              {.summary = "One registered model with its aliases",
               .tag = "models",
+              .response = object_answer(projections::get_model),
               .query = as_of_parameter()});
-  router.post(
-      versions, on(create_version),
-      {.summary = "Create a version", .tag = "models", .body = json_schema<CreateModelVersion>()});
+  router.post(versions, on(create_version),
+              {.summary = "Create a version",
+               .tag = "models",
+               .body = json_schema<CreateModelVersion>(),
+               .status = 201});
   router.get(versions, list_of_route(app, "name", projections::list_model_versions),
-             {.summary = "The versions of a model", .tag = "models", .query = list_parameters()});
-  router.get(
-      versions + "/{version}", on(get_version),
-      {.summary = "One version, by number or alias", .tag = "models", .query = as_of_parameter()});
+             {.summary = "The versions of a model",
+              .tag = "models",
+              .response = page_answer(projections::list_model_versions),
+              .query = list_parameters()});
+  router.get(versions + "/{version}", on(get_version),
+             {.summary = "One version, by number or alias",
+              .tag = "models",
+              .response = answer_schema<projections::ModelVersionRow>(),
+              .query = as_of_parameter()});
   router.post(versions + "/{version}/stage", on(change_stage),
               {.summary = "Move a version to another stage",
                .tag = "models",

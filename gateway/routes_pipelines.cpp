@@ -150,26 +150,46 @@ void add_pipeline_routes(App& app, http::Router& router) {
               .body = R"({"type":"string"})",
               .body_type = "application/yaml"});
   router.get(pipelines, list_route(app, projections::list_pipelines),
-             {.summary = "List pipelines", .tag = "pipelines", .query = list_parameters()});
+             {.summary = "List pipelines",
+              .tag = "pipelines",
+              .response = page_answer(projections::list_pipelines),
+              .query = list_parameters()});
   router.get(pipelines + "/{name}", object_route(app, "name", projections::get_pipeline),
-             {.summary = "One pipeline", .tag = "pipelines", .query = as_of_parameter()});
+             {.summary = "One pipeline",
+              .tag = "pipelines",
+              .response = object_answer(projections::get_pipeline),
+              .query = as_of_parameter()});
   router.post(pipelines + "/{name}/runs", on(start_run),
-              {.summary = "Run a pipeline", .tag = "pipelines", .body = json_schema<RunRequest>()});
+              {.summary = "Run a pipeline",
+               .tag = "pipelines",
+               .body = json_schema<RunRequest>(),
+               .status = 202});
   router.get(runs, list_route(app, projections::list_pipeline_runs, "pipeline"),
              {.summary = "List pipeline runs, newest first",
               .tag = "pipelines",
+              .response = page_answer(projections::list_pipeline_runs),
               .query = list_parameters("pipeline")});
   router.get(
       runs + "/{pipeline_run_id}", on(get_run),
-      {.summary = "One pipeline run with its steps", .tag = "pipelines", .query = run_parameters});
+      {.summary = "One pipeline run with its steps",
+       .tag = "pipelines",
+       .response = answer_schema<projections::PipelineRunRow>(),
+       .query = run_parameters});
   router.post(environments, on(capture),
               {.summary = "Capture the facts of this machine",
                .tag = "environments",
-               .body = json_schema<EnvironmentRequest>()});
+               .body = json_schema<EnvironmentRequest>(),
+               .status = 201});
   router.get(environments, list_route(app, projections::list_environments),
-             {.summary = "List environments", .tag = "environments", .query = list_parameters()});
+             {.summary = "List environments",
+              .tag = "environments",
+              .response = page_answer(projections::list_environments),
+              .query = list_parameters()});
   router.get(environments + "/{name}", object_route(app, "name", projections::get_environment),
-             {.summary = "One environment", .tag = "environments", .query = as_of_parameter()});
+             {.summary = "One environment",
+              .tag = "environments",
+              .response = object_answer(projections::get_environment),
+              .query = as_of_parameter()});
 }
 
 }  // namespace mlforge::gateway

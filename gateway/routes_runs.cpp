@@ -130,29 +130,41 @@ void add_run_routes(App& app, http::Router& router) {
   router.post(experiments, on(create_experiment),
               {.summary = "Create an experiment",
                .tag = "tracking",
-               .body = json_schema<CreateExperiment>()});
+               .body = json_schema<CreateExperiment>(),
+               .status = 201});
   router.get(experiments, list_route(app, projections::list_experiments),
-             {.summary = "List experiments", .tag = "tracking", .query = list_parameters()});
+             {.summary = "List experiments",
+              .tag = "tracking",
+              .response = page_answer(projections::list_experiments),
+              .query = list_parameters()});
   router.get(experiments + "/{experiment_id}",
              object_route(app, "experiment_id", projections::get_experiment),
-             {.summary = "One experiment", .tag = "tracking", .query = as_of_parameter()});
+             {.summary = "One experiment",
+              .tag = "tracking",
+              .response = object_answer(projections::get_experiment),
+              .query = as_of_parameter()});
   router.get(experiments + "/{experiment_id}/best", on(best_run),
              {.summary = "The best run by a named metric",
               .tag = "tracking",
               .query = {{"metric", "name of the metric", "string", false},
-                        {"mode", "max or min", "string", false}}});
+                        {"mode", "max or min", "string", false},
+                        as_of_parameter().front()}});
   router.post(runs, on(start_run),
-              {.summary = "Start a run", .tag = "tracking", .body = json_schema<StartRun>()});
+              {.summary = "Start a run",
+               .tag = "tracking",
+               .body = json_schema<StartRun>(),
+               .status = 201});
   router.get(runs, list_route(app, projections::list_runs, "experiment_id"),
              {.summary = "List runs, newest first",
               .tag = "tracking",
+              .response = page_answer(projections::list_runs),
               .query = list_parameters("experiment_id")});
   router.get(run, on(get_run),
              {.summary = "One run", .tag = "tracking", .query = as_of_parameter()});
   router.post(run + "/metrics", on(run_command<LogMetrics>),
               {.summary = "Log metrics",
                .tag = "tracking",
-               .body = json_schema<LogMetrics>(),
+               .body = json_schema<LogMetrics, schema::Numbers::any>(),
                .hot = true});
   router.post(run + "/params", on(run_command<LogParams>),
               {.summary = "Log params", .tag = "tracking", .body = json_schema<LogParams>()});
@@ -168,9 +180,14 @@ void add_run_routes(App& app, http::Router& router) {
                 {.summary = "Store an artifact",
                  .tag = "tracking",
                  .max_body = http::kNoLimit,
-                 .body_type = "application/octet-stream"});
+                 .body_type = "application/octet-stream",
+                 .status = 201});
   router.get(run + "/artifacts/{path*}", on(read_artifact),
-             {.summary = "An artifact's bytes", .tag = "tracking", .query = as_of_parameter()});
+             {.summary = "An artifact's bytes",
+              .tag = "tracking",
+              .query = as_of_parameter(),
+              .response_type = "application/octet-stream",
+              .headers = range_header()});
 }
 
 }  // namespace mlforge::gateway

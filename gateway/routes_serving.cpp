@@ -197,14 +197,21 @@ void add_endpoint_routes(App& app, http::Router& router) {
     return [&app, handler](const Request& q, Reply r) { handler(app, q, std::move(r)); };
   };
   const std::string endpoints = "/api/v1/endpoints", endpoint = endpoints + "/{name}";
-  router.post(
-      endpoints, on(create_endpoint),
-      {.summary = "Create an endpoint", .tag = "serving", .body = json_schema<CreateEndpoint>()});
+  router.post(endpoints, on(create_endpoint),
+              {.summary = "Create an endpoint",
+               .tag = "serving",
+               .body = json_schema<CreateEndpoint>(),
+               .status = 201});
   router.get(endpoints, list_route(app, projections::list_endpoints),
-             {.summary = "List endpoints", .tag = "serving", .query = list_parameters()});
-  router.get(
-      endpoint, object_route(app, "name", projections::get_endpoint),
-      {.summary = "One endpoint with its counts", .tag = "serving", .query = as_of_parameter()});
+             {.summary = "List endpoints",
+              .tag = "serving",
+              .response = page_answer(projections::list_endpoints),
+              .query = list_parameters()});
+  router.get(endpoint, object_route(app, "name", projections::get_endpoint),
+             {.summary = "One endpoint with its counts",
+              .tag = "serving",
+              .response = object_answer(projections::get_endpoint),
+              .query = as_of_parameter()});
   router.post(endpoint + "/split", on(change_split),
               {.summary = "Change the canary's share",
                .tag = "serving",
@@ -216,14 +223,19 @@ void add_endpoint_routes(App& app, http::Router& router) {
       return row.error();
     return projections::list_drift(view, tenant, name, page);
   };
-  router.get(
-      endpoint + "/drift", list_of_route(app, "name", drift_of),
-      {.summary = "Drift reports, newest first", .tag = "drift", .query = list_parameters()});
+  router.get(endpoint + "/drift", list_of_route(app, "name", drift_of),
+             {.summary = "Drift reports, newest first",
+              .tag = "drift",
+              .response = page_answer(projections::list_drift),
+              .query = list_parameters()});
   router.get(endpoint + "/drift/latest",
              [&app](const Request& q, Reply r) {
                latest_drift(app, q, std::move(r), std::string(q.param("name")));
              },
-             {.summary = "The latest drift report", .tag = "drift", .query = as_of_parameter()});
+             {.summary = "The latest drift report",
+              .tag = "drift",
+              .response = answer_schema<projections::DriftRow>(),
+              .query = as_of_parameter()});
 }
 
 void add_serving_routes(App& app, http::Router& router) {
@@ -248,6 +260,7 @@ void add_serving_routes(App& app, http::Router& router) {
              [&app](const Request& q, Reply r) { latest_drift(app, q, std::move(r), ""); },
              {.summary = "The latest drift report of the default endpoint",
               .tag = "drift",
+              .response = answer_schema<projections::DriftRow>(),
               .query = as_of_parameter()});
 }
 

@@ -90,6 +90,20 @@ std::string event_types_json() {
 
 }  // namespace
 
+http::ApiInfo api_info() {
+  return {.title = "mlforge",
+          .version = MLFORGE_VERSION,
+          .description = "The whole life of machine-learning models.",
+          .headers = {{"X-Correlation-Id", "kept when it is a UUID, and answered"}},
+          .write_headers =
+              {{"Idempotency-Key", "a repeated write with the same key has one outcome"},
+               {"X-Mlforge-Expect",
+                "what must still hold, as STREAM=VERSION, ...: else the write is refused with 409"},
+               {"X-Mlforge-Actor", "who asks; stands in the events"}},
+          .outcome = R"({"type":"object","properties":{"position":{"type":"integer"},)"
+                     R"("duplicate":{"type":"boolean"}}})"};
+}
+
 void add_system_routes(App& app, http::Router& router) {
   router.get("/healthz",
              [](const Request&, Reply r) { r.send(http::Response::json("{\"status\":\"ok\"}")); },
@@ -105,7 +119,10 @@ void add_system_routes(App& app, http::Router& router) {
                        http::render_metrics(*app.metrics->registry()),
                        {}});
              },
-             {.summary = "Figures for Prometheus", .tag = "system", .hot = true});
+             {.summary = "Figures for Prometheus",
+              .tag = "system",
+              .hot = true,
+              .response_type = "text/plain"});
   router.get("/api/v1/info", [&app](const Request& q, Reply r) { info(app, q, std::move(r)); },
              {.summary = "Version, log and defaults", .tag = "system"});
   router.get("/api/v1/event_types",

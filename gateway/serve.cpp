@@ -14,10 +14,31 @@
 #include "gateway/app.hpp"
 #include "gateway/cli/commands.hpp"
 #include "gateway/handlers.hpp"
+#include "projections/open_views.hpp"
 #include "projections/queries.hpp"
 
 namespace mlforge::gateway {
 namespace {
+
+// Read models that cannot reach the head, because a record of the log is damaged or the disk is
+// full, serve what they have. Nobody would see what was written behind that: the log takes no more.
+Status open_read_models(App& app, const std::filesystem::path& folder) {
+  auto views = projections::open_views(*app.log, folder, {}, [](std::uint64_t events) {
+    if (events > 100000) spdlog::info("building the read models from {} events", events);
+  });
+  if (!views) return views.error();
+  app.views = std::move(views->store);
+  app.engine = std::move(views->engine);
+  app.projected.reached(app.engine->position());
+  if (app.views->discarded()) spdlog::warn("the read models were not whole and were made anew");
+  app.log->keep_room_for([&app] { return app.projected.position(); });
+  if (!views->behind) return {};
+  spdlog::error("the read models stand at event {} of {}: {}", app.engine->position(),
+                app.log->head(), views->behind->message);
+  app.log->stop_writing(*views->behind);
+  app.projected.fail();
+  return {};
+}
 
 Status open_storage(App& app) {
   const std::filesystem::path folder = app.config.data_dir;
@@ -31,19 +52,7 @@ Status open_storage(App& app) {
   auto blobs = storage::open_local_blobs(folder / "blobs");
   if (!blobs) return blobs.error();
   app.blobs = *std::move(blobs);
-  auto views = projections::ViewStore::open(folder / "views");
-  if (!views) return views.error();
-  app.views = *std::move(views);
-  auto engine = projections::ProjectionEngine::open(*app.log, *app.views);
-  if (!engine) return engine.error();
-  app.engine = *std::move(engine);
-  if (const Position behind = app.log->head() - std::min(app.log->head(), app.engine->position());
-      behind > 100000)
-    spdlog::info("building the read models from {} events", behind);
-  const auto reached = app.engine->catch_up();
-  if (!reached) return reached.error();
-  app.projected.reached(*reached);
-  return {};
+  return open_read_models(app, folder / "views");
 }
 
 void start_system(App& app) {
@@ -157,8 +166,7 @@ Status start_server(App& app) {
   add_endpoint_routes(app, router);
   add_serving_routes(app, router);
   add_page_routes(router);
-  app.openapi = http::openapi_json(
-      router, {"mlforge", MLFORGE_VERSION, "The whole life of machine-learning models.", ""});
+  app.openapi = http::openapi_json(router, api_info());
   app.server = std::make_unique<http::Server>(server_options(app), std::move(router));
   if (auto bad = app.server->bind()) return bad;
   // The rules have what is served in place before anybody can ask.

@@ -5,6 +5,10 @@
 
 namespace mlforge::gateway {
 
+std::vector<http::QueryParam> range_header() {
+  return {{"Range", "bytes=A-B or bytes=A-: a part of the file, answered with 206"}};
+}
+
 std::vector<http::QueryParam> as_of_parameter() {
   return {{"as_of", "a log position or an RFC 3339 time: the answer as the system stood then"}};
 }

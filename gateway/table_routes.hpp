@@ -6,6 +6,7 @@
 namespace mlforge::gateway {
 
 std::vector<http::QueryParam> as_of_parameter();
+std::vector<http::QueryParam> range_header();  // of routes that answer bytes
 std::vector<http::QueryParam> list_parameters(std::string filter = {});
 
 Expected<projections::PageRequest> page_request(const http::Request& request);
@@ -75,6 +76,16 @@ http::Handler object_route(App& app, std::string parameter, Query query) {
                        return to_json(*row);
                      });
   };
+}
+
+// The schemas of what those routes answer, from the query that they are over.
+template <class Row, class... Args>
+std::string object_answer(Expected<Row> (*)(Args...)) {
+  return answer_schema<Row>();
+}
+template <class Row, class... Args>
+std::string page_answer(Expected<projections::Page<Row>> (*)(Args...)) {
+  return answer_schema<projections::Page<Row>>();
 }
 
 http::Handler audit_route(App& app);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <exception>
 
+#include "projections/view_damage.hpp"
+
 namespace mlforge::projections {
 namespace {
 
@@ -41,6 +43,12 @@ int delete_some(MDB_txn* txn, MDB_dbi table, const std::string& prefix, std::siz
   return 0;
 }
 
+// A smaller batch changes fewer pages at a time, and may fit where the disk is nearly full. (LMDB
+// answers EIO, which is internal here, when a page could only be written in part.)
+bool may_fit_in_pieces(const Error& error) {
+  return error.code == ErrorCode::read_only || error.code == ErrorCode::internal;
+}
+
 Error unknown_projection(std::string_view name) {
   return {ErrorCode::not_found, "There is no projection '" + std::string(name) + "'.", ""};
 }
@@ -65,8 +73,7 @@ Expected<std::unique_ptr<ProjectionEngine>> ProjectionEngine::open(
 Status ProjectionEngine::check_log() {
   const ViewTables& t = store_.tables();
   storage::Txn txn;
-  if (const int rc = txn.begin(store_.env(), 0))
-    return storage::lmdb_error(rc, "opening the views");
+  if (const int rc = txn.begin(store_.env(), 0)) return view_error(rc, "opening the views");
   const Uuid id = log_.log_id();
   MDB_val key = to_val(kLogIdKey), value;
   int rc = mdb_get(txn.get(), t.meta, &key, &value);
@@ -81,7 +88,7 @@ Status ProjectionEngine::check_log() {
   value = to_val(id_bytes(id));
   if (rc == 0) rc = mdb_put(txn.get(), t.meta, &key, &value, 0);
   if (rc == 0) rc = txn.commit();
-  if (rc != 0) return storage::lmdb_error(rc, "emptying the views");
+  if (rc != 0) return view_error(rc, "emptying the views");
   return {};
 }
 
@@ -128,7 +135,7 @@ Expected<bool> ProjectionEngine::wipe_some(Slot& slot, std::uint64_t version, st
   if (rc == 0) rc = put_number(txn.get(), t.meta, position_key(slot.status.name), 0);
   if (rc == 0) rc = put_number(txn.get(), t.meta, version_key(slot.status.name), version);
   if (rc == 0) rc = txn.commit();
-  if (rc != 0) return storage::lmdb_error(rc, "emptying projection " + slot.status.name);
+  if (rc != 0) return view_error(rc, "emptying projection " + slot.status.name);
   return rows > 0 && deleted == rows;
 }
 
@@ -141,11 +148,16 @@ Position ProjectionEngine::next_position() const {
 
 Expected<Position> ProjectionEngine::catch_up(std::uint64_t max_events) {
   const Position head = log_.head();
+  std::uint64_t batch = options_.batch_events;
   while (max_events > 0) {
     const Position from = next_position();
     if (from > head) break;
-    const std::uint64_t limit = std::min({max_events, options_.batch_events, head - from + 1});
-    if (auto bad = run_batch(from, limit)) return *bad;
+    const std::uint64_t limit = std::min({max_events, batch, head - from + 1});
+    if (auto bad = run_batch(from, limit)) {
+      if (limit == 1 || !may_fit_in_pieces(*bad)) return *bad;
+      batch = limit / 4 + 1;
+      continue;
+    }
     max_events -= limit;
   }
   return position();
@@ -175,7 +187,7 @@ void ProjectionEngine::apply(Slot& slot, const EventView& e, const Event& event)
 Status ProjectionEngine::run_batch(Position from, std::uint64_t limit) {
   storage::Txn txn;
   if (const int rc = txn.begin(store_.env(), 0))
-    return storage::lmdb_error(rc, "starting a batch of the views");
+    return view_error(rc, "starting a batch of the views");
   for (Slot& slot : slots_) slot.writer.begin(txn.get());
   const auto read = log_.read(from, limit, [this](const EventView& e) {
     const Event event = decode(e);
@@ -188,8 +200,7 @@ Status ProjectionEngine::run_batch(Position from, std::uint64_t limit) {
     if (!bad && slot.failed && !slot.status.failed) bad = replay_before_failure(slot);
   if (!bad) bad = store_batch(txn.get());
   if (!bad)
-    if (const int rc = txn.commit())
-      bad = storage::lmdb_error(rc, "committing a batch of the views");
+    if (const int rc = txn.commit()) bad = view_error(rc, "committing a batch of the views");
   if (bad) {
     abandon_batch();
     return bad;
@@ -230,7 +241,7 @@ Status ProjectionEngine::store_batch(MDB_txn* txn) {
     if (auto bad = slot.writer.flush()) return bad;
     if (slot.reached == slot.status.position) continue;
     if (const int rc = put_number(txn, meta, position_key(slot.status.name), slot.reached))
-      return storage::lmdb_error(rc, "storing a projection's position");
+      return view_error(rc, "storing a projection's position");
   }
   return {};
 }

@@ -1,5 +1,6 @@
 #include "projections/view_reader.hpp"
 
+#include "projections/view_damage.hpp"
 #include "projections/view_key.hpp"
 #include "storage/digest.hpp"
 
@@ -44,7 +45,7 @@ std::string version_key(std::string_view projection) { return view_key("version"
 
 bool ViewReader::failed(int rc) {
   if (rc == 0) return false;
-  if (rc != MDB_NOTFOUND && !status_) status_ = storage::lmdb_error(rc, "reading a view");
+  if (rc != MDB_NOTFOUND && !status_) status_ = view_error(rc, "reading a view");
   return true;
 }
 

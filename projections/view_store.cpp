@@ -2,12 +2,17 @@
 
 #include <system_error>
 
+#include "projections/open_views.hpp"
+#include "projections/view_damage.hpp"
 #include "storage/files.hpp"
 
 namespace mlforge::projections {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr const char* kDatabase = "data.mdb";
+constexpr const char* kState = "state";
 
 std::string machine_boot_id() {
   auto text = storage::read_small_file("/proc/sys/kernel/random/boot_id");
@@ -19,13 +24,13 @@ std::string machine_boot_id() {
 // Whether pages may be lost: the last process did not close, and the kernel that held its pages is
 // gone. No state file means a new folder, or one that broke while it was made.
 bool may_be_torn(const fs::path& folder, const std::string& boot_id) {
-  const auto state = storage::read_small_file(folder / "state");
+  const auto state = storage::read_small_file(folder / kState);
   if (!state) return true;
   return !state->ends_with(" clean") && *state != boot_id + " open";
 }
 
 Status remove_database(const fs::path& folder, bool& removed) {
-  for (const char* name : {"data.mdb", "lock.mdb"}) {
+  for (const char* name : {kDatabase, "lock.mdb"}) {
     std::error_code code;
     if (fs::remove(folder / name, code)) removed = true;
     if (code) return storage::file_error(code.value(), "deleting", folder / name);
@@ -41,16 +46,25 @@ Expected<std::unique_ptr<ViewStore>> ViewStore::open(const fs::path& folder,
   store->folder_ = folder;
   store->boot_id_ = options.boot_id.empty() ? machine_boot_id() : options.boot_id;
   if (auto bad = storage::make_folder(folder)) return *bad;
-  if (may_be_torn(folder, store->boot_id_))
+  if (may_be_torn(folder, store->boot_id_) || !has_sound_meta(folder / kDatabase))
     if (auto bad = remove_database(folder, store->discarded_)) return *bad;
   if (auto bad = store->write_state("open")) return *bad;
-  auto env = storage::Env::open(folder.string(), {.map_bytes = options.map_bytes,
-                                                  .flags = MDB_NOSYNC,
-                                                  .databases = 4,
-                                                  .readers = options.readers});
-  if (!env) return env.error();
-  store->env_ = std::move(*env);
-  if (auto bad = store->open_tables()) return *bad;
+  const auto open_database = [&]() -> Status {
+    auto env = storage::Env::open(folder.string(), {.map_bytes = options.map_bytes,
+                                                    .flags = MDB_NOSYNC,
+                                                    .databases = 4,
+                                                    .readers = options.readers});
+    if (!env) return env.error();
+    store->env_ = std::move(*env);
+    return store->open_tables();
+  };
+  auto bad = open_database();
+  if (bad && bad->code == ErrorCode::corrupt) {
+    store->env_ = storage::Env();
+    if (auto stays = remove_database(folder, store->discarded_)) return *stays;
+    bad = open_database();
+  }
+  if (bad) return *bad;
   return store;
 }
 
@@ -64,21 +78,49 @@ Status ViewStore::open_tables() {
   for (const auto& [name, table] : tables)
     if (rc == 0) rc = mdb_dbi_open(txn.get(), name, MDB_CREATE, table);
   if (rc == 0) rc = txn.commit();
-  if (rc != 0) return storage::lmdb_error(rc, "opening the views' tables");
+  if (rc != 0) return view_error(rc, "opening the views' tables");
   return {};
 }
 
 Status ViewStore::write_state(std::string_view word) const {
   std::string text = boot_id_ + " ";
   text += word;
-  return storage::write_file_durably(folder_ / "state", text);
+  return storage::write_marker(folder_ / kState, text);
+}
+
+Status copy_views(const ViewStore& store, const fs::path& folder) {
+  std::error_code failed;
+  fs::remove_all(folder, failed);
+  if (failed) return storage::file_error(failed.value(), "emptying", folder);
+  if (auto bad = storage::make_folder(folder)) return bad;
+  if (const int rc = mdb_env_copy(store.env(), folder.c_str()))
+    return view_error(rc, "copying the views");
+  return storage::write_file_durably(folder / kState, machine_boot_id() + " clean");
+}
+
+Status discard_views(const fs::path& folder) {
+  bool removed = false;
+  return remove_database(folder, removed);
+}
+
+Status replace_views(const fs::path& folder, const fs::path& fresh) {
+  fs::path old = folder;
+  old += ".old";
+  std::error_code failed;
+  fs::remove_all(old, failed);
+  if (!failed && fs::exists(folder, failed)) fs::rename(folder, old, failed);
+  if (!failed) fs::rename(fresh, folder, failed);
+  if (failed) return storage::file_error(failed.value(), "naming", folder);
+  if (auto bad = storage::sync_folder(folder.parent_path())) return bad;
+  fs::remove_all(old, failed);
+  return {};
 }
 
 Status ViewStore::close() {
   if (!env_.get()) return {};
   const int rc = mdb_env_sync(env_.get(), 1);
   env_ = storage::Env();
-  if (rc != 0) return storage::lmdb_error(rc, "syncing the views");
+  if (rc != 0) return view_error(rc, "syncing the views");
   return write_state("clean");
 }
 
@@ -86,7 +128,7 @@ Expected<ViewReader> ViewStore::reader() const {
   if (!env_.get()) return Error{ErrorCode::unavailable, "The views are closed.", ""};
   auto txn = std::make_unique<storage::Txn>();
   if (const int rc = txn->begin(env_.get(), MDB_RDONLY))
-    return storage::lmdb_error(rc, "starting a read of the views");
+    return view_error(rc, "starting a read of the views");
   return ViewReader(std::move(txn), tables_);
 }
 

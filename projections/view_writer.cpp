@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "projections/view_damage.hpp"
 #include "projections/view_key.hpp"
 
 namespace mlforge::projections {
@@ -34,7 +35,7 @@ std::optional<std::string_view> ViewWriter::find(MDB_dbi table, std::string_view
   MDB_val k = to_val(key), v;
   const int rc = mdb_get(txn_, table, &k, &v);
   if (rc == 0) return to_text(v);
-  if (rc != MDB_NOTFOUND && !status_) status_ = storage::lmdb_error(rc, "reading a view's row");
+  if (rc != MDB_NOTFOUND && !status_) status_ = view_error(rc, "reading a view's row");
   return std::nullopt;
 }
 
@@ -163,7 +164,7 @@ Status ViewWriter::flush() {
   int rc = write_current();
   if (rc == 0) rc = write_history();
   if (rc == 0) rc = write_plain();
-  if (rc != 0) return storage::lmdb_error(rc, "writing a view's rows");
+  if (rc != 0) return view_error(rc, "writing a view's rows");
   changed_.clear();
   changed_plain_.clear();
   history_.clear();

@@ -208,6 +208,15 @@ Expected<DataFolder> DataFolder::open(const fs::path& path, Clock& clock, IdSour
   return folder;
 }
 
+Status DataFolder::check_headless(const fs::path& path) {
+  std::error_code failed;
+  if (!fs::exists(path / "log" / "data.mdb", failed)) return {};
+  DataFolder folder;
+  folder.path_ = path;
+  if (auto bad = folder.lock()) return bad;
+  return folder.check_unfinished();
+}
+
 Status DataFolder::lock() {
   const fs::path path = path_ / "LOCK";
   auto file = File::open(path, O_RDWR | O_CREAT);
@@ -222,8 +231,12 @@ Status DataFolder::lock() {
                              path_.string(), pid),
                  "data"};
   }
-  if (::ftruncate(file->fd(), 0) != 0) return file_error(errno, "writing", path);
-  if (auto bad = write_all(*file, fmt::format("{}\n", ::getpid()), path)) return bad;
+  // The id is for people; where a full disk has no room for it, the lock holds all the same.
+  const std::string pid = fmt::format("{}\n", ::getpid());
+  const auto bad = write_all(*file, pid, path);
+  if (bad && bad->code != ErrorCode::read_only) return bad;
+  if (::ftruncate(file->fd(), bad ? 0 : static_cast<off_t>(pid.size())) != 0)
+    return file_error(errno, "writing", path);
   lock_ = std::move(*file);
   return {};
 }

@@ -41,6 +41,10 @@ class DataFolder {
   // The same, but never creates: `not_found` where there is no log.
   static Expected<DataFolder> open_existing(const std::filesystem::path& path);
 
+  // Of a folder without FORMAT: `corrupt` where its log holds records all the same, `conflict`
+  // where another process has the folder open. Changes nothing else than the lock's file.
+  static Status check_headless(const std::filesystem::path& path);
+
   const FormatHeader& format() const { return format_; }
   int descriptor() const { return lock_.fd(); }  // of a file in the folder
   std::filesystem::path log() const { return path_ / "log"; }

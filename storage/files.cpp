@@ -92,10 +92,26 @@ Status write_file_durably(const fs::path& path, std::string_view bytes) {
   const fs::path temporary = path.string() + ".tmp";
   auto file = File::open(temporary, O_WRONLY | O_CREAT | O_TRUNC);
   if (!file) return file.error();
-  if (auto bad = write_all(*file, bytes, temporary)) return bad;
-  if (auto bad = sync_file(*file, temporary)) return bad;
+  auto bad = write_all(*file, bytes, temporary);
+  if (!bad) bad = sync_file(*file, temporary);
+  if (bad) {
+    ::unlink(temporary.c_str());  // on a full disk it would be in the way
+    return bad;
+  }
   if (::rename(temporary.c_str(), path.c_str()) != 0) return file_error(errno, "naming", path);
   return sync_folder(path.parent_path());
+}
+
+// Some file systems have room for no new file, but all have room for what is there.
+Status write_marker(const fs::path& path, std::string_view bytes) {
+  auto bad = write_file_durably(path, bytes);
+  if (!bad || bad->code != ErrorCode::read_only) return bad;
+  auto file = File::open(path, O_WRONLY);
+  if (!file) return bad;
+  if ((bad = write_all(*file, bytes, path))) return bad;
+  if (::ftruncate(file->fd(), static_cast<off_t>(bytes.size())) != 0)
+    return file_error(errno, "writing", path);
+  return sync_file(*file, path);
 }
 
 Expected<std::string> read_small_file(const fs::path& path, std::size_t limit) {

@@ -39,6 +39,9 @@ Status sync_folder(const std::filesystem::path& folder);
 Status make_folder(const std::filesystem::path& folder);
 // After a power cut, `path` holds either what it held before or `bytes`.
 Status write_file_durably(const std::filesystem::path& path, std::string_view bytes);
+// The same for a few bytes whose loss costs only time, also on a full disk: where no second file
+// can be written, the bytes go over those that are there, and a power cut may leave a mixture.
+Status write_marker(const std::filesystem::path& path, std::string_view bytes);
 // At most `limit` bytes; `not_found` where there is no such file.
 Expected<std::string> read_small_file(const std::filesystem::path& path, std::size_t limit = 65536);
 

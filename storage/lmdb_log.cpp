@@ -14,6 +14,9 @@ namespace {
 
 constexpr std::uint64_t kStreamPageEvents = 1024;
 constexpr std::size_t kSparePages = 64;  // for the free list and the inner pages of a commit
+// What the read models write for a byte of the log, where many series get a point each.
+constexpr std::uint64_t kFollowerGrowth = 16;
+constexpr std::uint64_t kMostBacklogBytes = 256u << 20;
 
 Error stopped_error(const Error& why) {
   return {ErrorCode::read_only, "The log stopped writing and answers reads only. " + why.message};
@@ -68,6 +71,7 @@ void LmdbLog::append_planned(std::span<const AppendRequest> requests,
       return;
     }
     index_->extend(events);
+    note_appended(events);
     head_.store(events.back().position, std::memory_order_release);
   }
   planner_.commit();
@@ -107,27 +111,48 @@ int LmdbLog::write_records(MDB_txn* txn, std::span<const EventView> events) {
 // An upper bound of the pages that the events take: a page of small records is at least half full.
 Status LmdbLog::check_headroom(std::span<const EventView> events) const {
   constexpr std::size_t kNodeBytes = 24;
-  std::size_t pages = kSparePages, small = 0;
+  std::size_t pages = kSparePages, small = 0, record_bytes = 0;
   for (const EventView& event : events) {
     const std::size_t bytes = record_size(event) + kNodeBytes;
+    record_bytes += bytes;
     if (bytes > page_bytes_ / 2) pages += bytes / page_bytes_ + 1;
     small += bytes > page_bytes_ / 2 ? 2 * kNodeBytes : bytes;
   }
   pages += 2 * small / page_bytes_;
-  if (auto full = check_disk(pages * page_bytes_)) return full;
+  if (auto full = check_disk(pages * page_bytes_, record_bytes)) return full;
   if (used_bytes() + pages * page_bytes_ <= map_bytes()) return {};
   return lmdb_error(MDB_MAP_FULL, fmt::format("making room for {} events", events.size()));
 }
 
-// The read models must be able to follow to the end of a log that has stopped: they are given what
-// is kept free here, an eighth of the disk or 16 MiB.
-Status LmdbLog::check_disk(std::size_t bytes) const {
+// The read models must be able to follow to the end of a log that has stopped. They are given what
+// is kept free here: an eighth of the disk or 16 MiB, and room for the events that they have not
+// seen yet, bounded so that a long backlog does not stop the log on a disk that is large.
+Status LmdbLog::check_disk(std::size_t bytes, std::size_t record_bytes) const {
   struct statvfs disk {};
   if (::fstatvfs(folder_.descriptor(), &disk) != 0) return {};
   const std::uint64_t whole = std::uint64_t(disk.f_blocks) * disk.f_frsize;
-  const std::uint64_t reserve = std::min<std::uint64_t>(16u << 20, whole / 8);
+  const std::uint64_t backlog = kFollowerGrowth * (unfollowed_bytes() + record_bytes);
+  const std::uint64_t reserve = std::min<std::uint64_t>(16u << 20, whole / 8) +
+                                std::min<std::uint64_t>({backlog, kMostBacklogBytes, whole / 2});
   if (std::uint64_t(disk.f_bavail) * disk.f_frsize >= reserve + bytes) return {};
   return lmdb_error(ENOSPC, "keeping the last of the disk for the read models");
+}
+
+std::uint64_t LmdbLog::unfollowed_bytes() const {
+  const Position reached = follower_ ? follower_() : head();
+  std::uint64_t bytes = 0;
+  for (auto at = appends_.rbegin(); at != appends_.rend() && at->last > reached; ++at)
+    bytes += at->bytes;
+  return bytes;
+}
+
+void LmdbLog::note_appended(std::span<const EventView> events) {
+  if (!follower_) return;
+  Append append{events.back().position, 0};
+  for (const EventView& event : events) append.bytes += record_size(event);
+  const Position reached = follower_();
+  while (!appends_.empty() && appends_.front().last <= reached) appends_.pop_front();
+  appends_.push_back(append);
 }
 
 void LmdbLog::stop_writing(Error why) {

@@ -2,7 +2,9 @@
 // that can be rebuilt.
 #pragma once
 #include <atomic>
+#include <deque>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -53,6 +55,12 @@ class LmdbLog final : public Log {
   std::size_t used_bytes() const;
   std::size_t map_bytes() const;
 
+  // The log goes read-only: appends answer `why` from now on, until it is opened anew. Any thread.
+  void stop_writing(Error why);
+  // Who follows this log on the same disk, as the last position that it has reached: appends keep
+  // room for what it has yet to write. The writer's thread, or before it.
+  void keep_room_for(std::function<Position()> follower) { follower_ = std::move(follower); }
+
   // Indexes the rest and leaves the clean-shutdown marker. No other call may be under way or
   // follow, but the destructor.
   Status close();
@@ -73,8 +81,9 @@ class LmdbLog final : public Log {
   Status write(std::span<const EventView> events);
   int write_records(MDB_txn* txn, std::span<const EventView> events);
   Status check_headroom(std::span<const EventView> events) const;
-  Status check_disk(std::size_t bytes) const;
-  void stop_writing(Error why);
+  Status check_disk(std::size_t bytes, std::size_t record_bytes) const;
+  std::uint64_t unfollowed_bytes() const;
+  void note_appended(std::span<const EventView> events);
   void index_when_behind();
   // Reads [from, head] for the sake of opening: a damaged record stops the writing, not the
   // reading.
@@ -90,6 +99,12 @@ class LmdbLog final : public Log {
   std::unique_ptr<StreamIndex> index_;
   AppendPlanner planner_;
   RecordEncoder encoder_;
+  struct Append {
+    Position last = 0;
+    std::uint64_t bytes = 0;
+  };
+  std::function<Position()> follower_;
+  std::deque<Append> appends_;  // the last ones, back to what the follower has reached
   std::atomic<Position> head_{0};
   std::atomic<bool> is_stopped_{false};
   mutable std::mutex stop_mutex_;  // guards stopped_

@@ -106,11 +106,18 @@ Status LmdbLog::read_for_opening(Position from,
 }
 
 Status LmdbLog::catch_up_index() {
+  bool full = false;  // then the rest stays in memory, where reads find it
   Status failed;
   const auto bad = read_for_opening(index_->reached().position + 1, [&](const EventView& event) {
     index_->extend({&event, 1});
-    if (failed || index_->tail_events() < tail_limit_) return;
-    if (const auto indexed = index_->index_some(); !indexed) failed = indexed.error();
+    if (failed || full || index_->tail_events() < tail_limit_) return;
+    const auto indexed = index_->index_some();
+    if (indexed) return;
+    full = indexed.error().code == ErrorCode::read_only;
+    if (full)
+      stop_writing(indexed.error());
+    else
+      failed = indexed.error();
   });
   return bad ? bad : failed;
 }

@@ -13,6 +13,7 @@
 
 #include "storage/blob_store.hpp"
 #include "storage/files.hpp"
+#include "storage/verify_blobs.hpp"
 
 namespace mlforge::storage {
 namespace {
@@ -84,9 +85,12 @@ class LocalWriter final : public BlobWriter {
     const std::string hex = to_string(stored.digest);
     const fs::path shard = tenant_ / hex.substr(0, 2), target = shard / hex.substr(2);
     struct stat info {};
-    // A file of another length was damaged; the good bytes take its place.
-    stored.deduplicated =
-        ::stat(target.c_str(), &info) == 0 && static_cast<std::uint64_t>(info.st_size) == bytes_;
+    // What is there is read before it is called the same: an upload is how people mend a damaged
+    // blob, and reading costs less than the upload did.
+    if (::stat(target.c_str(), &info) == 0 && static_cast<std::uint64_t>(info.st_size) == bytes_) {
+      const auto same = holds_blob(target, stored.digest);
+      stored.deduplicated = same && *same;
+    }
     // Names are synced even for a blob that is there already: whoever stored it may not have done
     // so.
     auto bad = folders_->make(tenant_);
@@ -157,11 +161,19 @@ class LocalBlobs final : public BlobStore {
 
   // No upload can be under way yet, so everything in tmp/ is left over.
   Status prepare() {
-    std::error_code failed;
-    fs::remove_all(folder_ / "tmp", failed);
-    if (failed) return file_error(failed.value(), "emptying", folder_ / "tmp");
+    const fs::path temporary = folder_ / "tmp";
     if (auto bad = make_folder(folder_)) return bad;
-    return make_folder(folder_ / "tmp");
+    if (auto bad = make_folder(temporary)) return bad;
+    std::error_code failed;
+    // The folder itself stays: a full disk may have no room for it afterwards.
+    fs::directory_iterator at(temporary, failed);
+    for (const fs::directory_iterator end; !failed && at != end;) {
+      const fs::path left_over = at->path();
+      at.increment(failed);
+      if (!failed) fs::remove_all(left_over, failed);
+    }
+    if (failed) return file_error(failed.value(), "emptying", temporary);
+    return {};
   }
 
   Expected<std::unique_ptr<BlobWriter>> create(std::string_view tenant) override {

@@ -34,8 +34,13 @@ Expected<std::unique_ptr<StreamIndex>> StreamIndex::open(const fs::path& folder,
   std::error_code failed;
   if (!is_trusted(folder, identity.boot_id)) fs::remove_all(folder, failed);
   if (auto bad = make_folder(folder)) return *bad;
-  // The marker is on disk before the first page changes.
-  if (auto bad = write_file_durably(folder / "STATE", open_state(identity.boot_id))) return *bad;
+  // The marker is on disk before the first page changes. Without room for it there is none, and the
+  // next open makes the index anew.
+  if (auto bad = write_marker(folder / "STATE", open_state(identity.boot_id))) {
+    if (bad->code != ErrorCode::read_only) return *bad;
+    fs::remove(folder / "STATE", failed);
+    if (auto unsafe = sync_folder(folder)) return *unsafe;
+  }
   if (!index->open_database()) return index;
   if (auto bad = index->reset()) return *bad;
   return index;
@@ -165,7 +170,7 @@ Status StreamIndex::close(bool keep) {
   // them.
   const Status failed = keep ? database_.sync() : Status{};
   database_ = IndexDatabase();
-  const auto bad = write_file_durably(folder_ / "STATE", keep && !failed ? kClean : kRebuild);
+  const auto bad = write_marker(folder_ / "STATE", keep && !failed ? kClean : kRebuild);
   return failed ? failed : bad;
 }
 

@@ -27,6 +27,12 @@ std::string limit_text(rlim_t limit) {
   return limit == RLIM_INFINITY ? "unlimited" : std::to_string(limit);
 }
 
+// A conflict that names the folder: another process has it open. The other is that of a newer
+// format.
+bool is_in_use(const Error& error) {
+  return error.code == ErrorCode::conflict && error.field == "data";
+}
+
 // A file that has no name: it is gone with its descriptor.
 class ScratchFile {
  public:
@@ -71,8 +77,10 @@ CheckRow check_folder(const fs::path& folder) {
   const auto opened = storage::DataFolder::open_existing(folder);
   if (opened)
     return row(kName, kGood, folder.string() + ", log " + to_string(opened->format().log_id));
-  const bool in_use = opened.error().code == ErrorCode::conflict;
-  return row(kName, in_use ? kNote : kFinding, opened.error().message);
+  if (opened.error().code == ErrorCode::not_found)
+    if (const auto headless = storage::DataFolder::check_headless(folder))
+      return row(kName, is_in_use(*headless) ? kNote : kFinding, headless->message);
+  return row(kName, is_in_use(opened.error()) ? kNote : kFinding, opened.error().message);
 }
 
 CheckRow check_disk(const fs::path& folder) {

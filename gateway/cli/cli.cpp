@@ -60,7 +60,7 @@ std::string path_of(const CLI::App* app) {
 }
 
 int usage_error(CLI::App& root, const std::vector<std::string>& args, const std::string& what,
-                const Session& s) {
+                Session& s) {
   const auto [at, unknown] = walk(root, args);
   std::string message = what;
   if (!unknown.empty()) {
@@ -70,6 +70,11 @@ int usage_error(CLI::App& root, const std::vector<std::string>& args, const std:
   }
   if (unknown.empty() && !commands_below(*at).empty())
     message = "'" + path_of(at) + "' needs a command: " + join_text(commands_below(*at));
+  // CLI11 stopped before it could have set the flag.
+  if (std::find(args.begin(), args.end(), "--json") != args.end()) {
+    s.json = true;
+    return s.fail({ErrorCode::invalid_argument, message, ""});
+  }
   s.note(message);
   s.note("see '" + path_of(at) + " --help'");
   return kUsage;

@@ -41,6 +41,18 @@ int doctor(const Session& s, const Config& config) {
   return report.ok ? kOk : kFindings;
 }
 
+struct Page {
+  std::string page, markdown;
+  static constexpr auto fields() {
+    return std::tuple{field("page", &Page::page), field("markdown", &Page::markdown)};
+  }
+};
+
+int reference(const Session& s, const std::string& page, const std::string& markdown) {
+  s.line(s.json ? to_json(Page{page, markdown}) : markdown);
+  return kOk;
+}
+
 int version(const Session& s) {
   if (s.json)
     s.line(to_json([] {
@@ -70,11 +82,12 @@ void add_version_commands(CLI::App& root, Session& s) {
   s.command(root, "version", "Versions of this program and of what it is made with",
             "  mlforge version --json", [&s] { return version(s); });
   const auto page = std::make_shared<std::string>();
-  auto* c = s.command(root, "reference", "Print a page of the reference in Markdown",
-                      "  mlforge reference cli > docs/cli.md", [&s, page, &root] {
-                        s.line(*page == "cli" ? cli_reference(root) : configuration_reference());
-                        return kOk;
-                      });
+  auto* c =
+      s.command(root, "reference", "Print a page of the reference in Markdown",
+                "  mlforge reference cli > docs/cli.md", [&s, page, &root] {
+                  return reference(
+                      s, *page, *page == "cli" ? cli_reference(root) : configuration_reference());
+                });
   c->add_option("page", *page, "cli or configuration")
       ->required()
       ->check(CLI::IsMember({"cli", "configuration"}));

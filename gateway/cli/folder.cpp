@@ -5,9 +5,10 @@
 
 #include "gateway/cli/groups.hpp"
 #include "gateway/cli/progress.hpp"
-#include "projections/projector.hpp"
+#include "projections/open_views.hpp"
 #include "storage/lmdb_log.hpp"
 #include "storage/verify.hpp"
+#include "storage/verify_blobs.hpp"
 
 namespace mlforge::gateway::cli {
 namespace {
@@ -22,6 +23,8 @@ struct VerifyRow {
   Position first_bad_position = 0;
   std::string what;
   bool index_checked = false;
+  std::uint64_t blobs = 0, blob_bytes = 0;
+  std::vector<std::string> damaged_blobs;
   double seconds = 0;
   static constexpr auto fields() {
     return std::tuple{field("ok", &VerifyRow::ok),
@@ -29,9 +32,32 @@ struct VerifyRow {
                       field("first_bad_position", &VerifyRow::first_bad_position),
                       field("what", &VerifyRow::what),
                       field("index_checked", &VerifyRow::index_checked),
+                      field("blobs", &VerifyRow::blobs),
+                      field("blob_bytes", &VerifyRow::blob_bytes),
+                      field("damaged_blobs", &VerifyRow::damaged_blobs),
                       field("seconds", &VerifyRow::seconds)};
   }
 };
+
+// Adds to the row what the content store holds.
+Status verify_blobs(const Session& s, const Config& config, VerifyRow& row) {
+  ProgressBar bar(s.io, "verifying blobs");
+  auto report = storage::verify_blobs(
+      std::filesystem::path(config.data_dir) / "blobs",
+      [&](std::uint64_t done, std::uint64_t total) { bar.update(done, total); });
+  bar.clear();
+  if (!report) return report.error();
+  row.blobs = report->blobs;
+  row.blob_bytes = report->bytes;
+  row.damaged_blobs = std::move(report->damaged);
+  row.ok = row.ok && row.damaged_blobs.empty();
+  if (row.what.empty() && !row.ok)
+    row.what = fmt::format(
+        "{} of {} blobs do not match their digest: upload them again, or restore "
+        "them from a backup.",
+        row.damaged_blobs.size(), row.blobs);
+  return {};
+}
 
 int verify(const Session& s, const Config& config) {
   const auto start = std::chrono::steady_clock::now();
@@ -40,8 +66,13 @@ int verify(const Session& s, const Config& config) {
       config.data_dir, [&](std::uint64_t done, std::uint64_t total) { bar.update(done, total); });
   bar.clear();
   if (!report) return s.fail(report.error());
-  const VerifyRow row{report->what.empty(), report->events,        report->first_bad_position,
-                      report->what,         report->index_checked, seconds_since(start)};
+  VerifyRow row{.ok = report->what.empty(),
+                .events = report->events,
+                .first_bad_position = report->first_bad_position,
+                .what = report->what,
+                .index_checked = report->index_checked};
+  if (auto bad = verify_blobs(s, config, row)) return s.fail(*bad);
+  row.seconds = seconds_since(start);
   if (s.json)
     s.line(to_json(row));
   else
@@ -51,6 +82,8 @@ int verify(const Session& s, const Config& config) {
               row.first_bad_position ? std::to_string(row.first_bad_position) : ""},
              {"finding", row.what},
              {"index", row.index_checked ? "checked" : "not there: made anew at the next start"},
+             {"blobs", fmt::format("{} ({} bytes)", row.blobs, row.blob_bytes)},
+             {"damaged blobs", fmt::format("{}", fmt::join(row.damaged_blobs, ", "))},
              {"seconds", fmt::format("{:.2f}", row.seconds)}});
   return row.ok ? kOk : kFindings;
 }
@@ -83,52 +116,81 @@ struct RebuildReport {
   }
 };
 
-Expected<RebuiltRow> rebuild_one(const Session& s, projections::ProjectionEngine& engine,
-                                 const std::string& name, std::uint64_t events) {
-  RebuiltRow row{.name = name, .events = events};
-  const auto before = engine.digest(name);
+std::vector<std::unique_ptr<projections::Projection>> only(std::string_view name) {
+  auto all = projections::all_projections();
+  std::erase_if(all, [name](const auto& each) { return each->name() != name; });
+  return all;
+}
+
+// Makes one projection anew in `fresh` and compares it with that of `old`.
+Expected<RebuiltRow> rebuild_one(const Session& s, const storage::Log& log,
+                                 const projections::ProjectionEngine& old,
+                                 projections::ViewStore& fresh, const std::string& name) {
+  RebuiltRow row{.name = name, .events = log.head()};
+  const auto before = old.digest(name);
   if (!before) return before.error();
+  auto engine = projections::ProjectionEngine::open(log, fresh, only(name));
+  if (!engine) return engine.error();
   const auto start = std::chrono::steady_clock::now();
   ProgressBar bar(s.io, "rebuilding " + name);
-  if (auto bad =
-          engine.rebuild(name, [&](Position reached, Position head) { bar.update(reached, head); }))
+  if (auto bad = (*engine)->rebuild(
+          name, [&](Position reached, Position head) { bar.update(reached, head); }))
     return *bad;
   row.seconds = seconds_since(start);
-  const auto after = engine.digest(name);
+  const auto after = (*engine)->digest(name);
   if (!after) return after.error();
-  for (const auto& status : engine.statuses())
-    if (status.name == name && status.failed)
-      return Error{ErrorCode::internal,
-                   "projection '" + name + "' failed at event " + std::to_string(status.failed_at) +
-                       ": " + status.error,
-                   "projection"};
+  if (const auto status = (*engine)->statuses().front(); status.failed)
+    return Error{ErrorCode::internal,
+                 "projection '" + name + "' failed at event " + std::to_string(status.failed_at) +
+                     ": " + status.error,
+                 "projection"};
   row.digest_before = *before;
   row.digest_after = *after;
   row.equal = *before == *after;
-  row.events_per_second = row.seconds > 0 ? static_cast<double>(events) / row.seconds : 0;
+  row.events_per_second = row.seconds > 0 ? static_cast<double>(row.events) / row.seconds : 0;
   return row;
 }
 
-// Brings the views up to the head first, so that the digests before and after are of the same
-// events.
+Expected<std::vector<std::string>> wanted_names(const projections::ProjectionEngine& engine,
+                                                const std::string& wanted) {
+  std::vector<std::string> names;
+  std::string list;
+  for (const auto& status : engine.statuses()) {
+    list += (list.empty() ? "" : ", ") + status.name;
+    if (wanted.empty() || status.name == wanted) names.push_back(status.name);
+  }
+  if (!names.empty()) return names;
+  return Error{ErrorCode::not_found,
+               "there is no projection named '" + wanted + "'; there are " + list, "projection"};
+}
+
+// The old views are brought up to the head first, so that the digests before and after are of the
+// same events. The new ones are made beside them and take their place when all is done: what goes
+// wrong on the way, such as a damaged record, costs nothing.
 Expected<RebuildReport> rebuild_views(const Session& s, const storage::Log& log,
-                                      projections::ViewStore& views, const std::string& wanted) {
-  auto engine = projections::ProjectionEngine::open(log, views);
-  if (!engine) return engine.error();
-  if (const auto reached = (*engine)->catch_up(); !reached) return reached.error();
+                                      const std::filesystem::path& folder,
+                                      const std::string& wanted) {
+  auto old = projections::open_views(log, folder);
+  if (!old) return old.error();
+  if (old->behind) return *old->behind;
+  const auto names = wanted_names(*old->engine, wanted);
+  if (!names) return names.error();
+  const auto beside = projections::fresh_views_folder(folder);
+  if (!wanted.empty())
+    if (auto bad = projections::copy_views(*old->store, beside)) return *bad;
+  auto fresh = projections::ViewStore::open(beside);
+  if (!fresh) return fresh.error();
   RebuildReport report{.events = log.head()};
-  std::string names;
-  for (const auto& status : (*engine)->statuses()) {
-    names += (names.empty() ? "" : ", ") + status.name;
-    if (!wanted.empty() && status.name != wanted) continue;
-    auto row = rebuild_one(s, **engine, status.name, log.head());
+  for (const auto& name : *names) {
+    auto row = rebuild_one(s, log, *old->engine, **fresh, name);
     if (!row) return row.error();
     report.seconds += row->seconds;
     report.projections.push_back(*std::move(row));
   }
-  if (report.projections.empty())
-    return Error{ErrorCode::not_found,
-                 "there is no projection named '" + wanted + "'; there are " + names, "projection"};
+  old->engine.reset();
+  if (auto bad = old->store->close()) return *bad;
+  if (auto bad = (*fresh)->close()) return *bad;
+  if (auto bad = projections::replace_views(folder, beside)) return *bad;
   return report;
 }
 
@@ -141,11 +203,12 @@ Expected<RebuildReport> rebuild_folder(const Session& s, const Config& config,
   options.map_bytes = std::size_t{config.log_map_gib} << 30;
   auto log = storage::open_lmdb_log(folder, options);
   if (!log) return log.error();
-  auto views = projections::ViewStore::open(folder / "views");
-  if (!views) return views.error();
-  auto report = rebuild_views(s, **log, **views, wanted);
-  if (!report) return report;
-  if (auto bad = (*views)->close()) return *bad;
+  auto report = rebuild_views(s, **log, folder / "views", wanted);
+  if (!report) {
+    std::error_code ignored;
+    std::filesystem::remove_all(projections::fresh_views_folder(folder / "views"), ignored);
+    return report;
+  }
   if (auto bad = (*log)->close()) return *bad;
   return report;
 }
@@ -182,7 +245,8 @@ void add_folder_commands(CLI::App& root, Session& s) {
     std::string projection;
   };
   const auto v = std::make_shared<Options>();
-  auto* c = s.command(root, "verify", "Check every record of a log that no server has open",
+  auto* c = s.command(root, "verify",
+                      "Check every record and every blob of a folder that no server has open",
                       "  mlforge verify --data ./mlforge-data\n  mlforge verify --json", [&s, v] {
                         const auto loaded = s.load(*v->flags);
                         return loaded ? verify(s, loaded->config) : s.fail(loaded.error());

@@ -60,6 +60,8 @@ void Connection::pump() {
     if (!socket_ || writing_) continue;
     if (close_after_ && !output_pending())
       linger();
+    else if (next == Step::input && state_ == State::head && core_->draining)
+      close();
     else if (next == Step::input)
       read();
   }
@@ -213,7 +215,9 @@ void Connection::close() {
 void Connection::drain() {
   switch (state_) {
     case State::head:
-      if (in_.empty() && !output_pending()) return close();
+      // Nothing is owed for a head that is not complete. (While pump() runs, or output waits, a
+      // whole request may still be in the buffer: pump() closes when it has come to its end.)
+      if (!pumping_ && !output_pending()) return close();
       break;
     case State::sse:
       return close();

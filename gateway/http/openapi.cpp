@@ -1,4 +1,6 @@
 // The OpenAPI 3.1 document, rendered from the route table.
+#include <simdjson.h>
+
 #include <map>
 #include <set>
 
@@ -67,13 +69,20 @@ void append_content(std::string& out, std::string_view type, std::string_view sc
   if (!schema.empty()) media.raw("schema", schema);
 }
 
-void append_responses(std::string& out, const RouteInfo& info, bool websocket) {
+void append_responses(std::string& out, const RouteInfo& info, bool websocket,
+                      const std::string& outcome) {
   Object responses(out);
   {
-    Object good(responses.key(websocket ? "101" : "200"));
+    Object good(responses.key(websocket ? "101" : std::to_string(info.status)));
     const bool schema = !info.response.empty() && info.response.front() == '{';
     good.text("description", schema || info.response.empty() ? "It went well." : info.response);
-    if (schema) append_content(good.key("content"), "application/json", info.response);
+    if (!websocket) {
+      const bool json = info.response_type == "application/json";
+      append_content(good.key("content"), info.response_type,
+                     schema ? std::string_view(info.response)
+                     : json ? outcome
+                            : "");
+    }
   }
   Object(responses.key("default")).text("$ref", "#/components/responses/Error");
 }
@@ -92,7 +101,31 @@ std::string operation_id(const Route& route) {
   return id;
 }
 
-void append_operation(std::string& out, const Route& route, const std::vector<std::string>& names) {
+// An empty body is taken as {}: it is required where a field of the object is.
+bool needs_body(const RouteInfo& info) {
+  if (info.body_type != "application/json" || info.body.empty()) return true;
+  simdjson::dom::parser parser;
+  simdjson::dom::element root, needed;
+  if (parser.parse(info.body).get(root)) return true;
+  return !root["required"].get(needed);
+}
+
+void append_parameters(std::string& out, const Route& route, const std::vector<std::string>& names,
+                       const ApiInfo& info) {
+  for (const auto& name : names) append_parameter(out, name, "path", "string", true, {});
+  for (const auto& q : route.info.query)
+    append_parameter(out, q.name, "query", q.type, q.required, q.description);
+  const auto headers = [&out](const std::vector<QueryParam>& list) {
+    for (const auto& h : list)
+      append_parameter(out, h.name, "header", h.type, h.required, h.description);
+  };
+  headers(route.info.headers);
+  headers(info.headers);
+  if (route.method != Method::get) headers(info.write_headers);
+}
+
+void append_operation(std::string& out, const Route& route, const std::vector<std::string>& names,
+                      const ApiInfo& info) {
   Object operation(out);
   operation.text("operationId", operation_id(route));
   if (!route.info.summary.empty()) operation.text("summary", route.info.summary);
@@ -102,24 +135,19 @@ void append_operation(std::string& out, const Route& route, const std::vector<st
     append_json_string(tags, route.info.tag);
     tags += ']';
   }
-  if (!names.empty() || !route.info.query.empty()) {
-    auto& list = operation.key("parameters");
-    list += '[';
-    for (const auto& name : names) append_parameter(list, name, "path", "string", true, {});
-    for (const auto& q : route.info.query)
-      append_parameter(list, q.name, "query", q.type, q.required, q.description);
-    list += ']';
-  }
+  std::string parameters = "[";
+  append_parameters(parameters, route, names, info);
+  if (parameters.size() > 1) operation.raw("parameters", parameters + "]");
   const bool upload = std::holds_alternative<UploadHandler>(route.handler);
   if (!route.info.body.empty() || upload) {
     Object body(operation.key("requestBody"));
-    body.raw("required", "true");
+    body.raw("required", needs_body(route.info) ? "true" : "false");
     const bool bytes = upload && route.info.body.empty();
     append_content(body.key("content"), bytes ? "application/octet-stream" : route.info.body_type,
                    route.info.body);
   }
   append_responses(operation.key("responses"), route.info,
-                   std::holds_alternative<WebSocketHandler>(route.handler));
+                   std::holds_alternative<WebSocketHandler>(route.handler), info.outcome);
 }
 
 }  // namespace
@@ -154,7 +182,7 @@ std::string openapi_json(const Router& router, const ApiInfo& info) {
           for (const char c : to_string(route->method)) method += static_cast<char>(c | 0x20);
           std::vector<std::string> names;
           openapi_path(route->pattern, names);
-          append_operation(item.key(method), *route, names);
+          append_operation(item.key(method), *route, names, info);
         }
       }
     }

@@ -42,6 +42,9 @@ struct RouteInfo {
   bool hot = false;          // left out of the debug access log
   bool hidden = false;       // left out of the OpenAPI document
   std::string body_type = "application/json";
+  int status = 200;  // of an answer that went well
+  std::string response_type = "application/json";
+  std::vector<QueryParam> headers;  // of the request, besides those of ApiInfo
 };
 inline constexpr std::size_t kNoLimit = static_cast<std::size_t>(-1);
 
@@ -66,7 +69,10 @@ struct ApiInfo {
   std::string title;
   std::string version;
   std::string description;
-  std::string server_url;  // may be empty
+  std::string server_url;                 // may be empty
+  std::vector<QueryParam> headers;        // that every request may have
+  std::vector<QueryParam> write_headers;  // that every request but a GET may have
+  std::string outcome;  // JSON schema of what JSON routes without a response schema answer
 };
 
 class Router {

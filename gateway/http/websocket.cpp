@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t kMaxMessage = 1 << 20;
 constexpr std::chrono::seconds kCloseWait{5};
+constexpr std::chrono::milliseconds kDrainCloseWait{900};  // until the next sweep it is a second
 
 // Calls what a user has set; a failure there must not take the server's thread down.
 template <class Fn, class... Args>
@@ -190,6 +191,12 @@ void WebSocket::close(std::uint16_t code, std::string reason) {
   mailbox_->push([self = shared_from_this(), code, reason = std::move(reason)] {
     self->begin_close(code, reason);
   });
+}
+
+void WebSocket::drain() {
+  const auto soon = std::chrono::steady_clock::now() + kDrainCloseWait;
+  begin_close(1001, "the server is going down");
+  close_by_ = std::min(close_by_, soon);
 }
 
 void WebSocket::begin_close(std::uint16_t code, const std::string& reason) {

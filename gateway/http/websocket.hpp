@@ -28,7 +28,7 @@ class WebSocket final : public WsSession,
   void close(std::uint16_t code, std::string reason) override;
 
   void sweep(SteadyTime now) override;
-  void drain() override { begin_close(1001, "the server is going down"); }
+  void drain() override;
   void cut() override { closed(); }
 
  private:

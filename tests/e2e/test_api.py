@@ -399,6 +399,24 @@ class Documents(Case):
         self.assertEqual(missing, [])
         operations = [o for item in document["paths"].values() for o in item.values()]
         self.assertTrue(all(o["summary"] and o["responses"] for o in operations))
+        for o in operations:
+            for status, response in o["responses"].items():
+                self.assertTrue("content" in response or status in ("101", "default"), o)
+        paths = document["paths"]
+        self.assertIn("201", paths[V1 + "/runs"]["post"]["responses"])
+        self.assertIn("202", paths[V1 + "/pipelines/{name}/runs"]["post"]["responses"])
+
+        def parameters(path, method="get"):
+            return {p["name"] for p in paths[V1 + path][method]["parameters"]}
+
+        self.assertIn("as_of", parameters("/experiments/{experiment_id}/best"))
+        self.assertIn("tenant", parameters("/events"))
+        self.assertIn("Last-Event-ID", parameters("/live/events"))
+        self.assertLessEqual({"Idempotency-Key", "X-Mlforge-Expect"}, parameters("/runs", "post"))
+        gate = paths[V1 + "/models/{name}/versions/{version}/promote"]["post"]["requestBody"]
+        self.assertFalse(gate["required"])
+        fields = gate["content"]["application/json"]["schema"]["properties"]
+        self.assertEqual(fields["min_delta"], {"type": "number"})
 
     def test_metrics_are_prometheus_text(self):
         s = self.server()

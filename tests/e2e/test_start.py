@@ -128,7 +128,7 @@ class Settings(Case):
         self.assertEqual(done.returncode, 2)
         self.assertIn("PSI_THRESHOLD", done.stderr)
         done = run_cli("serve", "--config", os.path.join(self.folder, "none.yaml"))
-        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertEqual(done.returncode, 2, done.stderr)
 
 
 class Command(Case):

@@ -1,6 +1,8 @@
 // verify, rebuild and doctor on folders of their own.
 #include <catch2/catch.hpp>
 
+#include "projections/view_store.hpp"
+#include "storage/blob_store.hpp"
 #include "storage/lmdb_log.hpp"
 #include "tests/gateway/cli_support.hpp"
 
@@ -94,6 +96,71 @@ TEST_CASE("rebuild makes each projection anew and compares") {
   const auto none = run({"rebuild", "--data", data, "--projection", "nothing"});
   CHECK(none.code == 3);
   CHECK(has(none.err, "no projection named 'nothing'; there are runs, "));
+}
+
+TEST_CASE("verify reads the blobs too") {
+  const TempFolder folder;
+  const auto data = (folder.path / "data").string();
+  fill(data);
+  auto blobs = storage::open_local_blobs(folder.path / "data" / "blobs");
+  REQUIRE(blobs);
+  const auto stored = (*blobs)->put("default", storage::as_bytes("the bytes of a file"));
+  REQUIRE(stored);
+  const auto whole = run({"verify", "--data", data, "--json"});
+  CHECK(whole.code == 0);
+  CHECK(has(whole.out, "\"blobs\":1,\"blob_bytes\":19,\"damaged_blobs\":[]"));
+  const auto hex = storage::to_string(stored->digest);
+  const auto name = hex.substr(0, 2) + "/" + hex.substr(2);
+  std::ofstream(folder.path / "data" / "blobs" / "t-default" / name) << "the bytes of a lie!";
+  const auto damaged = run({"verify", "--data", data, "--json"});
+  CHECK(damaged.code == 6);
+  CHECK(has(damaged.out, "\"damaged_blobs\":[\"t-default/" + name + "\"]"));
+  CHECK(has(run({"verify", "--data", data}).out, name));
+}
+
+TEST_CASE("rebuild mends damaged read models, and a damaged log costs none") {
+  const TempFolder folder;
+  const auto data = (folder.path / "data").string();
+  const auto views = folder.path / "data" / "views";
+  fill(data);
+  REQUIRE(run({"rebuild", "--data", data}).code == 0);
+  std::filesystem::resize_file(views / "data.mdb", 5000);
+  CHECK(run({"rebuild", "--data", data}).code == 0);
+  damage(folder.path / "data" / "log" / "data.mdb");
+  for (const std::vector<std::string>& more :
+       {std::vector<std::string>{}, {"--projection", "audit"}}) {
+    std::vector<std::string> args{"rebuild", "--data", data};
+    args.insert(args.end(), more.begin(), more.end());
+    const auto failed = run(args);
+    CHECK(failed.code == 6);
+    CHECK(has(failed.err, "position 2 is damaged"));
+  }
+  CHECK_FALSE(std::filesystem::exists(folder.path / "data" / "views.new"));
+  CHECK_FALSE(std::filesystem::exists(folder.path / "data" / "views.old"));
+  const auto store = projections::ViewStore::open(views);
+  REQUIRE(store);
+  CHECK_FALSE((*store)->discarded());
+  auto reader = (*store)->reader();
+  REQUIRE(reader);
+  CHECK(reader->position("audit") == 20);
+}
+
+TEST_CASE("doctor: a folder of a newer format, and one without FORMAT, are findings") {
+  const TempFolder folder;
+  const auto data = (folder.path / "data").string();
+  fill(data);
+  const auto format = folder.path / "data" / "FORMAT";
+  std::filesystem::remove(format);
+  const auto headless = run({"doctor", "--data", data, "--nats", "off", "--json"});
+  CHECK(headless.code == 6);
+  CHECK(
+      has(headless.out, R"({"check":"data folder","result":"finding","detail":"The file FORMAT)"));
+  CHECK(has(headless.out, "the log holds records"));
+  std::ofstream(format) << storage::format_text({storage::kFormatVersion + 1, Uuid{}});
+  const auto newer = run({"doctor", "--data", data, "--nats", "off", "--json"});
+  CHECK(newer.code == 6);
+  CHECK(
+      has(newer.out, R"({"check":"data folder","result":"finding","detail":"The data folder has)"));
 }
 
 TEST_CASE("doctor: a row a check, and code 6 where something should be put right") {

@@ -145,6 +145,40 @@ TEST_CASE("a configuration that is wrong ends with its place and code 2") {
   CHECK(has(json.err, "{\"error\":{\"code\":\"unknown_field\""));
 }
 
+TEST_CASE("a configuration file that is a folder, or not there, is a wrong configuration") {
+  const TempFolder folder;
+  const auto is_folder = run({"serve", "--config", folder.path.string(), "--print-config"});
+  CHECK(is_folder.code == 2);
+  CHECK(has(is_folder.err, "is a folder"));
+  CHECK(is_folder.out.empty());
+  const auto none = run({"serve", "--config", (folder.path / "none.yaml").string()});
+  CHECK(none.code == 2);
+  CHECK(has(none.err, "none.yaml"));
+}
+
+TEST_CASE("under --json a usage error is JSON too") {
+  const std::vector<std::vector<std::string>> wrong{
+      {"serve", "--json", "--bogus"},
+      {"run", "best", "--json"},
+      {"deploy", "split", "adult", "1.5", "--json"},
+      {"pipeline", "define", "/nonexistent", "--json"},
+      {"nothing", "--json"},
+  };
+  for (const auto& args : wrong) {
+    CAPTURE(args);
+    const auto done = run(args);
+    CHECK(done.code == 2);
+    CHECK(done.out.empty());
+    CHECK(done.err.starts_with("{\"error\":{\"code\":\"invalid_argument\",\"message\":\""));
+    CHECK(done.err.ends_with("}}\n"));
+    CHECK(std::count(done.err.begin(), done.err.end(), '\n') == 1);
+  }
+  CHECK(run({"serve", "--bogus"}).err.starts_with("mlforge: "));
+  const auto page = run({"reference", "cli", "--json"});
+  CHECK(page.code == 0);
+  CHECK(page.out.starts_with("{\"page\":\"cli\",\"markdown\":\"# The command line"));
+}
+
 TEST_CASE("the reference pages are those that the program prints") {
   const char* source = std::getenv("MLFORGE_SOURCE");
   if (!source) {

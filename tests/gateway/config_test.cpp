@@ -151,7 +151,7 @@ TEST_CASE("what is wrong in a file is named with file and line") {
   }
   const auto missing = load((folder.path / "none.yaml").string());
   REQUIRE_FALSE(missing);
-  CHECK(missing.error().code == ErrorCode::not_found);
+  CHECK(missing.error().code == ErrorCode::invalid_argument);
 }
 
 TEST_CASE("what is wrong in the environment or a flag is named with the variable or flag") {

@@ -287,6 +287,20 @@ TEST_CASE("a drain finishes what is in flight and closes the rest") {
   CHECK(done.take());
 }
 
+TEST_CASE("a drain does not wait for a head that never ends") {
+  TestServer server;
+  RawClient half(server.port()), used(server.port());
+  half.send("GET /empty HTTP/1.1\r\nHost: loc");
+  // The answer shows that the server has seen what came before it.
+  used.send(get("/empty") + "GET /empty HT");
+  CHECK(used.response().status == 200);
+  Channel<bool> done;
+  server.server->drain(20s, [&](bool complete) { done.put(complete); });
+  CHECK(half.at_end());
+  CHECK(used.at_end());
+  CHECK(done.take());
+}
+
 TEST_CASE("a drain cuts off what does not end in time") {
   TestServer server;
   RawClient busy(server.port());

@@ -99,6 +99,8 @@ TEST_CASE("the OpenAPI document describes the table") {
   info.body = R"({"type":"object"})";
   info.response = R"({"type":"array"})";
   info.query = {{"as_of", "position", "integer", true}};
+  info.status = 201;
+  info.headers = {{"Last-Event-ID", "the last one", "integer"}};
   router.post("/api/runs/{run_id}/metrics", kNothing, info);
   router.get("/api/runs/{run_id}/metrics", kNothing);
   router.get("/files/{path*}", kNothing);
@@ -107,7 +109,19 @@ TEST_CASE("the OpenAPI document describes the table") {
   RouteInfo hidden;
   hidden.hidden = true;
   router.get("/secret", kNothing, hidden);
-  const auto text = openapi_json(router, {"mlforge", "1.0", "All of it.", "http://localhost"});
+  RouteInfo needs;
+  needs.body = R"({"type":"object","required":["name"]})";
+  router.post("/needs", kNothing, needs);
+  RouteInfo bytes;
+  bytes.response_type = "application/octet-stream";
+  router.get("/bytes", kNothing, bytes);
+  const auto text = openapi_json(router, {"mlforge",
+                                          "1.0",
+                                          "All of it.",
+                                          "http://localhost",
+                                          {{"X-Correlation-Id", "", "string"}},
+                                          {{"Idempotency-Key", "", "string"}},
+                                          R"({"type":"object"})"});
   simdjson::dom::parser parser;
   simdjson::dom::element doc;
   REQUIRE(parser.parse(text).get(doc) == simdjson::SUCCESS);
@@ -123,8 +137,25 @@ TEST_CASE("the OpenAPI document describes the table") {
   CHECK(str("/paths/~1api~1runs~1{run_id}~1metrics/post/parameters/1/schema/type") == "integer");
   CHECK(str("/paths/~1api~1runs~1{run_id}~1metrics/post/requestBody/content/application~1json/"
             "schema/type") == "object");
-  CHECK(str("/paths/~1api~1runs~1{run_id}~1metrics/post/responses/200/content/application~1json/"
+  CHECK(str("/paths/~1api~1runs~1{run_id}~1metrics/post/responses/201/content/application~1json/"
             "schema/type") == "array");
+  CHECK(str("/paths/~1api~1runs~1{run_id}~1metrics/get/responses/200/content/application~1json/"
+            "schema/type") == "object");
+  CHECK(str("/paths/~1api~1runs~1{run_id}~1metrics/post/parameters/2/name") == "Last-Event-ID");
+  CHECK(str("/paths/~1api~1runs~1{run_id}~1metrics/post/parameters/2/in") == "header");
+  CHECK(str("/paths/~1api~1runs~1{run_id}~1metrics/post/parameters/3/name") == "X-Correlation-Id");
+  CHECK(str("/paths/~1api~1runs~1{run_id}~1metrics/post/parameters/4/name") == "Idempotency-Key");
+  simdjson::dom::element at;
+  CHECK(doc.at_pointer("/paths/~1bytes/get/responses/200/content/application~1octet-stream")
+            .get(at) == simdjson::SUCCESS);
+  CHECK(doc.at_pointer("/paths/~1bytes/get/parameters/1").get(at) != simdjson::SUCCESS);
+  bool required = false;
+  CHECK(doc.at_pointer("/paths/~1needs/post/requestBody/required").get(required) ==
+        simdjson::SUCCESS);
+  CHECK(required);
+  CHECK(doc.at_pointer("/paths/~1api~1runs~1{run_id}~1metrics/post/requestBody/required")
+            .get(required) == simdjson::SUCCESS);
+  CHECK_FALSE(required);
   CHECK(str("/paths/~1api~1runs~1{run_id}~1metrics/get/operationId") ==
         "get_api_runs_run_id_metrics");
   CHECK(str("/paths/~1files~1{path}/get/parameters/0/in") == "path");

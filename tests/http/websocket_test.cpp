@@ -242,6 +242,18 @@ TEST_CASE("the server closes WebSockets: by the session, by a drain, by its end"
   CHECK(g.sessions.closed.take() == 1);
 }
 
+TEST_CASE("a drain waits a second for a WebSocket peer that does not answer the close") {
+  Fixture f;
+  RawClient client(f.server.port());
+  client.send(get("/ws", kUpgrade));
+  client.read_until("\r\n\r\n");
+  const auto begun = std::chrono::steady_clock::now();
+  Channel<bool> done;
+  f.server.server->drain(20s, [&](bool complete) { done.put(complete); });
+  CHECK(done.take());
+  CHECK(std::chrono::steady_clock::now() - begun < 4s);  // any other close may take five
+}
+
 TEST_CASE("a WebSocket peer that answers no pings is let go") {
   ServerOptions options;
   options.idle_timeout = 400ms;

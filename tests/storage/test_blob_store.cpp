@@ -1,6 +1,7 @@
 #include <thread>
 
 #include "storage/blob_store.hpp"
+#include "storage/verify_blobs.hpp"
 #include "tests/storage/full_disk.hpp"
 #include "tests/storage/log_fixtures.hpp"
 
@@ -147,7 +148,7 @@ TEST_CASE("blobs: an upload that is given up or was interrupted leaves nothing")
   CHECK(blobs.files().empty());
 }
 
-TEST_CASE("blobs: damage is found, and mended by the next upload when the length changed") {
+TEST_CASE("blobs: damage is found, and mended by the next upload") {
   Blobs blobs;
   const Digest digest = blobs.put("abcdef").digest;
   const fs::path path = blobs.files().at(0);
@@ -158,6 +159,35 @@ TEST_CASE("blobs: damage is found, and mended by the next upload when the length
   CHECK(blobs.store->verify("acme", digest)->code == ErrorCode::corrupt);
   CHECK_FALSE(blobs.put("abcdef").deduplicated);
   CHECK_FALSE(blobs.store->verify("acme", digest));
+  write_file(path, "abcdeX");  // of the same length
+  CHECK_FALSE(blobs.put("abcdef").deduplicated);
+  CHECK_FALSE(blobs.store->verify("acme", digest));
+  CHECK(blobs.put("abcdef").deduplicated);
+}
+
+TEST_CASE("blobs: all of a folder are verified, whoever they belong to") {
+  Blobs blobs;
+  blobs.put("abc");
+  blobs.put("abc", "other");
+  const Digest digest = blobs.put("abcdef").digest;
+  std::uint64_t done = 0;
+  const auto folder = blobs.folder.path() / "blobs";
+  auto report = verify_blobs(folder, [&](std::uint64_t at, std::uint64_t total) {
+    done = at;
+    CHECK(total == 12);
+  });
+  REQUIRE(report);
+  CHECK(report->blobs == 3);
+  CHECK(report->bytes == 12);
+  CHECK(report->damaged.empty());
+  CHECK(done == 12);
+  const auto hex = to_string(digest), name = hex.substr(0, 2) + "/" + hex.substr(2);
+  write_file(folder / "t-acme" / name, "abcdeX");
+  write_file(folder / "tmp" / "7", "an upload that broke off");
+  report = verify_blobs(folder);
+  REQUIRE(report);
+  CHECK(report->damaged == std::vector<std::string>{"t-acme/" + name});
+  CHECK(verify_blobs(blobs.folder.path() / "nothing")->blobs == 0);
 }
 
 TEST_CASE("blobs: get keeps to its limit") {

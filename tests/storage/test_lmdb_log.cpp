@@ -231,6 +231,53 @@ TEST_CASE("lmdb log: a full disk stops writing, nothing acknowledged is lost") {
   must_append(**log, request({event("run/1")}));
 }
 
+TEST_CASE("lmdb log: room is kept for what a follower has not written yet") {
+  TemporaryFolder folder;
+  Position heads[2] = {0, 0};
+  for (const bool keeps_up : {false, true}) {
+    const SmallDisk disk(folder.path() / (keeps_up ? "a" : "b"), 4 << 20);
+    if (!disk.is_mounted()) {
+      WARN("skipped: a small file system can only be mounted as root");
+      return;
+    }
+    LmdbLogOptions options;
+    options.map_bytes = 64 << 20;
+    auto log = open_lmdb_log(folder.path() / (keeps_up ? "a" : "b") / "data", options);
+    REQUIRE(log);
+    (*log)->keep_room_for([&] { return keeps_up ? (*log)->head() : Position{0}; });
+    CHECK(append_until_full(**log, 3000).code == ErrorCode::read_only);
+    heads[keeps_up] = (*log)->head();
+  }
+  CHECK(heads[false] > 10);
+  CHECK(heads[true] > 2 * heads[false]);
+}
+
+TEST_CASE("lmdb log: opens for reading on a disk that is full") {
+  TemporaryFolder folder;
+  const SmallDisk disk(folder.path() / "disk", 2 << 20);
+  if (!disk.is_mounted()) {
+    WARN("skipped: a small file system can only be mounted as root");
+    return;
+  }
+  LmdbLogOptions options;
+  options.map_bytes = 64 << 20;
+  const auto data = folder.path() / "disk" / "data";
+  {
+    auto log = open_lmdb_log(data, options);
+    REQUIRE(log);
+    must_append(**log, request({event("run/1")}));
+  }
+  std::ofstream(folder.path() / "disk" / "filler") << std::string(4 << 20, 'x');
+  for (int again = 0; again < 2; ++again) {
+    auto log = open_lmdb_log(data, options);
+    REQUIRE(log);
+    CHECK((*log)->stream_version("acme", "run/1") == 1);
+    CHECK(append(**log, request({event("run/1")})).error().code == ErrorCode::read_only);
+    CHECK_FALSE((*log)->close());
+    CHECK_FALSE(fs::exists(data / "index" / "STATE.tmp"));
+  }
+}
+
 TEST_CASE("lmdb log: an index that was deleted is built again") {
   LmdbLogFixture f;
   append_numbered(f.log(), 50);

@@ -1,0 +1,121 @@
+"""Damaged read models and blobs, and a disk that the read models fill."""
+import http.client
+import os
+
+import support
+import test_durability
+
+V1 = "/api/v1"
+
+
+class Damaged(test_durability.Durability):
+    def test_damaged_views_are_made_anew(self):
+        server = self.server()
+        self.ok(server.post(V1 + "/experiments", {"name": "e"}), 201)
+        run = self.ok(server.post(V1 + "/runs", {"experiment_id": "1"}), 201)["run_id"]
+        self.assertEqual(server.stop(), 0)
+        views = os.path.join(self.data(), "views", "data.mdb")
+        size = os.path.getsize(views)
+
+        def cut():
+            os.truncate(views, size // 2)
+
+        def overwrite():
+            with open(views, "r+b") as file:
+                file.write(b"\xa5" * 8192)
+
+        def zero():
+            with open(views, "r+b") as file:
+                file.seek(8192)
+                file.write(bytes(size - 8192))
+
+        for damage in (cut, overwrite, zero):
+            damage()
+            server.start()
+            self.assertEqual(self.ok(server.get(f"{V1}/runs/{run}"))["run_id"], run)
+            self.assertEqual(self.ok(server.get("/readyz"))["ready"], True)
+            self.assertEqual(server.stop(), 0)
+            damage()
+            self.cli("rebuild", "--data", self.data())
+            self.verified()
+
+    def test_damaged_blobs_are_not_served_and_mended_by_an_upload(self):
+        server = self.server()
+        self.ok(server.post(V1 + "/experiments", {"name": "e"}), 201)
+        run = self.ok(server.post(V1 + "/runs", {"experiment_id": "1"}), 201)["run_id"]
+        for name, size in (("small", 5000), ("large", 3 << 20)):
+            path, content = f"{V1}/runs/{run}/artifacts/{name}", os.urandom(size)
+            digest = self.ok(server.put(path, content), 201)["digest"]
+            blob = os.path.join(self.data(), "blobs", "t-default", digest[:2], digest[2:])
+            with open(blob, "r+b") as file:
+                file.seek(size - 10)
+                file.write(bytes([content[size - 10] ^ 1]))
+            if name == "small":
+                self.error(server.get(path), "corrupt", None, "small")
+            else:
+                with self.assertRaises(http.client.IncompleteRead):
+                    server.get(path)
+            done = self.cli("verify", "--data", self.data(), code=5)  # it is open
+            mended = self.ok(server.put(path, content), 201)
+            self.assertTrue(mended["stored"])
+            self.assertEqual(server.get(path).body, content)
+            self.assertFalse(self.ok(server.put(path, content), 201)["stored"])
+            os.truncate(blob, size - 1)
+            self.error(server.get(path, Range="bytes=0-9"), "corrupt")
+            os.unlink(blob)
+            self.error(server.get(path), "corrupt", None, "missing")
+            with open(blob, "wb") as file:
+                file.write(content[:-1] + b"?")
+            self.assertEqual(server.stop(), 0)
+            done = self.cli("verify", "--data", self.data(), "--json", code=6)
+            self.assertEqual(support.strict_json(done.stdout)["damaged_blobs"],
+                             [f"t-default/{digest[:2]}/{digest[2:]}"])
+            server.start()
+            self.ok(server.put(path, content), 201)
+        self.assertEqual(server.stop(), 0)
+        self.verified()
+
+
+class ManySeries(test_durability.FullDisk):
+    test_a_full_disk = None  # where it is inherited from
+
+    def test_many_series_on_a_full_disk(self):
+        """Each write costs the read models far more than the log: they must reach its end."""
+        server = self.server(data=self.data())
+        server.errors = os.path.join(self.folder, "stderr")
+        self.ok(server.post(V1 + "/experiments", {"name": "e"}), 201)
+        run = self.ok(server.post(V1 + "/runs", {"experiment_id": "1"}), 201)["run_id"]
+        base, position, refused = f"{V1}/runs/{run}", 0, None
+        metrics = [{"key": f"k{i}", "value": i * 1.1, "step": i} for i in range(2000)]
+        for _ in range(2000):
+            answer = server.post(base + "/metrics", {"metrics": metrics})
+            if answer.status != 200:
+                refused = answer
+                break
+            position = answer["position"]
+        self.assertIsNotNone(refused, "the disk never filled up")
+        self.error(refused, "read_only")
+        self.assertEqual(self.ok(server.get(base))["position"], position)
+        self.assertEqual(server.stop(), 0)
+        # Now there is no room at all.
+        filler = os.path.join(self.disk, "filler")
+        with open(filler, "wb", buffering=0) as file:
+            for size in (1 << 20, 1 << 12):
+                try:
+                    while True:
+                        file.write(bytes(size))
+                except OSError:
+                    pass
+        server.start()
+        self.assertEqual(server.get("/readyz").status, 200)
+        answer = server.post(base + "/tags", {"tags": {"a": "b"}})
+        self.error(answer, "read_only")
+        self.assertEqual(server.get("/readyz").status, 503)
+        self.assertEqual(self.ok(server.get(base))["position"], position)
+        self.assertEqual(server.stop(), 0)
+        os.unlink(filler)
+        self.verified()
+
+
+if __name__ == "__main__":
+    support.main()
