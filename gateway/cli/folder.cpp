@@ -118,20 +118,19 @@ int verify_folder(const Session& s, const std::string& folder, const Key& key) {
   if (s.json)
     s.line(to_json(row));
   else
-    s.facts(
-        {{"events", std::to_string(row.events)},
-         {"result", row.ok ? "ok" : "damaged"},
-         {"first bad position",
-          row.first_bad_position ? std::to_string(row.first_bad_position) : ""},
-         {"finding", row.what},
-         {"index", row.index_checked ? "checked" : "not there: made anew at the next start"},
-         {"Merkle tree", row.tree_checked ? "checked" : "not there: made anew at the next start"},
-         {"root", row.root},
-         {"checkpoint", row.checkpoint_size
-                            ? fmt::format("of {} events, signed {}", row.checkpoint_size,
-                                          signature_text(row.signed_by, row.pinned))
-                            : ""},
-         {"seconds", fmt::format("{:.2f}", row.seconds)}});
+    s.facts({{"events", std::to_string(row.events)},
+             {"result", row.ok ? "ok" : "damaged"},
+             {"first bad position",
+              row.first_bad_position ? std::to_string(row.first_bad_position) : ""},
+             {"finding", row.what},
+             {"index", row.index_checked ? "checked" : "not there: made anew at the next start"},
+             {"tree", row.tree_checked ? "checked" : "not there: made anew at the next start"},
+             {"root", row.root},
+             {"checkpoint", row.checkpoint_size
+                                ? fmt::format("of {} events, signed {}", row.checkpoint_size,
+                                              signature_text(row.signed_by, row.pinned))
+                                : ""},
+             {"seconds", fmt::format("{:.2f}", row.seconds)}});
   return row.ok ? kOk : kFindings;
 }
 
