@@ -20,11 +20,19 @@
 #include "storage/blob_store.hpp"
 #include "storage/lmdb_log.hpp"
 
+namespace mlforge::storage {
+class Prover;
+}
+
 namespace mlforge::gateway {
+
+class ProofFollower;
 
 struct App {
   Config config;
   std::unique_ptr<storage::LmdbLog> log;
+  std::unique_ptr<storage::Prover> prover;
+  std::unique_ptr<ProofFollower> proofs;  // keeps the prover up
   std::unique_ptr<storage::BlobStore> blobs;
   std::unique_ptr<projections::ViewStore> views;
   std::unique_ptr<projections::ProjectionEngine> engine;

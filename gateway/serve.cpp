@@ -15,6 +15,7 @@
 #include "gateway/cli/commands.hpp"
 #include "gateway/handlers.hpp"
 #include "projections/open_views.hpp"
+#include "gateway/proof_follower.hpp"
 #include "projections/queries.hpp"
 
 namespace mlforge::gateway {
@@ -49,6 +50,9 @@ Status open_storage(App& app) {
   auto log = storage::open_lmdb_log(folder, options);
   if (!log) return log.error();
   app.log = *std::move(log);
+  auto prover = storage::Prover::open(folder, *app.log, {.map_bytes = options.map_bytes});
+  if (!prover) return prover.error();
+  app.prover = *std::move(prover);
   auto blobs = storage::open_local_blobs(folder / "blobs");
   if (!blobs) return blobs.error();
   app.blobs = *std::move(blobs);
@@ -95,6 +99,7 @@ Status start_actors(App& app) {
           spdlog::error("the index stands still: {}", indexed.error().message);
       },
       app.projected);
+  app.proofs = std::make_unique<ProofFollower>(*app.prover);
   // The writer is first to see a commit, and the rules are made after it: they are told through
   // this handle.
   app.context.log = app.log.get();
@@ -104,6 +109,7 @@ Status start_actors(App& app) {
         if (app.rules_ready) caf::anon_send(app.rules, actors::CommittedAtom::value, head);
         if (app.broadcaster) caf::anon_send(app.broadcaster, actors::CommittedAtom::value, head);
         app.live.wake_all();
+        app.proofs->notify();
       });
   app.managers = actors::spawn_managers(system, app.context);
   app.flusher = std::make_shared<PredictionFlusher>(app.predictions, app.managers.deployments);
@@ -165,6 +171,7 @@ Status start_server(App& app) {
   add_pipeline_routes(app, router);
   add_endpoint_routes(app, router);
   add_serving_routes(app, router);
+  add_proof_routes(app, router);
   add_page_routes(router);
   app.openapi = http::openapi_json(router, api_info());
   app.server = std::make_unique<http::Server>(server_options(app), std::move(router));
@@ -227,6 +234,9 @@ void shut_down(App& app) {
       spdlog::warn("the read models stand at {}: {}", app.engine->position(),
                    reached.error().message);
   app.engine.reset();
+  if (app.proofs) app.proofs->stop();
+  if (app.prover)
+    if (const auto bad = app.prover->close()) spdlog::warn("the proofs: {}", bad->message);
   if (app.views)
     if (const auto bad = app.views->close()) spdlog::warn("the read models: {}", bad->message);
   if (app.log)

@@ -169,6 +169,10 @@ struct Sentence {
     return fmt::format("Drift at endpoint '{}' started pipeline '{}' as run '{}'.", name,
                        e.pipeline, e.pipeline_run_id);
   }
+  std::string operator()(const LogKeyAdded& e) const {
+    return fmt::format("The log signs its checkpoints with key {} from here on: {}.", e.key_id,
+                       e.reason);
+  }
   std::string operator()(const UnknownEvent& e) const {
     return fmt::format("An event '{}' of schema {} that this program does not know.", e.type,
                        e.schema);

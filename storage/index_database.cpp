@@ -59,15 +59,17 @@ Expected<IndexDatabase> IndexDatabase::open(const std::filesystem::path& folder,
 }
 
 Status IndexDatabase::open_databases(const Uuid& log_id, bool read_only) {
-  const unsigned create = read_only ? 0 : MDB_CREATE;
+  unsigned create = read_only ? 0 : MDB_CREATE;
   Txn txn;
+  MDB_stat stat{};
   int rc = txn.begin(env_.get(), read_only ? MDB_RDONLY : 0);
+  if (rc == 0) rc = mdb_dbi_open(txn.get(), "meta", create, &meta_);
+  if (rc == 0) rc = mdb_stat(txn.get(), meta_, &stat);
+  // One that has lost a table is damaged; with a new, empty one it would forget streams.
+  if (stat.ms_entries > 0) create = 0;
   if (rc == 0) rc = mdb_dbi_open(txn.get(), "streams", create, &streams_);
   constexpr unsigned kNumbers = MDB_INTEGERKEY | MDB_DUPSORT | MDB_DUPFIXED | MDB_INTEGERDUP;
   if (rc == 0) rc = mdb_dbi_open(txn.get(), "positions", create | kNumbers, &positions_);
-  if (rc == 0) rc = mdb_dbi_open(txn.get(), "meta", create, &meta_);
-  MDB_stat stat{};
-  if (rc == 0) rc = mdb_stat(txn.get(), meta_, &stat);
   if (rc == 0 && stat.ms_entries == 0 && !read_only) {
     rc = put(txn.get(), meta_, "layout", object_bytes(kLayout));
     if (rc == 0) rc = put(txn.get(), meta_, "log_id", log_id.bytes);

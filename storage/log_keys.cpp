@@ -45,6 +45,24 @@ Expected<LogSigner> make_key(const fs::path& folder, const std::string& name) {
   return signer;
 }
 
+// A key of the folder that the log does not name yet: made at an earlier start.
+Expected<LogSigner> unrecorded_key(const fs::path& folder, const LogKeysState& state,
+                                   const std::string& name) {
+  std::error_code failed;
+  for (fs::directory_iterator at(folder / "keys", failed), end; !failed && at != end;
+       at.increment(failed)) {
+    auto key = SigningKey::load(at->path());
+    if (!key) continue;
+    const VerifierKey verifier{name, key->public_key()};
+    const bool known = std::any_of(state.keys.begin(), state.keys.end(), [&](const auto& event) {
+      return event.key_id == verifier.id();
+    });
+    if (!known && at->path() == key_file(folder, verifier.id()))
+      return LogSigner{verifier, *std::move(key)};
+  }
+  return Error{ErrorCode::not_found, "There is no such key."};
+}
+
 Expected<KeyRotation> plan(const LogKeysState& state, LogSigner next, const LogKeyAdded& event) {
   auto events = decide(state, AddLogKey{event});
   if (!events) return events.error();
@@ -119,7 +137,7 @@ Status check_endorsements(const std::vector<LogKeyAdded>& keys) {
   return {};
 }
 
-Expected<LogSigner> open_log_signer(const fs::path& folder, Log& log) {
+Expected<OpenedSigner> open_log_signer(const fs::path& folder, const Log& log) {
   const auto state = read_log_keys(log);
   if (!state) return state.error();
   std::string reason = "the log's first key";
@@ -127,26 +145,16 @@ Expected<LogSigner> open_log_signer(const fs::path& folder, Log& log) {
     const auto verifier = verifier_key(state->keys.back());
     if (!verifier) return verifier.error();
     auto key = SigningKey::load(key_file(folder, verifier->id()));
-    if (key && key->public_key() == verifier->key) return LogSigner{*verifier, *std::move(key)};
+    if (key && key->public_key() == verifier->key)
+      return OpenedSigner{{*verifier, *std::move(key)}, {}};
     if (!key && key.error().code != ErrorCode::not_found) return key.error();
     reason = "the file of the key before, " + verifier->id() + ", is not in the folder";
   }
-  if (const auto stopped = log.writable()) return *stopped;
-  auto made = make_key(folder, log_origin(log.log_id()));
-  if (!made) return made.error();
-  const auto event = event_of(made->verifier, reason);
-  auto added = plan(*state, *std::move(made), event);
-  if (!added) return added.error();
-  const AppendRequest request{std::string(kLogTenant),
-                              "mlforge",
-                              "",
-                              {},
-                              {},
-                              {{std::string(kLogKeysStream), added->expected_version}},
-                              {added->event}};
-  const auto appended = log.append({&request, 1}).front();
-  if (!appended) return appended.error();
-  return std::move(added->next);
+  auto signer = unrecorded_key(folder, *state, log_origin(log.log_id()));
+  if (!signer) signer = make_key(folder, log_origin(log.log_id()));
+  if (!signer) return signer.error();
+  const auto event = event_of(signer->verifier, reason);
+  return OpenedSigner{*std::move(signer), event};
 }
 
 Expected<KeyRotation> rotate_log_key(const fs::path& folder, const Log& log,

@@ -2,6 +2,7 @@
 // log (events/log_keys.hpp, stream log/keys of the tenant "default").
 #pragma once
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,9 +37,14 @@ Status check_key_chain(const std::vector<LogKeyAdded>& keys, const VerifierKey& 
 // Whether each endorsement that is given is right.
 Status check_endorsements(const std::vector<LogKeyAdded>& keys);
 
-// The key that signs now. Makes one, with its file and its event, where the log has none yet or the
-// file is lost. Appends to the log, so only before the log's writer runs.
-Expected<LogSigner> open_log_signer(const std::filesystem::path& folder, Log& log);
+// The key that signs now: the last one of the log. Where the log has none yet or the file is lost,
+// another one from the folder or a new one, with the event that has to go into the log before
+// anything that it signs is given away.
+struct OpenedSigner {
+  LogSigner signer;
+  std::optional<LogKeyAdded> unrecorded;
+};
+Expected<OpenedSigner> open_log_signer(const std::filesystem::path& folder, const Log& log);
 
 // A new key, endorsed by `current`: its file is written, the event is to be appended. `events`
 // holds what decide() made of it.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "events/event_codec.hpp"
 #include "storage/base64.hpp"
 #include "storage/files.hpp"
 #include "storage/lmdb_log.hpp"
@@ -21,16 +22,13 @@ std::vector<std::string> to_texts(const HashPath& path) {
 
 }  // namespace
 
-Expected<std::unique_ptr<Prover>> Prover::open(const std::filesystem::path& folder, Log& log,
+Expected<std::unique_ptr<Prover>> Prover::open(const std::filesystem::path& folder, const Log& log,
                                                const ProverOptions& options) {
   std::unique_ptr<Prover> prover(new Prover(log, folder, options));
   auto signer = open_log_signer(folder, log);
-  if (signer)
-    prover->signer_ = *std::move(signer);
-  else if (log.writable())  // a damaged log is still there to be read
-    prover->unsigned_because_ = signer.error();
-  else
-    return signer.error();
+  if (!signer) return signer.error();
+  prover->signer_ = std::move(signer->signer);
+  prover->unrecorded_ = std::move(signer->unrecorded);
   auto tree =
       LogTree::open(folder / "merkle", log, options.boot_id.empty() ? boot_id() : options.boot_id,
                     options.map_bytes);
@@ -39,20 +37,20 @@ Expected<std::unique_ptr<Prover>> Prover::open(const std::filesystem::path& fold
   return prover;
 }
 
-Status Prover::follow() {
+Expected<bool> Prover::follow() {
   const auto reached = tree_->catch_up();
   if (!reached) return reached.error();
   {
     const std::lock_guard lock(store_mutex_);
-    if (*reached == stored_size_ ||
-        std::chrono::steady_clock::now() - stored_at_ < options_.store_every)
-      return {};
+    if (*reached == stored_size_) return true;
+    if (std::chrono::steady_clock::now() - stored_at_ < options_.store_every) return false;
   }
   const auto root = tree_->root();
   if (!root) return root.error();
   const auto note = sign(*root);
-  if (!note) return verifier() ? Status(note.error()) : Status();
-  return store(*note, root->size);
+  if (!note) return note.error();
+  if (auto bad = store(*note, root->size)) return *bad;
+  return root->size == log_.head();
 }
 
 Expected<LogRoot> Prover::root_now() {
@@ -68,10 +66,6 @@ Expected<std::string> Prover::checkpoint() {
 
 Expected<std::string> Prover::sign(const LogRoot& root) {
   const std::lock_guard lock(key_mutex_);
-  if (!signer_)
-    return Error{ErrorCode::unavailable,
-                 "The log has no key to sign with. " +
-                     (unsigned_because_ ? unsigned_because_->message : std::string())};
   Note note{.text = Checkpoint{signer_->verifier.name, root.size, root.root, root.streams}.text()};
   note.sign(signer_->verifier, signer_->key);
   return note.encode();
@@ -96,6 +90,8 @@ Expected<ProofFile> Prover::start(std::string kind, const LogRoot& root) {
   file.kind = std::move(kind);
   file.checkpoint = *std::move(note);
   file.keys = std::move(keys->keys);
+  const std::lock_guard lock(key_mutex_);
+  if (unrecorded_) file.keys.push_back(*unrecorded_);
   return file;
 }
 
@@ -184,8 +180,6 @@ Expected<ProofFile> Prover::prove_consistency(std::uint64_t from) {
 
 Expected<KeyRotation> Prover::plan_rotation(const std::string& reason) const {
   const std::lock_guard lock(key_mutex_);
-  if (!signer_)
-    return Error{ErrorCode::unavailable, "The log has no key that a new one could follow on."};
   return rotate_log_key(folder_, log_, *signer_, reason);
 }
 
@@ -194,18 +188,41 @@ void Prover::use_key(LogSigner next) {
   signer_ = std::move(next);
 }
 
-std::optional<VerifierKey> Prover::verifier() const {
+VerifierKey Prover::verifier() const {
   const std::lock_guard lock(key_mutex_);
-  return signer_ ? std::optional(signer_->verifier) : std::nullopt;
+  return signer_->verifier;
+}
+
+std::optional<AppendRequest> Prover::unrecorded_key() const {
+  const std::lock_guard lock(key_mutex_);
+  if (!unrecorded_) return std::nullopt;
+  AppendRequest request;
+  request.tenant = kLogTenant;
+  request.actor = "mlforge";
+  // Two that find it unrecorded at the same time append it once.
+  request.command_id = "log key " + unrecorded_->key_id;
+  request.events = {encode_event(*unrecorded_, std::string(kLogKeysStream))};
+  return request;
+}
+
+void Prover::key_recorded() {
+  const std::lock_guard lock(key_mutex_);
+  unrecorded_.reset();
+}
+
+Status Prover::record_key(Log& log) {
+  const auto request = unrecorded_key();
+  if (!request) return {};
+  const auto appended = log.append({&*request, 1}).front();
+  if (!appended) return appended.error();
+  key_recorded();
+  return {};
 }
 
 Status Prover::close() {
-  Status failed;
-  if (verifier()) {
-    const auto root = root_now();
-    const auto note = root ? sign(*root) : Expected<std::string>(root.error());
-    failed = note ? store(*note, root->size) : Status(note.error());
-  }
+  const auto root = root_now();
+  const auto note = root ? sign(*root) : Expected<std::string>(root.error());
+  const Status failed = note ? store(*note, root->size) : Status(note.error());
   if (auto bad = tree_->close()) return bad;
   return failed;
 }

@@ -25,18 +25,17 @@ struct ProverOptions {
 
 class Prover {
  public:
-  // Opens the tree in `folder`/merkle and the key that signs, which is made and put into the log
-  // where there is none: so before the log's writer runs. A log that does not take writes and has
-  // no key opens without one: then there are no checkpoints. `log` outlives it.
-  static Expected<std::unique_ptr<Prover>> open(const std::filesystem::path& folder, Log& log,
+  // Opens the tree in `folder`/merkle and the key that signs, which is made where there is none.
+  // `log` outlives it.
+  static Expected<std::unique_ptr<Prover>> open(const std::filesystem::path& folder, const Log& log,
                                                 const ProverOptions& options = {});
 
   // All may be called from any thread.
 
   // Takes in what is durable by now, and signs and stores a checkpoint when the last one that was
-  // stored is old enough. For the background.
-  Status follow();
-  // A signed checkpoint of everything that is durable by now. `unavailable` without a key.
+  // stored is old enough. Answers whether the stored one is of everything. For the background.
+  Expected<bool> follow();
+  // A signed checkpoint of everything that is durable by now.
   Expected<std::string> checkpoint();
 
   // Proof files, under a checkpoint of now.
@@ -45,11 +44,18 @@ class Prover {
   Expected<ProofFile> prove_stream(std::string_view tenant, std::string_view stream);
   Expected<ProofFile> prove_consistency(std::uint64_t from);
 
+  // What has to be appended before anything that is signed is given away: the key, where the log
+  // does not name it yet. key_recorded() is told that it is done.
+  std::optional<AppendRequest> unrecorded_key() const;
+  void key_recorded();
+  // Both, for who may append to the log.
+  Status record_key(Log& log);
+
   // A key that is to follow on the present one: see rotate_log_key(). After its event is in the
   // log, use_key() makes it sign.
   Expected<KeyRotation> plan_rotation(const std::string& reason) const;
   void use_key(LogSigner next);
-  std::optional<VerifierKey> verifier() const;
+  VerifierKey verifier() const;
 
   const LogTree& tree() const { return *tree_; }
   LogTree& tree() { return *tree_; }
@@ -70,9 +76,9 @@ class Prover {
   std::filesystem::path folder_;
   ProverOptions options_;
   std::unique_ptr<LogTree> tree_;
-  mutable std::mutex key_mutex_;  // guards the key
-  std::optional<LogSigner> signer_;
-  Status unsigned_because_;
+  mutable std::mutex key_mutex_;     // guards the key
+  std::optional<LogSigner> signer_;  // set by open()
+  std::optional<LogKeyAdded> unrecorded_;
   std::mutex store_mutex_;  // guards what follows
   std::uint64_t stored_size_ = 0;
   std::chrono::steady_clock::time_point stored_at_{};

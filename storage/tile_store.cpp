@@ -83,14 +83,16 @@ Expected<TileStore> TileStore::open(const std::filesystem::path& folder, const U
 }
 
 Status TileStore::open_databases(const Uuid& log_id, bool read_only) {
-  const unsigned create = read_only ? 0 : MDB_CREATE;
+  unsigned create = read_only ? 0 : MDB_CREATE;
   Txn txn;
   MDB_stat stat{};
   int rc = txn.begin(env_.get(), read_only ? MDB_RDONLY : 0);
-  if (rc == 0) rc = mdb_dbi_open(txn.get(), "tiles", create, &tiles_);
-  if (rc == 0) rc = mdb_dbi_open(txn.get(), "streams", create, &streams_);
   if (rc == 0) rc = mdb_dbi_open(txn.get(), "meta", create, &meta_);
   if (rc == 0) rc = mdb_stat(txn.get(), meta_, &stat);
+  // One that has lost a table is damaged and must be made anew.
+  if (stat.ms_entries > 0) create = 0;
+  if (rc == 0) rc = mdb_dbi_open(txn.get(), "tiles", create, &tiles_);
+  if (rc == 0) rc = mdb_dbi_open(txn.get(), "streams", create, &streams_);
   if (rc == 0 && stat.ms_entries == 0 && !read_only) {
     rc = put(txn.get(), meta_, as_bytes("layout"), object_bytes(kLayout));
     if (rc == 0) rc = put(txn.get(), meta_, as_bytes("log_id"), log_id.bytes);

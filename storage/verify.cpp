@@ -1,157 +1,176 @@
 #include "storage/verify.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-#include <limits>
-#include <unordered_map>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <new>
 
-#include "storage/data_folder.hpp"
-#include "storage/index_database.hpp"
-#include "storage/lmdb_log.hpp"
-#include "storage/record_reader.hpp"
+#include "events/codec.hpp"
+#include "storage/log_verifier.hpp"
 
 namespace mlforge::storage {
 namespace {
 
-constexpr std::uint64_t kProgressEvents = 65'536;
+constexpr int kSilenceMilliseconds = 120'000;  // without one more event: the check goes in circles
 
-class Verifier {
+// What the child says, a line of JSON each.
+struct Message {
+  std::uint64_t done = 0, total = 0;
+  std::optional<VerifyReport> report;
+  std::string error;
+  static constexpr auto fields() {
+    return std::tuple{field("done", &Message::done), field("total", &Message::total),
+                      field("report", &Message::report), field("error", &Message::error)};
+  }
+};
+
+// The trace in memory that both processes see.
+class SharedTrace {
  public:
-  Verifier(const DataFolder& folder, const VerifyProgress& progress)
-      : folder_(folder), progress_(progress) {}
+  SharedTrace()
+      : memory_(::mmap(nullptr, sizeof(VerifyTrace), PROT_READ | PROT_WRITE,
+                       MAP_SHARED | MAP_ANONYMOUS, -1, 0)) {
+    if (*this) new (memory_) VerifyTrace;
+  }
+  SharedTrace(const SharedTrace&) = delete;
+  ~SharedTrace() {
+    if (*this) ::munmap(memory_, sizeof(VerifyTrace));
+  }
+  explicit operator bool() const { return memory_ != MAP_FAILED; }
+  VerifyTrace& operator*() const { return *static_cast<VerifyTrace*>(memory_); }
+
+ private:
+  void* memory_;
+};
+
+// A crash must end the child at once, whatever the parent does about signals, and leave no core.
+void expect_crashes() {
+  for (const int signal : {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGTERM, SIGINT})
+    std::signal(signal, SIG_DFL);
+  std::signal(SIGPIPE, SIG_IGN);
+  const rlimit none{0, 0};
+  ::setrlimit(RLIMIT_CORE, &none);
+  // LMDB's assertions print before they abort.
+  const File null(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+  if (null.fd() >= 0) ::dup2(null.fd(), STDERR_FILENO);
+}
+
+[[noreturn]] void run_child(const DataFolder& folder, VerifyTrace& trace, const File& out,
+                            const std::optional<VerifierKey>& trusted) {
+  expect_crashes();
+  const auto say = [&](const Message& message) {
+    (void)write_all(out, to_json(message) + "\n", "the pipe");
+  };
+  const auto report = verify_in_process(
+      folder, trace,
+      [&](std::uint64_t done, std::uint64_t total) {
+        say({done, total, {}, {}});
+      },
+      trusted);
+  if (report)
+    say({0, 0, *report, {}});
+  else
+    say({0, 0, {}, report.error().message});
+  ::_exit(0);
+}
+
+class Parent {
+ public:
+  Parent(File in, pid_t child, const VerifyTrace& trace, const VerifyProgress& progress)
+      : in_(std::move(in)), child_(child), trace_(trace), progress_(progress) {}
 
   Expected<VerifyReport> run() {
-    auto env = Env::open(folder_.log().string(), {.map_bytes = 1 << 20, .flags = MDB_RDONLY});
-    if (!env) return env.error();
-    if (auto bad = open(*env)) return *bad;
-    open_index();
-    const auto visited =
-        RecordReader(*env, records_)
-            .visit(1, std::numeric_limits<std::uint64_t>::max(), head_,
-                   [this](Bytes record, const EventView& event) { return check(record, event); });
-    if (!visited) {
-      if (visited.error().code != ErrorCode::corrupt) return visited.error();
-      report(report_.events + 1, visited.error().message);
-    } else if (report_.first_bad_position == 0) {
-      check_index_totals();
+    listen();
+    int status = 0;
+    while (::waitpid(child_, &status, 0) < 0 && errno == EINTR) {
     }
-    if (progress_) progress_(report_.events, head_);
-    return report_;
+    if (last_.report) return *last_.report;
+    if (!last_.error.empty()) return finding(last_.error);
+    if (timed_out_) return finding("Reading it goes in circles.");
+    if (WIFSIGNALED(status))
+      return finding(fmt::format("Reading it crashes ({}).", ::strsignal(WTERMSIG(status))));
+    return finding("Reading it ends without an answer.");
   }
 
  private:
-  struct Stream {
-    std::uint64_t version = 0;
-    std::uint64_t indexed = 0;
-  };
-
-  Status open(const Env& env) {
-    Txn txn;
-    Cursor cursor;
-    MDB_val key{}, value{};
-    int rc = txn.begin(env.get(), MDB_RDONLY);
-    if (rc == 0) rc = mdb_dbi_open(txn.get(), nullptr, MDB_INTEGERKEY, &records_);
-    if (rc == 0) rc = cursor.open(txn.get(), records_);
-    if (rc == 0) rc = mdb_cursor_get(cursor.get(), &key, &value, MDB_LAST);
-    if (rc == 0) head_ = to_number(key);
-    cursor.close();
-    if (rc == 0 || rc == MDB_NOTFOUND) rc = txn.commit();
-    if (rc != 0) return lmdb_error(rc, "opening the log");
-    return {};
-  }
-
-  // Only an index that the next open would keep is worth checking.
-  void open_index() {
-    if (!StreamIndex::is_trusted(folder_.index(), boot_id())) return;
-    auto index = IndexDatabase::open(folder_.index(), folder_.format().log_id, 1 << 20, true);
-    if (!index || snapshot_index(std::move(*index)) != 0) return;
-    reached_ = snapshot_.reached().position;
-    report_.index_checked = reached_ <= head_;
-  }
-
-  int snapshot_index(IndexDatabase index) {
-    index_ = std::move(index);
-    return snapshot_.begin(index_);
-  }
-
-  bool report(Position position, std::string what) {
-    report_.first_bad_position = position;
-    report_.what = std::move(what);
-    return false;
-  }
-
-  bool check(Bytes record, const EventView& event) {
-    if (sha256(record_salted_body(record)) != record_commitment(record))
-      return report(event.position, fmt::format("The leaf commitment of position {} does not match "
-                                                "its record.",
-                                                event.position));
-    if (event.time < last_time_)
-      return report(event.position, fmt::format("Time goes back at position {}.", event.position));
-    last_time_ = event.time;
-    Stream& stream = find_stream({event.tenant, event.stream});
-    if (event.version != ++stream.version)
-      return report(event.position,
-                    fmt::format("Position {} says that it is version {} of stream {}, but it is "
-                                "version {}.",
-                                event.position, event.version, event.stream, stream.version));
-    if (!check_index(event, stream)) return false;
-    if (++report_.events % kProgressEvents == 0 && progress_) progress_(report_.events, head_);
-    return true;
-  }
-
-  Stream& find_stream(StreamName name) {
-    auto found = streams_.find(name);
-    if (found == streams_.end()) found = streams_.try_emplace(StreamKey(name)).first;
-    return found->second;
-  }
-
-  bool check_index(const EventView& event, Stream& stream) {
-    if (!report_.index_checked || event.position > reached_) return true;
-    const int rc = snapshot_.find({event.tenant, event.stream});
-    if (rc != 0 || !snapshot_.has(event.position))
-      return report(event.position, fmt::format("The index does not have position {} of stream {}.",
-                                                event.position, event.stream));
-    ++stream.indexed;
-    return true;
-  }
-
-  // Every record was found in the index; what the index has beyond them is too much.
-  void check_index_totals() {
-    if (!report_.index_checked) return;
-    std::uint64_t indexed_streams = 0;
-    for (const auto& [key, stream] : streams_) {
-      if (stream.indexed == 0) continue;
-      ++indexed_streams;
-      const StreamName name = key.name();
-      if (snapshot_.find(name) == 0 && snapshot_.count() == stream.indexed) continue;
-      report(reached_, fmt::format("The index has {} positions for stream {}, the log {}.",
-                                   snapshot_.count(), name.name, stream.indexed));
-      return;
+  void listen() {
+    std::string text;
+    char bytes[4096];
+    Position before = 0;
+    for (;;) {
+      pollfd wait{in_.fd(), POLLIN, 0};
+      const int ready = ::poll(&wait, 1, kSilenceMilliseconds);
+      if (ready < 0 && errno == EINTR) continue;
+      if (ready == 0 && trace_.position == before) {
+        timed_out_ = true;
+        ::kill(child_, SIGKILL);
+        return;
+      }
+      before = trace_.position;
+      if (ready == 0) continue;
+      const ssize_t count = ::read(in_.fd(), bytes, sizeof bytes);
+      if (count < 0 && errno == EINTR) continue;
+      if (count <= 0) return;
+      text.append(bytes, static_cast<std::size_t>(count));
+      for (auto end = text.find('\n'); end != text.npos; end = text.find('\n')) {
+        take(text.substr(0, end));
+        text.erase(0, end + 1);
+      }
     }
-    if (snapshot_.streams() != indexed_streams)
-      report(reached_, fmt::format("The index has {} streams, the log {}.", snapshot_.streams(),
-                                   indexed_streams));
   }
 
-  const DataFolder& folder_;
+  void take(const std::string& line) {
+    auto message = from_json<Message>(line, Unknown::skip);
+    if (!message) return;
+    last_ = *std::move(message);
+    if (progress_ && !last_.report && last_.error.empty()) progress_(last_.done, last_.total);
+  }
+
+  VerifyReport finding(const std::string& what) const {
+    static constexpr const char* kParts[] = {"The log's database", "The index", "The Merkle tree"};
+    VerifyReport report;
+    report.events = trace_.position;
+    report.first_bad_position = report.events + 1;
+    report.what = fmt::format("{} is damaged at or before position {}. {}",
+                              kParts[trace_.part.load()], report.first_bad_position, what);
+    return report;
+  }
+
+  File in_;
+  pid_t child_;
+  const VerifyTrace& trace_;
   const VerifyProgress& progress_;
-  MDB_dbi records_ = 0;
-  Position head_ = 0;
-  TimeUs last_time_ = std::numeric_limits<TimeUs>::min();
-  std::unordered_map<StreamKey, Stream, StreamKeyHash, StreamKeyEqual> streams_;
-  IndexDatabase index_;
-  IndexDatabase::Snapshot snapshot_;
-  Position reached_ = 0;
-  VerifyReport report_;
+  Message last_;
+  bool timed_out_ = false;
 };
 
 }  // namespace
 
-Expected<VerifyReport> verify_log(const std::filesystem::path& folder,
-                                  const VerifyProgress& progress) {
-  auto opened = DataFolder::open_existing(folder);
-  if (!opened) return opened.error();
-  return Verifier(*opened, progress).run();
+Expected<VerifyReport> verify_log(const std::filesystem::path& path, const VerifyProgress& progress,
+                                  const std::optional<VerifierKey>& trusted) {
+  auto folder = DataFolder::open_existing(path);
+  if (!folder) return folder.error();
+  // Who may not read the file is told so; it is no damage.
+  const auto data = folder->log() / "data.mdb";
+  if (::access(data.c_str(), R_OK) != 0 && errno == EACCES)
+    return file_error(errno, "opening", data);
+  const SharedTrace trace;
+  int ends[2];
+  if (!trace || ::pipe2(ends, O_CLOEXEC) != 0) return file_error(errno, "checking", path);
+  File in(ends[0]), out(ends[1]);
+  const pid_t child = ::fork();
+  if (child < 0) return file_error(errno, "starting the check of", path);
+  if (child == 0) run_child(*folder, *trace, out, trusted);
+  out = File();
+  return Parent(std::move(in), child, *trace, progress).run();
 }
 
 }  // namespace mlforge::storage

@@ -2,11 +2,14 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <fstream>
+#include <iterator>
 
 #include "gateway/cli/groups.hpp"
 #include "gateway/cli/progress.hpp"
 #include "projections/open_views.hpp"
 #include "storage/lmdb_log.hpp"
+#include "storage/proof_file.hpp"
 #include "storage/verify.hpp"
 #include "storage/verify_blobs.hpp"
 
@@ -26,6 +29,11 @@ struct VerifyRow {
   std::uint64_t blobs = 0, blob_bytes = 0;
   std::vector<std::string> damaged_blobs;
   double seconds = 0;
+  bool tree_checked = false;
+  std::string root;
+  std::uint64_t checkpoint_size = 0;
+  std::string signed_by;
+  bool pinned = false;
   static constexpr auto fields() {
     return std::tuple{field("ok", &VerifyRow::ok),
                       field("events", &VerifyRow::events),
@@ -35,15 +43,20 @@ struct VerifyRow {
                       field("blobs", &VerifyRow::blobs),
                       field("blob_bytes", &VerifyRow::blob_bytes),
                       field("damaged_blobs", &VerifyRow::damaged_blobs),
-                      field("seconds", &VerifyRow::seconds)};
+                      field("seconds", &VerifyRow::seconds),
+                      field("tree_checked", &VerifyRow::tree_checked),
+                      field("root", &VerifyRow::root),
+                      field("checkpoint_size", &VerifyRow::checkpoint_size),
+                      field("signed_by", &VerifyRow::signed_by),
+                      field("pinned", &VerifyRow::pinned)};
   }
 };
 
 // Adds to the row what the content store holds.
-Status verify_blobs(const Session& s, const Config& config, VerifyRow& row) {
+Status verify_blobs(const Session& s, const std::string& folder, VerifyRow& row) {
   ProgressBar bar(s.io, "verifying blobs");
   auto report = storage::verify_blobs(
-      std::filesystem::path(config.data_dir) / "blobs",
+      std::filesystem::path(folder) / "blobs",
       [&](std::uint64_t done, std::uint64_t total) { bar.update(done, total); });
   bar.clear();
   if (!report) return report.error();
@@ -59,19 +72,82 @@ Status verify_blobs(const Session& s, const Config& config, VerifyRow& row) {
   return {};
 }
 
-int verify(const Session& s, const Config& config) {
+using Key = std::optional<storage::VerifierKey>;
+
+std::string signature_text(const std::string& signed_by, bool pinned) {
+  if (signed_by.empty()) return "none";
+  return "by key " + signed_by +
+         (pinned ? ", which the given key vouches for" : "; who that is, only --key can tell");
+}
+
+struct ProofRow {
+  bool ok = false;
+  std::string kind, claim, what;
+  Position first_bad_position = 0;
+  std::uint64_t events = 0, checkpoint_size = 0;
+  std::string origin, signed_by;
+  bool pinned = false;
+  static constexpr auto fields() {
+    return std::tuple{field("ok", &ProofRow::ok),
+                      field("kind", &ProofRow::kind),
+                      field("claim", &ProofRow::claim),
+                      field("what", &ProofRow::what),
+                      field("first_bad_position", &ProofRow::first_bad_position),
+                      field("events", &ProofRow::events),
+                      field("checkpoint_size", &ProofRow::checkpoint_size),
+                      field("origin", &ProofRow::origin),
+                      field("signed_by", &ProofRow::signed_by),
+                      field("pinned", &ProofRow::pinned)};
+  }
+};
+
+int verify_proof_file(const Session& s, const std::string& path, const Key& key) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return s.fail({ErrorCode::not_found, "the file " + path + " cannot be read", ""});
+  const std::string text(std::istreambuf_iterator<char>(in), {});
+  const auto report = storage::verify_proof(text, key);
+  if (!report) return s.fail(report.error());
+  const ProofRow row{report->what.empty(),
+                     report->kind,
+                     report->claim,
+                     report->what,
+                     report->first_bad_position,
+                     report->events,
+                     report->checkpoint.size,
+                     report->checkpoint.origin,
+                     report->signed_by,
+                     report->pinned};
+  if (s.json)
+    s.line(to_json(row));
+  else
+    s.facts({{"result", row.ok ? "ok" : "wrong"},
+             {"proven", row.claim},
+             {"finding", row.what},
+             {"first bad position",
+              row.first_bad_position ? std::to_string(row.first_bad_position) : ""},
+             {"log", row.origin},
+             {"signed", signature_text(row.signed_by, row.pinned)}});
+  return row.ok ? kOk : kFindings;
+}
+
+int verify_folder(const Session& s, const std::string& folder, const Key& key) {
   const auto start = std::chrono::steady_clock::now();
   ProgressBar bar(s.io, "verifying");
   const auto report = storage::verify_log(
-      config.data_dir, [&](std::uint64_t done, std::uint64_t total) { bar.update(done, total); });
+      folder, [&](std::uint64_t done, std::uint64_t total) { bar.update(done, total); }, key);
   bar.clear();
   if (!report) return s.fail(report.error());
   VerifyRow row{.ok = report->what.empty(),
                 .events = report->events,
                 .first_bad_position = report->first_bad_position,
                 .what = report->what,
-                .index_checked = report->index_checked};
-  if (auto bad = verify_blobs(s, config, row)) return s.fail(*bad);
+                .index_checked = report->index_checked,
+                .tree_checked = report->tree_checked,
+                .root = report->root,
+                .checkpoint_size = report->checkpoint_size,
+                .signed_by = report->signed_by,
+                .pinned = report->pinned};
+  if (auto bad = verify_blobs(s, folder, row)) return s.fail(*bad);
   row.seconds = seconds_since(start);
   if (s.json)
     s.line(to_json(row));
@@ -84,8 +160,29 @@ int verify(const Session& s, const Config& config) {
              {"index", row.index_checked ? "checked" : "not there: made anew at the next start"},
              {"blobs", fmt::format("{} ({} bytes)", row.blobs, row.blob_bytes)},
              {"damaged blobs", fmt::format("{}", fmt::join(row.damaged_blobs, ", "))},
+             {"tree", row.tree_checked ? "checked" : "not there: made anew at the next start"},
+             {"root", row.root},
+             {"checkpoint", row.checkpoint_size
+                                ? fmt::format("of {} events, signed {}", row.checkpoint_size,
+                                              signature_text(row.signed_by, row.pinned))
+                                : ""},
              {"seconds", fmt::format("{:.2f}", row.seconds)}});
   return row.ok ? kOk : kFindings;
+}
+
+// A proof file or a data folder.
+int verify(const Session& s, const Config& config, const std::string& path,
+           const std::string& key_text) {
+  Key key;
+  if (!key_text.empty()) {
+    auto parsed = storage::parse_verifier_key(key_text);
+    if (!parsed) return s.fail(parsed.error());
+    key = *std::move(parsed);
+  }
+  std::error_code ignored;
+  const std::string what = path.empty() ? config.data_dir : path;
+  return std::filesystem::is_regular_file(what, ignored) ? verify_proof_file(s, what, key)
+                                                         : verify_folder(s, what, key);
 }
 
 struct RebuiltRow {
@@ -242,15 +339,21 @@ int rebuild(const Session& s, const Config& config, const std::string& wanted) {
 void add_folder_commands(CLI::App& root, Session& s) {
   struct Options {
     std::shared_ptr<ConfigFlags> flags;
-    std::string projection;
+    std::string projection, path, key;
   };
   const auto v = std::make_shared<Options>();
-  auto* c = s.command(root, "verify",
-                      "Check every record and every blob of a folder that no server has open",
-                      "  mlforge verify --data ./mlforge-data\n  mlforge verify --json", [&s, v] {
-                        const auto loaded = s.load(*v->flags);
-                        return loaded ? verify(s, loaded->config) : s.fail(loaded.error());
-                      });
+  auto* c = s.command(
+      root, "verify", "Check a proof file, or every record and every blob of a folder that no server has open",
+      "  mlforge verify ./mlforge-data\n  mlforge verify event.json --key \"$KEY\"\n"
+      "  mlforge verify --json",
+      [&s, v] {
+        const auto loaded = s.load(*v->flags);
+        return loaded ? verify(s, loaded->config, v->path, v->key) : s.fail(loaded.error());
+      });
+  c->add_option("path", v->path, "A proof file or a data folder; without it, the one of --data")
+      ->type_name("FILE|DIR");
+  c->add_option("--key", v->key, "The verifier key that is trusted: name+hash+base64")
+      ->type_name("KEY");
   v->flags = s.add_config(*c, {"data_dir"});
 
   const auto r = std::make_shared<Options>();

@@ -245,6 +245,14 @@ Happened Source::make<RetrainingTriggered>() {
                               .pipeline_run_id = name("prun")}};
 }
 template <>
+Happened Source::make<LogKeyAdded>() {
+  return {"log/keys", LogKeyAdded{.name = "mlforge/log",
+                                  .key_id = std::to_string(10000000 + ++serial),
+                                  .algorithm = "ed25519",
+                                  .public_key = "AAAA",
+                                  .reason = "a test"}};
+}
+template <>
 Happened Source::make<UnknownEvent>() {
   return {"later/" + name("x"), UnknownEvent{"later.happened", 7, ContentType::json, "{}"}};
 }

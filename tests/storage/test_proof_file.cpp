@@ -17,6 +17,7 @@ struct ProverFixture : LmdbLogFixture {
     INFO((opened ? std::string() : opened.error().message));
     REQUIRE(opened);
     prover = std::move(*opened);
+    REQUIRE_FALSE(prover->record_key(log()));
   }
   void restart() {
     REQUIRE_FALSE(prover->close());
@@ -59,8 +60,7 @@ T take(Expected<T> result) {
 
 TEST_CASE("prover: the first key is made, recorded, kept over restarts and never shown") {
   ProverFixture f;
-  const auto key = f.prover->verifier();
-  REQUIRE(key);
+  const std::optional<VerifierKey> key = f.prover->verifier();
   CHECK(key->name == log_origin(f.log().log_id()));
   CHECK(f.log().head() == 1);
   const auto keys = take(read_log_keys(f.log()));
@@ -68,7 +68,7 @@ TEST_CASE("prover: the first key is made, recorded, kept over restarts and never
   CHECK(take(verifier_key(keys.keys[0])) == *key);
   f.restart();
   CHECK(f.log().head() == 1);
-  CHECK(f.prover->verifier() == key);
+  CHECK(f.prover->verifier() == *key);
   const auto note = take(parse_note(take(f.prover->checkpoint())));
   CHECK(note.is_signed_by(*key));
   CHECK(take(parse_checkpoint(note.text)).size == 1);
@@ -77,7 +77,7 @@ TEST_CASE("prover: the first key is made, recorded, kept over restarts and never
 
 TEST_CASE("prover: a key whose file is lost is followed by one that nobody endorsed") {
   ProverFixture f;
-  const auto before = *f.prover->verifier();
+  const auto before = f.prover->verifier();
   std::filesystem::remove_all(f.path() / "keys");
   f.restart();
   const auto keys = take(read_log_keys(f.log()));
@@ -87,6 +87,27 @@ TEST_CASE("prover: a key whose file is lost is followed by one that nobody endor
   const auto proof = to_json(take(f.prover->prove_event(1)));
   CHECK(verified(proof).what.empty());
   CHECK_FALSE(verified(proof, before).what.empty());
+}
+
+TEST_CASE("prover: a key that nobody was given a signature of stays out of the log") {
+  ProverFixture f;
+  const TemporaryFolder folder;
+  const auto open = [&] {
+    return take(Prover::open(folder.path(), f.log(), {.map_bytes = 64 << 20, .boot_id = "boot"}));
+  };
+  // Another folder: its log names a key that it has no file of.
+  auto prover = open();
+  const auto key = prover->verifier();
+  const auto head = f.log().head();
+  CHECK(prover->unrecorded_key());
+  CHECK_FALSE(prover->close());
+  prover = open();
+  CHECK(prover->verifier() == key);
+  CHECK(f.log().head() == head);
+  REQUIRE_FALSE(prover->record_key(f.log()));
+  CHECK(f.log().head() == head + 1);
+  CHECK_FALSE(prover->unrecorded_key());
+  CHECK_FALSE(open()->unrecorded_key());
 }
 
 TEST_CASE("proof of an event: verifies, with and without the key, and not for another log") {
@@ -163,17 +184,17 @@ TEST_CASE("proof of consistency: from every earlier size, and from a checkpoint"
 
 TEST_CASE("rotation: trust in the first key reaches the third, unless a step is not endorsed") {
   ProverFixture f;
-  const auto first = *f.prover->verifier();
+  const auto first = f.prover->verifier();
   f.rotate();
   const auto third = f.rotate();
   f.restart();
-  CHECK(f.prover->verifier()->text() == third);
+  CHECK(f.prover->verifier().text() == third);
   const auto file = take(f.prover->prove_event(2));
   REQUIRE(file.keys.size() == 3);
   const auto report = verified(to_json(file), first);
   CHECK(report.what.empty());
   CHECK(report.pinned);
-  CHECK(report.signed_by == f.prover->verifier()->id());
+  CHECK(report.signed_by == f.prover->verifier().id());
   auto changed = file;
   changed.keys[1].endorsement = changed.keys[2].endorsement;
   CHECK_THAT(verified(to_json(changed), first).what, Catch::Matchers::Contains("not endorsed"));
