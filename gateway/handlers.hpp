@@ -103,6 +103,7 @@ void run_blocking(App& app, http::Reply reply, std::function<void(http::Reply)> 
 // Tables of routes, one file each.
 void add_system_routes(App& app, http::Router& router);
 void add_event_routes(App& app, http::Router& router);
+void add_travel_routes(App& app, http::Router& router);  // export
 void add_dataset_routes(App& app, http::Router& router);
 void add_run_routes(App& app, http::Router& router);
 void add_model_routes(App& app, http::Router& router);
