@@ -9,4 +9,9 @@ namespace mlforge::gateway {
 Expected<Position> parse_moment(const storage::Log& log, std::string_view text,
                                 std::string_view field);
 
+// The first position from that moment on; after the head where nothing is. A position is taken as
+// it is.
+Expected<Position> parse_start(const storage::Log& log, std::string_view text,
+                               std::string_view field);
+
 }  // namespace mlforge::gateway

@@ -16,7 +16,7 @@ Expected<ExportRequest> export_request(const App& app, const Request& request) {
       event_filter(request.query("stream").value_or(""), request.query("type").value_or(""));
   out.filter.tenant = request.query("tenant").value_or("");
   if (const auto from = request.query("from")) {
-    const auto position = parse_moment(*app.log, *from, "from");
+    const auto position = parse_start(*app.log, *from, "from");
     if (!position) return position.error();
     out.from = *position;
   }

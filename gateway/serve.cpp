@@ -151,6 +151,7 @@ Status start_server(App& app) {
   add_system_routes(app, router);
   add_event_routes(app, router);
   add_travel_routes(app, router);
+  add_backup_routes(app, router);
   add_dataset_routes(app, router);
   add_run_routes(app, router);
   add_model_routes(app, router);

@@ -62,6 +62,30 @@ Status copy_blob(std::string_view tenant, const Digest& digest, const BlobStore&
   return {};
 }
 
+// Calls `take` for each that `from` has.
+template <class Take>
+Expected<BlobsCopied> each_blob(const BlobsNamed& named, const BlobStore& from, Take&& take,
+                                const CopyProgress& progress) {
+  BlobsCopied report;
+  std::uint64_t done = 0;
+  const std::uint64_t total = named.files.size() + named.others.size();
+  for (const auto* names : {&named.files, &named.others})
+    for (const auto& each : *names) {
+      // What first looked like a digest may have been named as a file later.
+      if (names == &named.others && named.files.contains(each)) continue;
+      if (progress && !progress(++done, total)) return given_up();
+      const auto& [tenant, digest] = each;
+      const auto there = from.exists(tenant, digest);
+      if (!there) return there.error();
+      if (*there) {
+        if (auto bad = take(tenant, digest, report)) return *bad;
+      } else if (names == &named.files && report.missing++ == 0) {
+        report.first_missing = to_string(digest);
+      }
+    }
+  return report;
+}
+
 }  // namespace
 
 void add_blobs_named(const EventView& e, BlobsNamed& named) {
@@ -86,26 +110,35 @@ Expected<BlobsNamed> blobs_named(const Log& log, Position last) {
   return named;
 }
 
-Expected<BlobsCopied> copy_blobs(
-    const BlobsNamed& named, const BlobStore& from, BlobStore& to,
-    const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
-  BlobsCopied report;
-  std::uint64_t done = 0;
-  const std::uint64_t total = named.files.size() + named.others.size();
-  for (const auto* names : {&named.files, &named.others})
-    for (const auto& [tenant, digest] : *names) {
-      // What first looked like a digest may have been named as a file later.
-      if (names == &named.others && named.files.contains({tenant, digest})) continue;
-      if (progress) progress(++done, total);
-      const auto there = from.exists(tenant, digest);
-      if (!there) return there.error();
-      if (*there) {
-        if (auto bad = copy_blob(tenant, digest, from, to, report)) return *bad;
-      } else if (names == &named.files && report.missing++ == 0) {
-        report.first_missing = to_string(digest);
-      }
-    }
-  return report;
+Expected<BlobsCopied> copy_blobs(const BlobsNamed& named, const BlobStore& from, BlobStore& to,
+                                 const CopyProgress& progress) {
+  return each_blob(
+      named, from,
+      [&](const std::string& tenant, const Digest& digest, BlobsCopied& report) {
+        return copy_blob(tenant, digest, from, to, report);
+      },
+      progress);
+}
+
+Expected<BlobsCopied> link_blobs(const BlobsNamed& named, const std::filesystem::path& from,
+                                 const std::filesystem::path& to) {
+  const auto source = open_local_blobs(from);
+  if (!source) return source.error();
+  const auto target = open_local_blobs(to);
+  if (!target) return target.error();
+  return each_blob(
+      named, **source,
+      [&](const std::string& tenant, const Digest& digest, BlobsCopied& report) -> Status {
+        const auto linked = link_local_blob(from, to, tenant, digest);
+        if (!linked) return linked.error();
+        if (!*linked) return copy_blob(tenant, digest, **source, **target, report);
+        const auto bytes = (*source)->size(tenant, digest);
+        if (!bytes) return bytes.error();
+        ++report.blobs;
+        report.bytes += *bytes;
+        return {};
+      },
+      {});
 }
 
 }  // namespace mlforge::storage

@@ -1,12 +1,12 @@
 // The blobs that a log speaks of, and copies of them.
 #pragma once
-#include <functional>
+#include <filesystem>
 #include <set>
 #include <string>
 #include <utility>
 
 #include "storage/blob_store.hpp"
-#include "storage/log.hpp"
+#include "storage/log_builder.hpp"
 
 namespace mlforge::storage {
 
@@ -32,6 +32,11 @@ struct BlobsCopied {
 
 // Copies those that `from` has, each checked against its digest (`corrupt`).
 Expected<BlobsCopied> copy_blobs(const BlobsNamed& named, const BlobStore& from, BlobStore& to,
-                                 const std::function<void(std::uint64_t, std::uint64_t)>& progress);
+                                 const CopyProgress& progress = {});
+
+// The same between two folders of local stores on one disk, as hard links: blobs never change. What
+// cannot be linked is copied.
+Expected<BlobsCopied> link_blobs(const BlobsNamed& named, const std::filesystem::path& from,
+                                 const std::filesystem::path& to);
 
 }  // namespace mlforge::storage

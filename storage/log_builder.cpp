@@ -145,12 +145,15 @@ Status LogBuilder::finish(const Uuid& log_id) {
   return sync_folder(state_->target.parent_path());
 }
 
+Error given_up() { return {ErrorCode::unavailable, "The copy was given up before its end.", ""}; }
+
 Status copy_records(const Log& from, Position last, LogBuilder& to, const CopyProgress& progress) {
   Status failed;
   const auto read =
       from.read_records(to.head() + 1, last - to.head(), [&](Position position, Bytes record) {
         failed = to.append(record);
-        if (progress && position % kProgressEvents == 0) progress(position, last);
+        if (!failed && progress && position % kProgressEvents == 0 && !progress(position, last))
+          failed = given_up();
         return !failed;
       });
   if (!read) return read.error();

@@ -33,8 +33,9 @@ class LogBuilder {
   std::unique_ptr<State> state_;
 };
 
-// Called now and then with how many of `total` are done.
-using CopyProgress = std::function<void(std::uint64_t done, std::uint64_t total)>;
+// Called now and then with how many of `total` are done; false gives up (`unavailable`).
+using CopyProgress = std::function<bool(std::uint64_t done, std::uint64_t total)>;
+Error given_up();
 
 // Copies the records at 1 to `last`, each checked. `corrupt` where the log ends before.
 Status copy_records(const Log& from, Position last, LogBuilder& to,

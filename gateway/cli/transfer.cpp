@@ -52,7 +52,7 @@ Expected<ExportRow> export_folder(const Session& s, const Config& config,
   ExportRequest request{.from = 1, .to = (*log)->head(), .header = options.header};
   request.filter = event_filter(options.stream, options.type);
   if (!options.from.empty()) {
-    const auto from = parse_moment(**log, options.from, "from");
+    const auto from = parse_start(**log, options.from, "from");
     if (!from) return from.error();
     request.from = *from;
   }
@@ -82,9 +82,11 @@ Expected<ExportRow> export_folder(const Session& s, const Config& config,
   const auto to = storage::open_local_blobs(options.blobs);
   if (!to) return to.error();
   ProgressBar blob_bar(s.io, "copying blobs");
-  const auto copied = storage::copy_blobs(
-      *named, **from, **to,
-      [&](std::uint64_t done, std::uint64_t total) { blob_bar.update(done, total); });
+  const auto copied =
+      storage::copy_blobs(*named, **from, **to, [&](std::uint64_t done, std::uint64_t total) {
+        blob_bar.update(done, total);
+        return true;
+      });
   blob_bar.clear();
   if (!copied) return copied.error();
   row.blobs = copied->blobs;

@@ -127,7 +127,10 @@ TEST_CASE("filters and bounds of an export") {
   CHECK(lines({"--stream", "dataset/toy"}) == 2);
   CHECK(lines({"--stream", "other/*"}) == 18);
   CHECK(lines({"--type", "dataset.*", "--from", "2"}) == 1);
-  CHECK(run({"export", "--data", data, "--from", "21"}).code == 2);
+  CHECK(lines({"--from", "21"}) == 0);
+  CHECK(lines({"--from", "1999-01-01T00:00:00Z"}) == 20);
+  CHECK(lines({"--from", "2999-01-01T00:00:00Z"}) == 0);
+  CHECK(run({"export", "--data", data, "--to", "21"}).code == 2);
   CHECK(run({"export", "--data", (folder.path / "none").string()}).code == 3);
 }
 
