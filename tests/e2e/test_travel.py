@@ -150,5 +150,155 @@ class Travel(Case):
         self.ok(other.post(f"{V1}/runs/{run}/end", {"status": "failed"}))
 
 
+
+class Moments(Case):
+    """A small life of a model; then questions about earlier moments of it."""
+
+    def setUp(self):
+        super().setUp()
+        self.s = self.server("--gate-min-auc", "0.5", "--promotion-min-delta", "0.0001")
+        support.add_people(self, self.s)
+        self.run = support.train(self, self.s, "m", rounds=2)
+        self.decide(1)
+
+    def decide(self, version, status=200):
+        base = f"{V1}/models/m/versions/{version}"
+        self.ok(self.s.post(base + "/stage", {"stage": "Staging"}))
+        self.ok(self.s.post(base + "/promote", {}), status)
+
+    def live_on(self):
+        """Changes something of every kind."""
+        s = self.s
+        self.second = support.train(self, s, "m", rounds=20)
+        self.decide(2)
+        self.ok(s.post(f"{V1}/endpoints/m/split", {"canary_bp": 500, "reason": "less"}))
+        self.ok(s.put(f"{V1}/datasets/people/files/b.csv", "x"), 201)
+        experiment = self.ok(s.post(f"{V1}/experiments", {"name": "later"}), 201)
+        run = self.ok(s.post(f"{V1}/runs", {"experiment_id": experiment["experiment_id"]}), 201)
+        self.ok(s.post(f"{V1}/runs/{self.started}/tags", {"tags": {"later": "yes"}}))
+        self.ok(s.post(f"{V1}/runs/{self.started}/metrics",
+                       {"metrics": [{"key": "auc", "value": 0.9, "step": 9}]}))
+        self.ok(s.put(f"{V1}/runs/{self.started}/artifacts/note.txt", "second"), 201)
+        self.ok(s.post(f"{V1}/runs/{run['run_id']}/end", {"status": "finished"}))
+
+    def prepare(self):
+        self.ok(self.s.post(f"{V1}/endpoints", {"name": "m", "model": "m", "canary_bp": 1000}), 201)
+        experiment = self.ok(self.s.post(f"{V1}/experiments", {"name": "own"}), 201)
+        self.experiment = experiment["experiment_id"]
+        self.started = self.ok(self.s.post(f"{V1}/runs", {"experiment_id": self.experiment}),
+                               201)["run_id"]
+        self.ok(self.s.post(f"{V1}/runs/{self.started}/metrics",
+                            {"metrics": [{"key": "auc", "value": 0.7, "step": 1}]}))
+        self.ok(self.s.put(f"{V1}/runs/{self.started}/artifacts/note.txt", "first"), 201)
+        # The endpoint serves in the background; what it has activated is an event, too.
+        support.until(lambda: self.s.events(type="deployment.version_activated"), "an activation")
+
+    def queries(self):
+        """Every GET of the API document that takes as_of, with names that exist."""
+        names = {"experiment_id": self.experiment, "run_id": self.started, "key": "auc",
+                 "pipeline_run_id": self.run["pipeline_run_id"], "version": "1"}
+        found = []
+        for path, methods in self.ok(self.s.get(f"{V1}/openapi.json"))["paths"].items():
+            parameters = methods.get("get", {}).get("parameters", [])
+            if "as_of" not in [p["name"] for p in parameters]:
+                continue
+            if "/drift" in path or path == f"{V1}/states/{{stream}}":
+                continue  # no report here; states have a test of their own
+            own = {"name": "people" if "/datasets/" in path else
+                   "local" if "/environments/" in path else "m",
+                   "path": "note.txt" if "/runs/" in path else "schema.yaml"}
+            for part in [p.strip("{}*") for p in path.split("/") if p.startswith("{")]:
+                path = path.replace("{" + part + "}", {**names, **own}[part])
+            if path.endswith("/best"):
+                path += "?metric=auc"
+            found.append(path)
+        self.assertGreater(len(found), 18, found)
+        return found
+
+    def body(self, path):
+        answer = self.s.get(path)
+        self.assertEqual(answer.status, 200, path)
+        return answer.body
+
+    def test_every_query_answers_as_of(self):
+        self.prepare()
+        queries = self.queries()
+        at = self.s.position()
+        time = self.s.events()[-1]["time"]
+        before = {path: self.body(path) for path in queries}
+        self.live_on()
+        after = {path: self.body(path) for path in queries}
+        changed = [path for path in queries if before[path] != after[path]]
+        self.assertGreater(len(changed), len(queries) * 2 // 3)
+        for path in queries:
+            for moment in (str(at), time):
+                with self.subTest(path=path, moment=moment):
+                    then = self.body(path + ("&" if "?" in path else "?") + "as_of=" + moment)
+                    self.assertEqual(then, before[path])
+
+    def test_diff(self):
+        self.prepare()
+        at, time = self.s.position(), self.s.events()[-1]["time"]
+        self.live_on()
+        diff = self.ok(self.s.get(f"{V1}/diff?from={at}"))
+        self.assertEqual((diff["from"], diff["to"]), (at, self.s.position()))
+        self.assertEqual(diff["from_time"], time)
+        model, = diff["models"]
+        self.assertEqual(model["versions"], [2])
+        self.assertIn({"name": "champion", "from": 1, "to": 2}, model["aliases"])
+        self.assertIn({"version": 1, "from": "Production", "to": "Archived"}, model["stages"])
+        endpoint, = diff["endpoints"]
+        self.assertEqual(endpoint["split"], {"from_bp": 1000, "to_bp": 500})
+        words = run_cli("diff", "--server", self.s.url, "--from", time)
+        self.assertEqual(words.returncode, 0, words.stderr)
+        self.assertEqual(words.stdout.splitlines(), diff["words"])
+        self.assertIn("version 1 of model m went from Production to Archived", diff["words"])
+        self.error(self.s.get(f"{V1}/diff?from=5&to=4"), "invalid_argument", "from")
+        self.error(self.s.get(f"{V1}/diff?to=999999"), "invalid_argument", "to")
+        self.error(self.s.get(f"{V1}/diff?from=x"), "invalid_argument", "from")
+
+    def test_whatif(self):
+        self.second = support.train(self, self.s, "m", rounds=20)
+        self.decide(2)
+        same = self.ok(self.s.get(f"{V1}/whatif"))
+        self.assertEqual(same["different"], 0, same["rows"])
+        self.assertEqual(same["champions"], [{"model": "m", "decided": [1, 2], "would_be": [1, 2]}])
+        other = self.ok(self.s.get(f"{V1}/whatif?min_improvement=0.9"))
+        self.assertEqual([(r["kind"], r["decided"], r["would_be"])
+                          for r in other["rows"] if r["differs"]],
+                         [("promotion", "promoted", "refused")])
+        self.assertEqual(other["champions"][0]["would_be"], [1])
+        self.error(self.s.get(f"{V1}/whatif?psi_threshold=high"), "invalid_argument",
+                   "psi_threshold")
+        # A fork of the stopped folder gives the same answers.
+        self.assertEqual(self.s.stop(), 0)
+        fork = os.path.join(self.folder, "fork")
+        self.assertEqual(run_cli("fork", "--data", self.s.data, "-o", fork).returncode, 0)
+        table = run_cli("whatif", "--data", fork, "--gate-min-improvement", "0.9")
+        self.assertEqual(table.returncode, 0, table.stderr)
+        self.assertIn("would have been", table.stdout.lower())
+        self.assertRegex(table.stdout, r"promotion +m version 2 +promoted +refused")
+        self.assertIn("1 of 4 decisions differ", table.stderr)
+        again = json.loads(run_cli("whatif", "--data", fork, "--gate-min-improvement", "0.9",
+                                   "--json").stdout)
+        del other["position"]
+        self.assertEqual(again, other)
+
+    def test_states(self):
+        self.prepare()
+        at = self.s.position()
+        state = f"{V1}/states/run/{self.started}"
+        before = self.ok(self.s.get(state))
+        self.assertEqual([e["type"] for e in before["state"]],
+                         ["run.started", "run.artifact_logged"])
+        self.live_on()
+        self.assertEqual(self.ok(self.s.get(f"{state}?as_of={at}")), before)
+        after = self.ok(self.s.get(state))
+        self.assertGreater(after["version"], before["version"])
+        self.assertIn("run.tags_set", [e["type"] for e in after["state"]])
+        self.error(self.s.get(f"{V1}/states/run/none"), "not_found")
+        self.error(self.s.get(f"{V1}/states/cloud/none"), "invalid_argument", "stream")
+
+
 if __name__ == "__main__":
     support.main()
