@@ -95,15 +95,17 @@ Expected<ExportRow> export_folder(const Session& s, const Config& config,
   return row;
 }
 
-// Counts the lines that pass through.
+// Counts the lines that pass through, and tells a bar.
 class CountingBuffer : public std::streambuf {
  public:
-  explicit CountingBuffer(std::streambuf& to) : to_(to) {}
+  CountingBuffer(std::streambuf& to, ProgressBar& bar, std::uint64_t total)
+      : to_(to), bar_(bar), total_(total) {}
   std::uint64_t lines = 0;
 
  protected:
   std::streamsize xsputn(const char* text, std::streamsize n) override {
     lines += static_cast<std::uint64_t>(std::count(text, text + n, '\n'));
+    bar_.update(lines, total_);
     return to_.sputn(text, n);
   }
   int_type overflow(int_type c) override {
@@ -113,6 +115,13 @@ class CountingBuffer : public std::streambuf {
 
  private:
   std::streambuf& to_;
+  ProgressBar& bar_;
+  std::uint64_t total_;
+};
+
+struct Head {
+  Position position = 0;
+  static constexpr auto fields() { return std::tuple{field("position", &Head::position)}; }
 };
 
 Expected<ExportRow> export_server(const Session& s, const ExportOptions& options,
@@ -126,15 +135,22 @@ Expected<ExportRow> export_server(const Session& s, const ExportOptions& options
   query.add("from", options.from).add("to", options.to);
   query.add("stream", options.stream).add("type", options.type);
   if (options.header) query.add("header", "1");
-  CountingBuffer counter(*out.rdbuf());
-  std::ostream counted(&counter);
   Api api = s.api();
-  if (auto bad = api.download("/api/v1/events/export" + query.text(), counted)) return *bad;
+  // Only a whole log says beforehand how many lines it has; a part of it has no bar.
+  std::uint64_t total = 0;
+  if (s.io.err_is_terminal && query.text().empty())
+    if (const auto head = api.get_as<Head>("/api/v1/info")) total = head->value.position;
+  ProgressBar bar(s.io, "exporting");
+  CountingBuffer counter(*out.rdbuf(), bar, total);
+  std::ostream counted(&counter);
+  const auto bad = api.download("/api/v1/events/export" + query.text(), counted);
+  bar.clear();
+  if (bad) return *bad;
   return ExportRow{.events = counter.lines - (options.header ? 1 : 0)};
 }
 
 int export_lines(const Session& s, const ExportOptions& options) {
-  const bool local = !options.flags->values.empty() || !options.blobs.empty();
+  const bool local = !options.flags->values.empty();
   std::ofstream file;
   if (!options.file.empty()) {
     file.open(options.file, std::ios::binary | std::ios::trunc);
@@ -151,7 +167,13 @@ int export_lines(const Session& s, const ExportOptions& options) {
   }
   out.flush();
   if (row && !out) row = unwritable(options.file.empty() ? "stdout" : options.file);
-  if (!row) return s.fail(row.error());
+  if (!row) {
+    // What was written is no export: nobody shall take it for one.
+    std::error_code ignored;
+    if (std::filesystem::is_regular_file(std::filesystem::symlink_status(options.file, ignored)))
+      std::filesystem::remove(options.file, ignored);
+    return s.fail(row.error());
+  }
   if (row->missing_blobs)
     s.note(fmt::format("{} files that events name are not in the store", row->missing_blobs));
   if (s.json && !options.file.empty())

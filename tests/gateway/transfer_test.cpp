@@ -177,6 +177,11 @@ TEST_CASE("export asks the server where no folder is named") {
   CHECK(ran.out == "{\"position\":1}\n");
   CHECK(has(ran.err, "1 events exported"));
   CHECK(server.seen()[0].target == "/api/v1/events/export?from=5&type=model.%2A");
-  CHECK(run({"export", "--server", server.seen()[0].actor.empty() ? "x" : "http://127.0.0.1:1"})
-            .code == 1);
+  const auto blobs = run({"export", "--blobs", "somewhere"}, env);
+  CHECK(blobs.code == 2);
+  CHECK(has(blobs.err, "name it with --data"));
+  const TempFolder folder;
+  const auto file = (folder.path / "log.jsonl").string();
+  CHECK(run({"export", "--server", "http://127.0.0.1:1", "-o", file}).code == 1);
+  CHECK_FALSE(fs::exists(file));
 }
