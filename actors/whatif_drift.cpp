@@ -1,17 +1,19 @@
+#include <fmt/format.h>
+
 #include "actors/whatif_replay.hpp"
 
 namespace mlforge::actors {
 namespace {
 
 std::string follow_text(const std::string& severity, bool alert, bool retraining) {
-  return severity + (alert ? ", alert" : "") + (retraining ? ", retraining" : "");
+  return severity + (alert ? ", alert raised" : "") + (retraining ? ", retraining started" : "");
 }
 
 std::string worst_text(const DriftReported& report) {
   const FeatureDrift* worst = nullptr;
   for (const auto& each : report.features)
     if (!worst || each.psi > worst->psi) worst = &each;
-  return worst ? "worst PSI " + number_text(worst->psi) + " (" + worst->feature + ")"
+  return worst ? fmt::format("worst PSI {:.6g} (", worst->psi) + worst->feature + ")"
                : "no feature";
 }
 

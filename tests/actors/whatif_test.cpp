@@ -238,7 +238,7 @@ TEST_CASE("a higher PSI threshold: no alert, no retraining, no version of it") {
   CHECK(life.version(0.90, run));
   const auto report = life.ask({.psi_threshold = 0.5});
   CHECK(differences(report) ==
-        Lines{"drift endpoint e, report a: alert, alert, retraining -> investigate",
+        Lines{"drift endpoint e, report a: alert, alert raised, retraining started -> investigate",
               "version m version 2: created -> not trained",
               "gate m version 2: passed -> no decision",
               "promotion m version 2: promoted -> no decision"});
@@ -255,8 +255,8 @@ TEST_CASE("a lower PSI threshold: alerts and retrainings that no version tells o
   life.report("b", 0.16);
   const auto report = life.ask({.psi_threshold = 0.12, .ks_pvalue_threshold = 0.01});
   CHECK(differences(report) ==
-        Lines{"drift endpoint e, report a: alert -> alert, alert, retraining",
-              "drift endpoint e, report b: alert -> alert, alert"});
+        Lines{"drift endpoint e, report a: alert -> alert, alert raised, retraining started",
+              "drift endpoint e, report b: alert -> alert, alert raised"});
   CHECK(knows_not(report, "1 more retraining(s) would have run"));
   CHECK(knows_not(report, "0 features would be below the p-value threshold instead of 2"));
 }
