@@ -50,6 +50,10 @@ FeatureDrift row_of(const std::string& name, const ml::CategoricalReference& ref
           std::string(ml::to_string(ml::severity_of(psi, options)))};
 }
 
+ml::DriftOptions options_of(const DriftThresholds& thresholds) {
+  return {.investigate_from = std::min(0.1, thresholds.psi), .alert_above = thresholds.psi};
+}
+
 int rank(const std::string& severity) {
   return severity == "alert" ? 2 : severity == "investigate" ? 1 : 0;
 }
@@ -93,8 +97,7 @@ DriftReported evaluate_drift(const ReferenceSet& reference, const DriftWindow& w
                        .first_position = window.first_position(),
                        .last_position = window.last_position(),
                        .predictions = window.size()};
-  const ml::DriftOptions options{.investigate_from = std::min(0.1, thresholds.psi),
-                                 .alert_above = thresholds.psi};
+  const auto options = options_of(thresholds);
   for (const auto& [name, each] : reference.features) {
     if (const auto* numeric = std::get_if<ml::NumericReference>(&each)) {
       const auto at = window.numeric().find(name);
@@ -105,15 +108,22 @@ DriftReported evaluate_drift(const ReferenceSet& reference, const DriftWindow& w
           row_of(name, std::get<ml::CategoricalReference>(each), at->second, options));
     }
   }
-  for (const auto& each : report.features)
-    report.triggered = report.triggered || each.severity == "alert";
   if (reference.probabilities.sample.total() > 0)
     report.features.push_back(row_of("prediction", "prediction", reference.probabilities,
                                      window.probabilities(), options));
-  report.severity = "stable";
-  for (const auto& each : report.features)
-    if (rank(each.severity) > rank(report.severity)) report.severity = each.severity;
+  judge_drift(report, thresholds);
   return report;
+}
+
+void judge_drift(DriftReported& report, const DriftThresholds& thresholds) {
+  const auto options = options_of(thresholds);
+  report.severity = "stable";
+  report.triggered = false;
+  for (auto& each : report.features) {
+    each.severity = ml::to_string(ml::severity_of(each.psi, options));
+    if (rank(each.severity) > rank(report.severity)) report.severity = each.severity;
+    report.triggered = report.triggered || (each.severity == "alert" && each.kind != "prediction");
+  }
 }
 
 }  // namespace mlforge::actors

@@ -49,4 +49,7 @@ DriftReported evaluate_drift(const ReferenceSet& reference, const DriftWindow& w
                              std::uint64_t model_version, const DriftThresholds& thresholds,
                              std::string report_id);
 
+// Sets the severities, and whether it triggers, of a report whose statistics are there.
+void judge_drift(DriftReported& report, const DriftThresholds& thresholds);
+
 }  // namespace mlforge::actors

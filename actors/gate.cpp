@@ -108,12 +108,20 @@ Check no_regression(const Figures& metrics, const std::optional<Figures>& champi
 
 }  // namespace
 
+std::vector<Check> evaluate_figures(const Figures& metrics,
+                                    const std::optional<Figures>& champion_metrics,
+                                    const GatePolicy& policy) {
+  return {minimum(metrics, policy), no_regression(metrics, champion_metrics, policy)};
+}
+
 std::vector<Check> evaluate_gate(const std::vector<FileRef>& artifacts, const Figures& metrics,
                                  const std::optional<Figures>& champion_metrics,
                                  const GatePolicy& policy, const storage::BlobStore& blobs,
                                  std::string_view tenant) {
-  return {integrity(artifacts, blobs, tenant), shape(artifacts, blobs, tenant),
-          minimum(metrics, policy), no_regression(metrics, champion_metrics, policy)};
+  std::vector<Check> checks{integrity(artifacts, blobs, tenant), shape(artifacts, blobs, tenant)};
+  for (auto& each : evaluate_figures(metrics, champion_metrics, policy))
+    checks.push_back(std::move(each));
+  return checks;
 }
 
 }  // namespace mlforge::actors

@@ -22,4 +22,9 @@ std::vector<Check> evaluate_gate(const std::vector<FileRef>& artifacts, const Fi
                                  const GatePolicy& policy, const storage::BlobStore& blobs,
                                  std::string_view tenant);
 
+// Those of the checks above that figures alone decide: metric_minimum and no_regression.
+std::vector<Check> evaluate_figures(const Figures& metrics,
+                                    const std::optional<Figures>& champion_metrics,
+                                    const GatePolicy& policy);
+
 }  // namespace mlforge::actors

@@ -55,6 +55,13 @@ bool EventFilter::matches(const EventView& e) const {
          fits(e.stream, stream, stream_prefix) && fits(e.type, type, type_prefix);
 }
 
+EventFilter event_filter(std::string_view stream, std::string_view type) {
+  EventFilter filter;
+  read_pattern(stream, filter.stream, filter.stream_prefix);
+  read_pattern(type, filter.type, filter.type_prefix);
+  return filter;
+}
+
 Expected<EventFilter> parse_event_filter(const http::Request& request) {
   EventFilter filter;
   filter.tenant = request.query("tenant").value_or("default");

@@ -17,6 +17,9 @@ struct EventFilter {
   bool matches(const EventView& e) const;
 };
 
+// Of any tenant; a * at the end makes a prefix.
+EventFilter event_filter(std::string_view stream, std::string_view type);
+
 // From ?stream=run/* &type=run.* &since= &until=. The Error names the parameter.
 Expected<EventFilter> parse_event_filter(const http::Request& request);
 

@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "events/checks.hpp"
+#include "gateway/moment.hpp"
 
 namespace mlforge::gateway {
 
@@ -120,24 +121,12 @@ Expected<std::uint64_t> query_number(const http::Request& request, std::string_v
 }
 
 Expected<Position> query_as_of(const App& app, const http::Request& request) {
-  const Position head = app.log->head();
   const auto text = request.query("as_of");
   // With a log that has stopped and read models that stand still there is nothing to wait for.
   if (!text && app.projected.failed() && app.log->writable())
-    return std::min(head, app.projected.position());
-  if (!text) return head;
-  Position position = 0;
-  const auto [end, code] = std::from_chars(text->data(), text->data() + text->size(), position);
-  if (code != std::errc{} || end != text->data() + text->size()) {
-    const auto time = parse_time(*text);
-    if (!time)
-      return invalid("as_of",
-                     "must be a log position or an RFC 3339 time such as 2026-11-21T09:30:00Z");
-    return app.log->position_at(*time);
-  }
-  if (position > head)
-    return invalid("as_of", "is after the log's head, which is " + std::to_string(head));
-  return position;
+    return std::min(app.log->head(), app.projected.position());
+  if (!text) return app.log->head();
+  return parse_moment(*app.log, *text, "as_of");
 }
 
 Error standing_still(const App& app) {

@@ -118,6 +118,8 @@ http::ApiInfo api_info();
 
 void add_system_routes(App& app, http::Router& router);
 void add_event_routes(App& app, http::Router& router);
+void add_travel_routes(App& app, http::Router& router);  // export
+void add_backup_routes(App& app, http::Router& router);
 void add_dataset_routes(App& app, http::Router& router);
 void add_run_routes(App& app, http::Router& router);
 void add_model_routes(App& app, http::Router& router);

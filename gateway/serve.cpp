@@ -165,6 +165,8 @@ Status start_server(App& app) {
   http::Router router;
   add_system_routes(app, router);
   add_event_routes(app, router);
+  add_travel_routes(app, router);
+  add_backup_routes(app, router);
   add_dataset_routes(app, router);
   add_run_routes(app, router);
   add_model_routes(app, router);

@@ -1,4 +1,4 @@
-// Base64 of RFC 4648, section 4, with padding.
+// events/base64.hpp for bytes.
 #pragma once
 #include <optional>
 #include <string>

@@ -71,4 +71,9 @@ class BlobStore {
 // uploads left. One process at a time, which the lock of the data folder sees to.
 Expected<std::unique_ptr<BlobStore>> open_local_blobs(const std::filesystem::path& folder);
 
+// Makes a blob of the local store in `from` one of the store in `to` too, as a hard link. False
+// where the file system cannot; `not_found` where the blob is not there.
+Expected<bool> link_local_blob(const std::filesystem::path& from, const std::filesystem::path& to,
+                               std::string_view tenant, const Digest& digest);
+
 }  // namespace mlforge::storage

@@ -261,4 +261,15 @@ Expected<std::unique_ptr<BlobStore>> open_local_blobs(const fs::path& folder) {
   return std::unique_ptr<BlobStore>(std::move(blobs));
 }
 
+Expected<bool> link_local_blob(const fs::path& from, const fs::path& to, std::string_view tenant,
+                               const Digest& digest) {
+  const std::string hex = to_string(digest);
+  const fs::path shard = fs::path(tenant_folder(tenant)) / hex.substr(0, 2);
+  if (auto bad = make_folder(to / shard)) return *bad;
+  const fs::path source = from / shard / hex.substr(2), target = to / shard / hex.substr(2);
+  if (::link(source.c_str(), target.c_str()) == 0 || errno == EEXIST) return true;
+  if (errno == EXDEV || errno == EPERM || errno == EMLINK || errno == EOPNOTSUPP) return false;
+  return errno == ENOENT ? no_such_blob(digest) : file_error(errno, "linking", target);
+}
+
 }  // namespace mlforge::storage

@@ -115,6 +115,9 @@ void build(CLI::App& root, Session& s) {
   add_environment_commands(root, s);
   add_folder_commands(root, s);
   add_proof_commands(root, s);
+  add_transfer_commands(root, s);
+  add_copy_commands(root, s);
+  add_travel_commands(root, s);
   add_doctor_command(root, s);
   add_version_commands(root, s);
 }

@@ -4,10 +4,13 @@
 
 namespace mlforge::gateway::cli {
 
-void add_serve_commands(CLI::App& root, Session& s);   // serve, demo
-void add_folder_commands(CLI::App& root, Session& s);  // verify, rebuild
-void add_proof_commands(CLI::App& root, Session& s);   // proof, keys
-void add_event_commands(CLI::App& root, Session& s);   // events
+void add_serve_commands(CLI::App& root, Session& s);     // serve, demo
+void add_folder_commands(CLI::App& root, Session& s);    // verify, rebuild
+void add_proof_commands(CLI::App& root, Session& s);     // proof, keys
+void add_event_commands(CLI::App& root, Session& s);     // events
+void add_transfer_commands(CLI::App& root, Session& s);  // export, import
+void add_copy_commands(CLI::App& root, Session& s);      // backup, restore, fork
+void add_travel_commands(CLI::App& root, Session& s);    // diff, whatif
 void add_dataset_commands(CLI::App& root, Session& s);
 void add_run_commands(CLI::App& root, Session& s);
 void add_pipeline_commands(CLI::App& root, Session& s);

@@ -1,0 +1,93 @@
+#include "gateway/copies.hpp"
+
+#include <fstream>
+
+#include "events/codec.hpp"
+#include "storage/files.hpp"
+#include "storage/log.hpp"
+
+namespace mlforge::gateway {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kRulesCursor = "rules.cursor";
+
+// How far the rules are: without it they would look at every event once more.
+Position rules_position(const fs::path& folder, const Uuid& log_id) {
+  std::ifstream in(folder / kRulesCursor);
+  std::string id;
+  Position position = 0;
+  return in >> id >> position && id == to_string(log_id) ? position : 0;
+}
+
+Status write_rules_position(const fs::path& folder, const Uuid& log_id, Position position) {
+  if (position == 0) return {};
+  return storage::write_file_durably(folder / kRulesCursor,
+                                     to_string(log_id) + " " + std::to_string(position) + "\n");
+}
+
+Origin origin_of(const storage::Log& log, const CopyRequest& request) {
+  return {.kind = request.kind,
+          .log_id = to_string(log.log_id()),
+          .position = request.at,
+          .time = format_time(storage::system_clock()->now())};
+}
+
+// Everything but the records and the blobs, then the folder's name.
+Expected<Origin> finish(storage::LogBuilder& builder, Origin origin,
+                        const storage::BlobsCopied& blobs, const Uuid& log_id, Position ruled) {
+  origin.blobs = blobs.blobs;
+  origin.blob_bytes = blobs.bytes;
+  origin.missing_blobs = blobs.missing;
+  const auto text = to_json(origin) + "\n";
+  if (auto bad = storage::write_file_durably(builder.folder() / "ORIGIN", text)) return *bad;
+  if (auto bad = write_rules_position(builder.folder(), log_id, std::min(ruled, origin.position)))
+    return *bad;
+  if (auto bad = builder.finish(log_id)) return *bad;
+  return origin;
+}
+
+}  // namespace
+
+Expected<Origin> read_origin(const fs::path& folder) {
+  const auto text = storage::read_small_file(folder / "ORIGIN");
+  if (!text) return text.error();
+  return from_json<Origin>(*text, Unknown::skip);
+}
+
+Expected<Origin> copy_folder(const storage::Log& log, const storage::BlobStore& blobs,
+                             const CopyRequest& request) {
+  const auto origin = origin_of(log, request);
+  const Position ruled = rules_position(request.from, log.log_id());
+  auto builder = storage::LogBuilder::create(request.to, request.map_bytes);
+  if (!builder) return builder.error();
+  if (auto bad = storage::copy_records(log, request.at, **builder, request.progress)) return *bad;
+  const auto named = storage::blobs_named(log, request.at);
+  if (!named) return named.error();
+  const auto target = storage::open_local_blobs((*builder)->folder() / "blobs");
+  if (!target) return target.error();
+  // Whoever watches the records may give up while the blobs are copied, too.
+  const auto copied = storage::copy_blobs(*named, blobs, **target, [&](auto, auto) {
+    return !request.progress || request.progress(request.at, request.at);
+  });
+  if (!copied) return copied.error();
+  return finish(**builder, origin, *copied, log.log_id(), ruled);
+}
+
+Expected<Origin> fork_folder(const storage::Log& log, const CopyRequest& request) {
+  const auto origin = origin_of(log, request);
+  const Position ruled = rules_position(request.from, log.log_id());
+  auto builder = storage::LogBuilder::create(request.to, request.map_bytes);
+  if (!builder) return builder.error();
+  if (auto bad = storage::copy_records(log, request.at, **builder, request.progress)) return *bad;
+  const auto named = storage::blobs_named(log, request.at);
+  if (!named) return named.error();
+  const auto linked =
+      storage::link_blobs(*named, request.from / "blobs", (*builder)->folder() / "blobs");
+  if (!linked) return linked.error();
+  const auto log_id = storage::system_ids()->next(storage::system_clock()->now());
+  return finish(**builder, origin, *linked, log_id, ruled);
+}
+
+}  // namespace mlforge::gateway
