@@ -50,7 +50,7 @@ Expected<IndexDatabase> IndexDatabase::open(const std::filesystem::path& folder,
   auto env = Env::open(folder.string(), {.map_bytes = map_bytes,
                                          .flags = flags,
                                          .databases = 3,
-                                         .names = {"streams", "positions", "meta"}});
+                                         .names = {"meta", "streams", "positions"}});
   if (!env) return env.error();
   IndexDatabase database;
   database.env_ = std::move(*env);

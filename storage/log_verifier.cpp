@@ -1,5 +1,6 @@
 #include "storage/log_verifier.hpp"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 #include <limits>
@@ -166,7 +167,7 @@ class Verifier {
   bool is_found(Position position, Bytes record) {
     MDB_val key = to_val(position), value{};
     return mdb_get(lookup_.get(), records_, &key, &value) == 0 &&
-           to_bytes(value).data() == record.data() && value.mv_size == record.size();
+           std::ranges::equal(to_bytes(value), record);
   }
 
   Stream& find_stream(StreamName name) {
