@@ -34,8 +34,13 @@ Expected<std::unique_ptr<LogTree>> LogTree::open(const fs::path& folder, const L
   std::error_code failed;
   if (!StreamIndex::is_trusted(folder, boot_id)) fs::remove_all(folder, failed);
   if (auto bad = make_folder(folder)) return *bad;
-  // The marker is on disk before the first page changes.
-  if (auto bad = write_file_durably(folder / "STATE", "open " + boot_id + "\n")) return *bad;
+  // The marker is on disk before the first page changes. Without room for it there is none, and the
+  // next open makes the tree anew.
+  if (auto bad = write_marker(folder / "STATE", "open " + boot_id + "\n")) {
+    if (bad->code != ErrorCode::read_only) return *bad;
+    fs::remove(folder / "STATE", failed);
+    if (auto unsafe = sync_folder(folder)) return *unsafe;
+  }
   if (!tree->open_store() && !tree->load()) return tree;
   if (auto bad = tree->reset()) return *bad;
   return tree;
@@ -307,7 +312,7 @@ Status LogTree::close() {
   if (auto bad = flush()) return bad;
   if (auto bad = store_.sync()) return bad;
   store_ = TileStore();
-  return write_file_durably(folder_ / "STATE", kClean);
+  return write_marker(folder_ / "STATE", kClean);
 }
 
 }  // namespace mlforge::storage

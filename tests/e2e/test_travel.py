@@ -197,7 +197,8 @@ class Moments(Case):
     def queries(self):
         """Every GET of the API document that takes as_of, with names that exist."""
         names = {"experiment_id": self.experiment, "run_id": self.started, "key": "auc",
-                 "pipeline_run_id": self.run["pipeline_run_id"], "version": "1"}
+                 "pipeline_run_id": self.run["pipeline_run_id"], "version": "1", "id": "1",
+                 "kind": "model"}
         found = []
         for path, methods in self.ok(self.s.get(f"{V1}/openapi.json"))["paths"].items():
             parameters = methods.get("get", {}).get("parameters", [])
