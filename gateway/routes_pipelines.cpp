@@ -169,12 +169,11 @@ void add_pipeline_routes(App& app, http::Router& router) {
               .tag = "pipelines",
               .response = page_answer(projections::list_pipeline_runs),
               .query = list_parameters("pipeline")});
-  router.get(
-      runs + "/{pipeline_run_id}", on(get_run),
-      {.summary = "One pipeline run with its steps",
-       .tag = "pipelines",
-       .response = answer_schema<projections::PipelineRunRow>(),
-       .query = run_parameters});
+  router.get(runs + "/{pipeline_run_id}", on(get_run),
+             {.summary = "One pipeline run with its steps",
+              .tag = "pipelines",
+              .response = answer_schema<projections::PipelineRunRow>(),
+              .query = run_parameters});
   router.post(environments, on(capture),
               {.summary = "Capture the facts of this machine",
                .tag = "environments",

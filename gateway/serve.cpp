@@ -14,8 +14,8 @@
 #include "gateway/app.hpp"
 #include "gateway/cli/commands.hpp"
 #include "gateway/handlers.hpp"
-#include "projections/open_views.hpp"
 #include "gateway/proof_follower.hpp"
+#include "projections/open_views.hpp"
 #include "projections/queries.hpp"
 
 namespace mlforge::gateway {

@@ -1,7 +1,7 @@
 #include "storage/log_verifier.hpp"
 
-#include <algorithm>
 #include <fmt/format.h>
+#include <algorithm>
 
 #include <limits>
 #include <unordered_map>

@@ -343,7 +343,8 @@ void add_folder_commands(CLI::App& root, Session& s) {
   };
   const auto v = std::make_shared<Options>();
   auto* c = s.command(
-      root, "verify", "Check a proof file, or every record and every blob of a folder that no server has open",
+      root, "verify",
+      "Check a proof file, or every record and every blob of a folder that no server has open",
       "  mlforge verify ./mlforge-data\n  mlforge verify event.json --key \"$KEY\"\n"
       "  mlforge verify --json",
       [&s, v] {
