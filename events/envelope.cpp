@@ -55,10 +55,11 @@ std::optional<Uuid> parse_uuid(std::string_view text) {
 
 std::string format_time(TimeUs time) {
   using namespace std::chrono;
-  const sys_time<microseconds> point{microseconds{time}};
-  const auto day = floor<days>(point);
-  const year_month_day date{day};
-  const hh_mm_ss clock{point - day};
+  const auto day = floor<days>(microseconds{time});
+  const year_month_day date{sys_days{day}};
+  constexpr TimeUs kDay = microseconds{days{1}}.count();
+  // Not time - day: the first day that 64 bits reach began before their first microsecond.
+  const hh_mm_ss clock{microseconds{(time % kDay + kDay) % kDay}};
   char text[40];
   std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%06dZ", int(date.year()),
                 unsigned(date.month()), unsigned(date.day()), int(clock.hours().count()),

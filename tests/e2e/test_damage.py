@@ -1,6 +1,7 @@
 """Damaged read models and blobs, and a disk that the read models fill."""
 import http.client
 import os
+import random
 
 import support
 import test_durability
@@ -44,7 +45,7 @@ class Damaged(test_durability.Durability):
         self.ok(server.post(V1 + "/experiments", {"name": "e"}), 201)
         run = self.ok(server.post(V1 + "/runs", {"experiment_id": "1"}), 201)["run_id"]
         for name, size in (("small", 5000), ("large", 3 << 20)):
-            path, content = f"{V1}/runs/{run}/artifacts/{name}", os.urandom(size)
+            path, content = f"{V1}/runs/{run}/artifacts/{name}", random.Random(size).randbytes(size)
             digest = self.ok(server.put(path, content), 201)["digest"]
             blob = os.path.join(self.data(), "blobs", "t-default", digest[:2], digest[2:])
             with open(blob, "r+b") as file:
@@ -65,7 +66,7 @@ class Damaged(test_durability.Durability):
             os.unlink(blob)
             self.error(server.get(path), "corrupt", None, "missing")
             with open(blob, "wb") as file:
-                file.write(content[:-1] + b"?")
+                file.write(content[:-1] + bytes([content[-1] ^ 1]))
             self.assertEqual(server.stop(), 0)
             done = self.cli("verify", "--data", self.data(), "--json", code=6)
             self.assertEqual(support.strict_json(done.stdout)["damaged_blobs"],
