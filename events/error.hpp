@@ -29,6 +29,10 @@ enum class ErrorCode {
   read_only,  // the log does not accept writes (full disk, failed sync)
   unavailable,
   timeout,
+  request_timeout,        // the client sent too slowly
+  range_not_satisfiable,  // a range behind the end of what it is asked of
+  expectation_failed,     // an Expect header that is not understood
+  upgrade_required,       // the path speaks another protocol
 };
 
 struct ErrorRow {
@@ -58,6 +62,10 @@ inline constexpr std::array kErrorTable{
     ErrorRow{ErrorCode::read_only, "read_only", 503, 1},
     ErrorRow{ErrorCode::unavailable, "unavailable", 503, 1},
     ErrorRow{ErrorCode::timeout, "timeout", 504, 1},
+    ErrorRow{ErrorCode::request_timeout, "request_timeout", 408, 1},
+    ErrorRow{ErrorCode::range_not_satisfiable, "range_not_satisfiable", 416, 2},
+    ErrorRow{ErrorCode::expectation_failed, "expectation_failed", 417, 2},
+    ErrorRow{ErrorCode::upgrade_required, "upgrade_required", 426, 2},
 };
 
 constexpr const ErrorRow& error_row(ErrorCode code) {

@@ -144,10 +144,9 @@ void stream_blob(App& app, const FileRef& file, std::string_view range_header, P
   if (range && range->offset >= file.bytes) {
     const auto bytes = std::to_string(file.bytes);
     auto refusal = http::error_response(
-        Error{ErrorCode::invalid_argument,
+        Error{ErrorCode::range_not_satisfiable,
               "Range begins behind the end of the file, which has " + bytes + " bytes", "Range"},
         reply.request().correlation_id);
-    refusal.status = 416;
     refusal.headers.emplace_back("Content-Range", "bytes */" + bytes);
     return reply.send(std::move(refusal));
   }

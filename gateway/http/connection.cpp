@@ -236,8 +236,8 @@ void Connection::sweep(SteadyTime now) {
   if (state_ == State::head && now > deadline_) {
     if (!head_begun_) return close();
     forget_request();
-    fail(Rejection::timeout, {ErrorCode::timeout, "The head of the request took too long.", {}},
-         408);
+    fail(Rejection::timeout,
+         {ErrorCode::request_timeout, "The head of the request took too long.", {}});
     return pump();
   }
   if (state_ == State::body || state_ == State::upload) {
@@ -245,9 +245,9 @@ void Connection::sweep(SteadyTime now) {
     const auto allowed =
         core_->options.idle_timeout + std::chrono::milliseconds(body_received_ * 1000 / rate);
     if (now - body_started_ <= allowed) return;
-    const Error slow{ErrorCode::timeout, "The body of the request came too slowly.", {}};
+    const Error slow{ErrorCode::request_timeout, "The body of the request came too slowly.", {}};
     abort_upload(slow);
-    fail(Rejection::timeout, slow, 408);
+    fail(Rejection::timeout, slow);
     return pump();
   }
   if (state_ == State::sse) heartbeat(now);

@@ -96,7 +96,7 @@ class Connection final : public ReplyTarget, public Member {
   std::size_t body_limit() const;
   void allow_continue();
   Step refuse_for_memory();
-  Step fail(Rejection why, const Error& error, int status = 0);
+  Step fail(Rejection why, const Error& error);
 
   // connection_upload.cpp
   Step begin_upload(const UploadHandler& handler);

@@ -127,7 +127,8 @@ bool Connection::check_framing() {
   }
   if (special.expect.empty() || same(special.expect, "100-continue")) return true;
   fail(Rejection::malformed,
-       malformed("The only Expect header that is understood is '100-continue'."), 417);
+       {ErrorCode::expectation_failed,
+        "The only Expect header that is understood is '100-continue'.", "Expect"});
   return false;
 }
 
@@ -354,10 +355,9 @@ void Connection::call_handler(const Handler& handler) {
 }
 
 // Answers a request that cannot be served and cannot be skipped either: the connection ends.
-Connection::Step Connection::fail(Rejection why, const Error& error, int status) {
+Connection::Step Connection::fail(Rejection why, const Error& error) {
   core_->metrics.reject(why);
   auto response = error_response(error, correlation_id_);
-  if (status) response.status = status;
   keep_alive_ = false;
   linger_after_ = true;
   open_request_ = true;

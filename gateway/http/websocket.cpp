@@ -44,14 +44,14 @@ Status websocket_problem(const Request& request, bool upgrade) {
       request.header("Sec-WebSocket-Version") == "13" &&
       request.header("Sec-WebSocket-Key").size() == 24)
     return std::nullopt;
-  return Error{ErrorCode::invalid_argument,
+  return Error{ErrorCode::upgrade_required,
                "This path is a WebSocket: send an Upgrade to 'websocket', version 13.", "Upgrade"};
 }
 
 Connection::Step Connection::upgrade() {
   auto problem = websocket_problem(request_, parser_->upgrade());
   if (!problem && (output_pending() || in_.size() > body_in_buffer_ || body_in_buffer_ > 0))
-    problem = Error{ErrorCode::invalid_argument,
+    problem = Error{ErrorCode::upgrade_required,
                     "An upgrade to a WebSocket may not be sent together with other data.",
                     {}};
   const bool not_websocket = problem.has_value();
@@ -69,10 +69,7 @@ Connection::Step Connection::upgrade() {
   if (problem) {
     if (session) session->discard();
     auto response = error_response(*problem, correlation_id_);
-    if (not_websocket) {
-      response.status = 426;
-      response.headers.emplace_back("Upgrade", "websocket");
-    }
+    if (not_websocket) response.headers.emplace_back("Upgrade", "websocket");
     finish(std::move(response));
     return Step::again;
   }

@@ -35,6 +35,8 @@ STATUS_OF = {
     "already_exists": 409, "refused": 409, "payload_too_large": 413,
     "unsupported_media_type": 415, "headers_too_large": 431, "too_many_requests": 429,
     "internal": 500, "corrupt": 500, "read_only": 503, "unavailable": 503, "timeout": 504,
+    "request_timeout": 408, "range_not_satisfiable": 416, "expectation_failed": 417,
+    "upgrade_required": 426,
 }
 
 

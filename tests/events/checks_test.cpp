@@ -59,7 +59,7 @@ TEST_CASE("errors: one row for each code, in the table's terms") {
     CHECK((row.http_status >= 400 && row.http_status < 600));
     CHECK((row.exit_code >= 1 && row.exit_code <= 6));
   }
-  CHECK(codes.size() == static_cast<std::size_t>(ErrorCode::timeout) + 1);
+  CHECK(codes.size() == static_cast<std::size_t>(ErrorCode::upgrade_required) + 1);
   CHECK(error_row(static_cast<ErrorCode>(999)).code == ErrorCode::internal);
   CHECK(not_found("run", "r1").message == "there is no run 'r1'");
   CHECK(conflict("no").code == ErrorCode::conflict);

@@ -217,7 +217,7 @@ TEST_CASE("slow clients are let go") {
     client.send("GET /empty HTTP/1.1\r\nHost: loc");
     const auto response = client.response();
     CHECK(response.status == 408);
-    CHECK(has_code(response, "timeout"));
+    CHECK(has_code(response, "request_timeout"));
     CHECK(client.at_end());
   }
   SECTION("a body that does not end") {

@@ -210,6 +210,7 @@ TEST_CASE("a WebSocket route answers what is no handshake, and a handler may ref
   const auto upgrade = plain.roundtrip(get("/ws"));
   CHECK(upgrade.status == 426);
   CHECK(upgrade.has("Upgrade: websocket\r\n"));
+  CHECK(has_code(upgrade, "upgrade_required"));
   CHECK(plain.roundtrip(get("/empty")).status == 200);
   const auto refused = RawClient(f.server.port()).roundtrip(get("/ws?refuse=1", kUpgrade));
   CHECK(refused.status == 401);
