@@ -99,6 +99,7 @@ class LmdbLog final : public Log {
   Status open_archive();
   Expected<std::shared_ptr<const Segment>> write_segment(Position last, bool only_full,
                                                          ArchiveReport& report);
+  Status begin_free_list(Position position);
   Status archive_frame(const Segment& segment, std::uint32_t index);
   Status read_back(const Segment& segment, std::uint32_t index, MDB_cursor* cursor,
                    HashBlock& block) const;

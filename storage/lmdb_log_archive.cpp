@@ -61,6 +61,7 @@ Expected<ArchiveReport> LmdbLog::archive_some(Position last, bool only_full) {
   const auto segment = write_segment(last, only_full, report);
   if (!segment) return segment.error();
   if (!*segment) return report;
+  if (auto bad = begin_free_list(head)) return *bad;
   for (std::uint32_t i = 0; i < (*segment)->frames(); ++i) {
     if ((*segment)->last_of(i) <= archived()) continue;
     if (auto bad = archive_frame(**segment, i)) return *bad;
@@ -107,6 +108,29 @@ Expected<std::shared_ptr<const Segment>> LmdbLog::write_segment(Position last, b
   if (auto failed = folder_.allow_segments()) return *failed;
   if (auto failed = segments_.write(first, *bytes)) return *failed;
   return segments_.segment(first);
+}
+
+// LMDB 0.9.24 crashes when the first pages that an environment ever frees are so many that their
+// list takes pages of its own: it looks for free ones in the list that it is beginning. So one page
+// is freed by itself first, by writing a record once more as it is.
+Status LmdbLog::begin_free_list(Position position) {
+  constexpr MDB_dbi kFreeList = 0;
+  Txn txn;
+  MDB_stat list{};
+  int rc = txn.begin(env_.get(), 0);
+  if (rc == 0) rc = mdb_stat(txn.get(), kFreeList, &list);
+  if (rc == 0 && list.ms_entries > 0) return {};
+  MDB_val key = to_val(position), value{};
+  if (rc == 0) rc = mdb_get(txn.get(), records_, &key, &value);
+  if (rc != 0) return lmdb_error(rc, fmt::format("reading position {}", position));
+  std::vector<std::uint8_t> record(to_bytes(value).begin(), to_bytes(value).end());
+  value = to_val(Bytes(record));
+  if ((rc = mdb_put(txn.get(), records_, &key, &value, 0))) return lmdb_error(rc, "archiving");
+  if ((rc = txn.commit())) {
+    stop_writing(lmdb_error(rc, "syncing the log"));
+    return *writable();
+  }
+  return {};
 }
 
 // In one transaction, which the writer's next append may have to wait for.
