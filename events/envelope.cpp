@@ -134,11 +134,12 @@ Envelope::Envelope(const EventView& e)
       correlation(e.correlation),
       command_id(e.command_id),
       content_type(e.content_type),
-      payload(e.payload) {}
+      payload(e.payload),
+      expired(e.expired) {}
 
 EventView Envelope::view() const {
-  return {position, id,   tenant,    stream,      version,    type,         schema,
-          actor,    time, causation, correlation, command_id, content_type, payload};
+  return {position, id,        tenant,      stream,     version,      type,    schema, actor,
+          time,     causation, correlation, command_id, content_type, payload, expired};
 }
 
 }  // namespace mlforge

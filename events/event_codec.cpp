@@ -170,6 +170,10 @@ void append_event_json(std::string& out, const EventView& e) {
   if (!e.causation.is_nil()) append_member(out, "causation_id", to_string(e.causation));
   if (!e.correlation.is_nil()) append_member(out, "correlation_id", to_string(e.correlation));
   if (!e.command_id.empty()) append_member(out, "command_id", e.command_id);
+  if (e.expired) {
+    out += ",\"expired\":true,\"payload\":null}";
+    return;
+  }
   out += ",\"payload\":";
   append_payload_json(out, e.type, e.schema, e.content_type, e.payload);
   out += '}';
