@@ -185,10 +185,13 @@ std::string summarize(std::string_view name, const Event& event) {
   return std::visit(Sentence{name}, event);
 }
 
+bool AuditProjection::wants(const Event& event) const {
+  return !std::holds_alternative<RunMetricsLogged>(event) &&
+         !std::holds_alternative<PredictionsLogged>(event);
+}
+
 void AuditProjection::apply(ViewWriter& view, const EventView& e, const Event& event) {
-  if (std::holds_alternative<RunMetricsLogged>(event) ||
-      std::holds_alternative<PredictionsLogged>(event))
-    return;
+  if (!wants(event)) return;
   const AuditRow row{.position = e.position,
                      .time = format_time(e.time),
                      .actor = std::string(e.actor),
@@ -199,8 +202,8 @@ void AuditProjection::apply(ViewWriter& view, const EventView& e, const Event& e
                      .correlation_id = e.correlation.is_nil() ? "" : to_string(e.correlation),
                      .summary = summarize(entity(e.stream), event)};
   const std::string order = descending(e.position);
-  view.put_plain(view_key(kName, e.tenant, "event", order), to_json(row));
-  view.put_plain(view_key(kName, e.tenant, "stream", e.stream, order), order);
+  view.add_plain(view_key(kName, e.tenant, "event", order), to_json(row));
+  view.add_plain(view_key(kName, e.tenant, "stream", e.stream, order), order);
 }
 
 }  // namespace mlforge::projections

@@ -42,6 +42,8 @@ TEST_CASE("flips: bits of the log's own file") { check_flips("log/data.mdb", fli
 
 TEST_CASE("flips: bits of the index") { check_flips("index/data.mdb", flips(500), 2); }
 
+TEST_CASE("flips: bits of the Merkle tree") { check_flips("merkle/data.mdb", flips(500), 3); }
+
 TEST_CASE("verify: what was signed for must be there") {
   const TemporaryFolder folder;
   const auto data = folder.path() / "log-folder";
