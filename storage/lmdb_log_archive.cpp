@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "events/retention.hpp"
 #include "storage/lmdb_log.hpp"
 #include "storage/record_reader.hpp"
 
@@ -184,6 +185,48 @@ Status LmdbLog::read_back(const Segment& segment, std::uint32_t index, MDB_curso
     block.last_time = event.time;
   }
   return {};
+}
+
+Expected<ExpireReport> LmdbLog::expire_segment(Position first,
+                                               const std::map<std::string, Position>& up_to) {
+  const std::lock_guard one(archiving_);
+  ExpireReport report;
+  const auto segment = segments_.segment(first);
+  if (!segment) return segment.error();
+  if ((*segment)->last() > archived()) return report;
+  SegmentLimits limits = segment_limits_;
+  limits.frame_bytes = SIZE_MAX;  // frames keep their positions
+  limits.frame_events = UINT32_MAX;
+  SegmentBuilder builder(log_id(), limits);
+  std::vector<std::uint8_t> record;
+  for (std::uint32_t i = 0; i < (*segment)->frames(); ++i) {
+    const auto frame = (*segment)->read(i);
+    if (!frame) return frame.error();
+    if (!(*frame)->is_sound)
+      return damaged_record((*frame)->first, "its frame does not match its checksum");
+    for (Position position = (*frame)->first; position <= (*frame)->last(); ++position) {
+      const Bytes body = (*frame)->salted_body(position);
+      assemble_record({}, body, record);
+      EventView event;
+      if (const char* why = decode_record(Bytes(record), event))
+        return damaged_record(position, why);
+      const auto limit = up_to.find(std::string(stream_kind(event.stream)));
+      const bool drop = limit != up_to.end() && position <= limit->second && !event.expired;
+      report.events += drop;
+      Status bad = drop ? builder.add(position, Bytes(expire_body(body, residue(event))))
+                        : builder.add(position, body);
+      if (bad) return *bad;
+    }
+    if (auto bad = builder.end_frame()) return *bad;
+  }
+  if (report.events == 0) return report;
+  const auto bytes = builder.finish();
+  if (!bytes) return bytes.error();
+  report.bytes_before = (*segment)->file_bytes();
+  report.bytes_after = bytes->size();
+  if (auto full = check_room(folder_.descriptor(), bytes->size())) return *full;
+  if (auto failed = segments_.write(first, *bytes)) return *failed;
+  return report;
 }
 
 int LmdbLog::replace_by_block(MDB_cursor* cursor, const HashBlock& block) const {
