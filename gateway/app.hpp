@@ -26,6 +26,7 @@ class Prover;
 
 namespace mlforge::gateway {
 
+class Archivist;
 class ProofFollower;
 
 struct App {
@@ -33,6 +34,7 @@ struct App {
   std::unique_ptr<storage::LmdbLog> log;
   std::unique_ptr<storage::Prover> prover;
   std::unique_ptr<ProofFollower> proofs;  // keeps the prover up
+  std::unique_ptr<Archivist> archivist;   // moves and drops old bodies
   std::unique_ptr<storage::BlobStore> blobs;
   std::unique_ptr<projections::ViewStore> views;
   std::unique_ptr<projections::ProjectionEngine> engine;

@@ -3,6 +3,7 @@
 #include <mutex>
 
 #include "events/checks.hpp"
+#include "gateway/archivist.hpp"
 #include "gateway/copies.hpp"
 #include "gateway/handlers.hpp"
 
@@ -134,9 +135,12 @@ void start_backup(App& app, const std::shared_ptr<Backups>& backups, const Reque
   const auto body = read_body<BackupRequest>(request, reply);
   if (!body) return;
   if (auto bad = check_backup_name(body->destination)) return reply.send(*bad);
+  auto held = app.archivist->hold();  // before the position is taken
   const auto row = backups->begin(app, body->destination);
   if (!row) return reply.send(row.error());
-  boost::asio::post(*app.workers, [&app, backups, row = *row] { backups->run(app, row); });
+  boost::asio::post(*app.workers, [&app, backups, held = std::move(held), row = *row] {
+    backups->run(app, row);
+  });
   reply.send(http::Response::json(to_json(*row), 202));
 }
 

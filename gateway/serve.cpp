@@ -12,6 +12,7 @@
 #include "actors/followers.hpp"
 #include "actors/rules.hpp"
 #include "gateway/app.hpp"
+#include "gateway/archivist.hpp"
 #include "gateway/cli/commands.hpp"
 #include "gateway/handlers.hpp"
 #include "gateway/proof_follower.hpp"
@@ -111,6 +112,9 @@ Status start_actors(App& app) {
         app.live.wake_all();
         app.proofs->notify();
       });
+  app.archivist = std::make_unique<Archivist>(
+      *app.log, *app.context.clock, archive_rules(app.config),
+      [&app](storage::AppendRequest request) { return append_through(app, std::move(request)); });
   app.managers = actors::spawn_managers(system, app.context);
   app.flusher = std::make_shared<PredictionFlusher>(app.predictions, app.managers.deployments);
   app.executor = actors::spawn_executor(system, {.log = app.log.get(),
@@ -174,6 +178,7 @@ Status start_server(App& app) {
   add_endpoint_routes(app, router);
   add_serving_routes(app, router);
   add_proof_routes(app, router);
+  add_archive_routes(app, router);
   add_page_routes(router);
   app.openapi = http::openapi_json(router, api_info());
   app.server = std::make_unique<http::Server>(server_options(app), std::move(router));
@@ -212,6 +217,7 @@ void shut_down(App& app) {
     app.workers->stop();
     app.workers->join();
   }
+  if (app.archivist) app.archivist->stop();
   if (app.system) {
     // Those that ask others first, then those who are asked; the handles stay, for the writer reads
     // them.
