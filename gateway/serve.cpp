@@ -13,6 +13,7 @@
 #include "actors/rules.hpp"
 #include "gateway/app.hpp"
 #include "gateway/cli/commands.hpp"
+#include "gateway/deliveries.hpp"
 #include "gateway/handlers.hpp"
 #include "gateway/proof_follower.hpp"
 #include "projections/open_views.hpp"
@@ -109,9 +110,11 @@ Status start_actors(App& app) {
         if (app.rules_ready) caf::anon_send(app.rules, actors::CommittedAtom::value, head);
         if (app.broadcaster) caf::anon_send(app.broadcaster, actors::CommittedAtom::value, head);
         app.live.wake_all();
+        if (app.subscriptions_ready) app.subscriptions->notify();
         app.proofs->notify();
       });
   app.managers = actors::spawn_managers(system, app.context);
+  if (auto bad = start_subscriptions(app)) return bad;
   app.flusher = std::make_shared<PredictionFlusher>(app.predictions, app.managers.deployments);
   app.executor = actors::spawn_executor(system, {.log = app.log.get(),
                                                  .blobs = app.blobs.get(),
@@ -133,7 +136,7 @@ Status start_actors(App& app) {
                            const DriftReported& r) { app.metrics->drift_reported(name, r); }},
       *start);
   app.rules_ready = true;
-  return {};
+  return configure_lineage(app);
 }
 
 Status start_broadcast(App& app) {
@@ -173,6 +176,7 @@ Status start_server(App& app) {
   add_pipeline_routes(app, router);
   add_endpoint_routes(app, router);
   add_serving_routes(app, router);
+  add_subscription_routes(app, router);
   add_proof_routes(app, router);
   add_page_routes(router);
   app.openapi = http::openapi_json(router, api_info());
@@ -199,6 +203,7 @@ void end_actor(App& app, const Actor& actor) {
 void shut_down(App& app) {
   app.stopping = true;
   app.projected.fail();  // who waits for something to come is answered as it stands
+  if (app.subscriptions) app.subscriptions->no_more_waiting();
   if (app.serving) {
     std::promise<bool> drained;
     app.server->drain(std::chrono::seconds(app.config.drain_seconds),
@@ -208,6 +213,7 @@ void shut_down(App& app) {
   }
   if (app.flusher && !app.flusher->wait_idle(std::chrono::seconds(5)))
     spdlog::warn("some predictions could not be written down");
+  stop_subscriptions(app);
   if (app.workers) {
     app.workers->stop();
     app.workers->join();
@@ -225,6 +231,7 @@ void shut_down(App& app) {
     end_actor(app, app.managers.pipelines);
     end_actor(app, app.managers.deployments);
     end_actor(app, app.managers.drift);
+    end_actor(app, app.managers.subscriptions);
     end_actor(app, app.context.writer);
     end_actor(app, app.projector);
     end_actor(app, app.broadcaster);
