@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "events/retention.hpp"
+
 namespace mlforge::projections {
 namespace {
 
@@ -192,6 +194,11 @@ struct Sentence {
                        name, e.action);
   }
   std::string operator()(const UnknownEvent& e) const {
+    if (const auto r = retention_applied(e.type, e.payload))
+      return fmt::format(
+          "Payloads of {} events of streams '{}/*' up to position {} are dropped: "
+          "they are kept for {}.",
+          r->events, r->kind, r->up_to, r->keep);
     return fmt::format("An event '{}' of schema {} that this program does not know.", e.type,
                        e.schema);
   }
