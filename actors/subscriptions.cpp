@@ -255,7 +255,9 @@ bool Subscriptions::scan(Lock& lock) {
     if (at == all_.end() || at->second->created != each.created ||
         at->second->window.scanned() != each.scanned)
       continue;
-    for (const auto position : each.found) at->second->window.offer(position);
+    // Where the store was lost, the log knows what is parked before it is looked at again.
+    for (const auto position : each.found)
+      if (!at->second->parked.contains(position)) at->second->window.offer(position);
     at->second->window.scanned_to(each.last);
     moved = moved || each.last > each.scanned;
     at->second->scanned_more = at->second->scanned_more || each.last > each.scanned;

@@ -78,7 +78,7 @@ std::string at(const std::string& json, const std::string& path) {
   std::string pointer = "/" + path;
   for (char& c : pointer)
     if (c == '.') c = '/';
-  const auto found = parsed->at_pointer(pointer);
+  auto found = parsed->at_pointer(pointer);
   INFO(json << " " << path);
   REQUIRE(found.error() == simdjson::SUCCESS);
   std::string_view text;
