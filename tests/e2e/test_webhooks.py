@@ -93,7 +93,7 @@ class Webhooks(Case):
         return self.ok(self.s.post(SUBS, body), 201)
 
     def status(self, name="hook"):
-        return self.ok(self.s.get(f"{SUBS}/{name}"))["status"]
+        return self.ok(self.s.get(f"{SUBS}/{name}/status"))
 
     def until_received(self, positions):
         support.until(lambda: set(positions) <= set(self.receiver.positions()),
