@@ -244,21 +244,25 @@ std::string to_json(const T& value) {
   return out;
 }
 
-// Reads one JSON value. The error names the field ("metrics[3].value") and says what would be
-// right:
+// Reads one JSON value over a default one. The error names the field ("metrics[3].value") and says
+// what would be right:
 //   malformed (not JSON, not UTF-8), unknown_field, invalid_argument (type, range, missing).
 template <class T>
-Expected<T> from_json(std::string_view text, Unknown unknown) {
+Status read_json(std::string_view text, T& value, Unknown unknown) {
   auto element = codec::parse(text);
   if (!element) return element.error();
+  auto failed = codec::read(*element, value, unknown);
+  if (failed && !failed->field.empty())
+    failed->message = "field '" + failed->field + "' " + failed->message;
+  else if (failed)
+    failed->message = "the body " + failed->message;
+  return failed;
+}
+
+template <class T>
+Expected<T> from_json(std::string_view text, Unknown unknown) {
   T value{};
-  if (auto failed = codec::read(*element, value, unknown)) {
-    if (!failed->field.empty())
-      failed->message = "field '" + failed->field + "' " + failed->message;
-    else
-      failed->message = "the body " + failed->message;
-    return *std::move(failed);
-  }
+  if (auto failed = read_json(text, value, unknown)) return *std::move(failed);
   return value;
 }
 

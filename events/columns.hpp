@@ -9,6 +9,7 @@
 // A reader takes the fields that it knows by name and kind, and leaves the others; an absent one
 // keeps its default.
 #pragma once
+#include <array>
 #include <cstring>
 #include <optional>
 #include <string>
@@ -93,17 +94,35 @@ std::string encode(const T& value) {
   return out;
 }
 
-// `corrupt` where the bytes end early or name an unknown kind.
+// Over what `value` holds, whose memory is used again. `corrupt` where the bytes end early or name
+// an unknown kind; the value is then undefined.
+template <HasFields T>
+Status decode_into(std::string_view bytes, T& value) {
+  constexpr std::size_t kFields = std::tuple_size_v<decltype(T::fields())>;
+  std::array<bool, kFields> seen{};
+  Reader reader(bytes);
+  while (const auto raw = reader.next()) {
+    std::size_t at = 0;
+    for_each_field<T>([&](const auto& f) {
+      using M = std::remove_cvref_t<decltype(value.*(f.member))>;
+      const std::size_t i = at++;
+      if (raw->name != f.name || raw->kind != kind_of<M>()) return;
+      get(*raw, value.*(f.member));
+      seen[i] = true;
+    });
+  }
+  if (!reader.ok()) return Error{ErrorCode::corrupt, "the columns of this payload end early", ""};
+  std::size_t at = 0;
+  for_each_field<T>([&](const auto& f) {
+    if (!seen[at++]) value.*(f.member) = T{}.*(f.member);
+  });
+  return {};
+}
+
 template <HasFields T>
 Expected<T> decode(std::string_view bytes) {
   T value{};
-  Reader reader(bytes);
-  while (const auto raw = reader.next())
-    for_each_field<T>([&](const auto& f) {
-      using M = std::remove_cvref_t<decltype(value.*(f.member))>;
-      if (raw->name == f.name && raw->kind == kind_of<M>()) get(*raw, value.*(f.member));
-    });
-  if (!reader.ok()) return Error{ErrorCode::corrupt, "the columns of this payload end early", ""};
+  if (auto bad = decode_into(bytes, value)) return *std::move(bad);
   return value;
 }
 

@@ -24,6 +24,21 @@ int digits(std::string_view s, std::size_t at, std::size_t count) {
   return value;
 }
 
+void put_digits(std::string& text, std::size_t at, std::size_t count, unsigned value) {
+  for (; count-- > 0; value /= 10) text[at + count] = static_cast<char>('0' + value % 10);
+}
+
+// Only times that nothing in a log has.
+std::string odd_year(const std::chrono::year_month_day& date,
+                     const std::chrono::hh_mm_ss<std::chrono::microseconds>& clock) {
+  char text[40];
+  std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%06dZ", int(date.year()),
+                unsigned(date.month()), unsigned(date.day()), int(clock.hours().count()),
+                int(clock.minutes().count()), int(clock.seconds().count()),
+                int(clock.subseconds().count()));
+  return text;
+}
+
 }  // namespace
 
 std::string to_string(const Uuid& id) {
@@ -60,11 +75,15 @@ std::string format_time(TimeUs time) {
   constexpr TimeUs kDay = microseconds{days{1}}.count();
   // Not time - day: the first day that 64 bits reach began before their first microsecond.
   const hh_mm_ss clock{microseconds{(time % kDay + kDay) % kDay}};
-  char text[40];
-  std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%06dZ", int(date.year()),
-                unsigned(date.month()), unsigned(date.day()), int(clock.hours().count()),
-                int(clock.minutes().count()), int(clock.seconds().count()),
-                int(clock.subseconds().count()));
+  if (const int year = int(date.year()); year < 0 || year > 9999) return odd_year(date, clock);
+  std::string text = "0000-00-00T00:00:00.000000Z";
+  put_digits(text, 0, 4, unsigned(int(date.year())));
+  put_digits(text, 5, 2, unsigned(date.month()));
+  put_digits(text, 8, 2, unsigned(date.day()));
+  put_digits(text, 11, 2, unsigned(clock.hours().count()));
+  put_digits(text, 14, 2, unsigned(clock.minutes().count()));
+  put_digits(text, 17, 2, unsigned(clock.seconds().count()));
+  put_digits(text, 20, 6, unsigned(clock.subseconds().count()));
   return text;
 }
 
@@ -115,11 +134,12 @@ Envelope::Envelope(const EventView& e)
       correlation(e.correlation),
       command_id(e.command_id),
       content_type(e.content_type),
-      payload(e.payload) {}
+      payload(e.payload),
+      expired(e.expired) {}
 
 EventView Envelope::view() const {
-  return {position, id,   tenant,    stream,      version,    type,         schema,
-          actor,    time, causation, correlation, command_id, content_type, payload};
+  return {position, id,        tenant,      stream,     version,      type,    schema, actor,
+          time,     causation, correlation, command_id, content_type, payload, expired};
 }
 
 }  // namespace mlforge

@@ -60,6 +60,7 @@ struct EventView {
   std::string_view command_id;  // empty: none was sent
   ContentType content_type = ContentType::json;
   std::string_view payload;
+  bool expired = false;  // the payload was dropped by retention, for ever; the rest is as it was
 };
 
 // The same with its own memory.
@@ -78,6 +79,7 @@ struct Envelope {
   std::string command_id;
   ContentType content_type = ContentType::json;
   std::string payload;
+  bool expired = false;
 
   Envelope() = default;
   explicit Envelope(const EventView& e);

@@ -21,10 +21,23 @@ Expected<Event> decode_as(std::string_view payload) {
   }
 }
 
+template <class E>
+Status decode_over(std::string_view payload, Event& event) {
+  E* value = std::get_if<E>(&event);
+  if (!value) value = &event.emplace<E>();
+  if constexpr (E::content == ContentType::columns) return columns::decode_into(payload, *value);
+  *value = E{};
+  auto failed = read_json(payload, *value, Unknown::skip);
+  if (failed) failed->code = ErrorCode::corrupt;
+  return failed;
+}
+
 struct Row {
+  std::size_t index;  // in the variant
   std::uint16_t schema;
   ContentType content;
   Expected<Event> (*decode)(std::string_view);
+  Status (*decode_over)(std::string_view, Event&);
   void (*json)(std::string&, std::string_view);
 };
 
@@ -43,11 +56,12 @@ void columns_as_json(std::string& out, std::string_view payload) {
 template <std::size_t... I>
 std::unordered_map<std::string_view, Row> make_rows(std::index_sequence<I...>) {
   std::unordered_map<std::string_view, Row> rows;
-  const auto add = [&]<class E>(std::type_identity<E>) {
+  const auto add = [&]<class E>(std::type_identity<E>, std::size_t index) {
     if constexpr (kKnown<E>)
-      rows.emplace(E::type, Row{E::schema, E::content, decode_as<E>, columns_as_json<E>});
+      rows.emplace(E::type, Row{index, E::schema, E::content, decode_as<E>, decode_over<E>,
+                                columns_as_json<E>});
   };
-  (add(std::type_identity<std::variant_alternative_t<I, Event>>{}), ...);
+  (add(std::type_identity<std::variant_alternative_t<I, Event>>{}, I), ...);
   return rows;
 }
 
@@ -104,6 +118,17 @@ Expected<Event> decode_event(std::string_view type, std::uint16_t schema, Conten
   return Event{UnknownEvent{std::string(type), schema, content, std::string(payload)}};
 }
 
+Expected<const Event*> EventDecoder::decode(const EventView& e) {
+  kept_.resize(std::variant_size_v<Event>);
+  if (const Row* row = find_row(e.type, e.schema, e.content_type)) {
+    Event& event = kept_[row->index];
+    if (auto failed = row->decode_over(e.payload, event)) return *std::move(failed);
+    return &event;
+  }
+  return &(kept_.back() =
+               UnknownEvent{std::string(e.type), e.schema, e.content_type, std::string(e.payload)});
+}
+
 std::string_view type_name(const Event& event) {
   return std::visit([]<class E>(const E& e) -> std::string_view { return e.type; }, event);
 }
@@ -145,6 +170,10 @@ void append_event_json(std::string& out, const EventView& e) {
   if (!e.causation.is_nil()) append_member(out, "causation_id", to_string(e.causation));
   if (!e.correlation.is_nil()) append_member(out, "correlation_id", to_string(e.correlation));
   if (!e.command_id.empty()) append_member(out, "command_id", e.command_id);
+  if (e.expired) {
+    out += ",\"expired\":true,\"payload\":null}";
+    return;
+  }
   out += ",\"payload\":";
   append_payload_json(out, e.type, e.schema, e.content_type, e.payload);
   out += '}';

@@ -3,6 +3,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "events/columns.hpp"
 #include "events/vocabulary.hpp"
@@ -17,9 +18,21 @@ NewEvent encode_event(const Event& event, std::string stream);
 // they are. `corrupt` where a known type's payload does not decode.
 Expected<Event> decode_event(std::string_view type, std::uint16_t schema, ContentType content,
                              std::string_view payload);
+// An expired event gives UnknownEvent without bytes: what is folded passes it by.
 inline Expected<Event> decode_event(const EventView& e) {
+  if (e.expired) return Event{UnknownEvent{std::string(e.type), e.schema, e.content_type, {}}};
   return decode_event(e.type, e.schema, e.content_type, e.payload);
 }
+
+// Decodes one event after the other into memory that it keeps: for long replays. Not thread-safe.
+class EventDecoder {
+ public:
+  // The event as decode_event() gives it, valid until the next call.
+  Expected<const Event*> decode(const EventView& e);
+
+ private:
+  std::vector<Event> kept_;  // one of each type, by its place in the variant
+};
 
 // The wire name of an event.
 std::string_view type_name(const Event& event);

@@ -15,4 +15,5 @@
 #include <string>
 #include <vector>
 
-#include "events/vocabulary.hpp"
+#include "gateway/handlers.hpp"
+#include "projections/queries.hpp"

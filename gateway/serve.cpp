@@ -15,6 +15,7 @@
 #include "gateway/cli/commands.hpp"
 #include "gateway/deliveries.hpp"
 #include "gateway/handlers.hpp"
+#include "gateway/http/mailbox.hpp"
 #include "gateway/proof_follower.hpp"
 #include "projections/open_views.hpp"
 #include "projections/queries.hpp"
@@ -100,18 +101,24 @@ Status start_actors(App& app) {
           spdlog::error("the index stands still: {}", indexed.error().message);
       },
       app.projected);
+  app.projected.on_wait([&app] { caf::anon_send(app.projector, actors::StartAtom::value); });
   app.proofs = std::make_unique<ProofFollower>(*app.prover);
   // The writer is first to see a commit, and the rules are made after it: they are told through
   // this handle.
   app.context.log = app.log.get();
-  app.context.writer =
-      actors::spawn_writer(system, *app.log, app.writer_stats, [&app](Position head) {
+  app.context.writer = actors::spawn_writer(
+      system, *app.log, app.writer_stats,
+      [&app](Position head) {
         caf::anon_send(app.projector, actors::CommittedAtom::value, head);
         if (app.rules_ready) caf::anon_send(app.rules, actors::CommittedAtom::value, head);
         if (app.broadcaster) caf::anon_send(app.broadcaster, actors::CommittedAtom::value, head);
         app.live.wake_all();
         if (app.subscriptions_ready) app.subscriptions->notify();
         app.proofs->notify();
+      },
+      [](const std::function<void()>& answer) {
+        const http::Mailbox::Gather together;
+        answer();
       });
   app.managers = actors::spawn_managers(system, app.context);
   if (auto bad = start_subscriptions(app)) return bad;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "events/retention.hpp"
+
 namespace mlforge::projections {
 namespace {
 
@@ -192,6 +194,11 @@ struct Sentence {
                        name, e.action);
   }
   std::string operator()(const UnknownEvent& e) const {
+    if (const auto r = retention_applied(e.type, e.payload))
+      return fmt::format(
+          "Payloads of {} events of streams '{}/*' up to position {} are dropped: "
+          "they are kept for {}.",
+          r->events, r->kind, r->up_to, r->keep);
     return fmt::format("An event '{}' of schema {} that this program does not know.", e.type,
                        e.schema);
   }
@@ -203,10 +210,13 @@ std::string summarize(std::string_view name, const Event& event) {
   return std::visit(Sentence{name}, event);
 }
 
+bool AuditProjection::wants(const Event& event) const {
+  return !std::holds_alternative<RunMetricsLogged>(event) &&
+         !std::holds_alternative<PredictionsLogged>(event);
+}
+
 void AuditProjection::apply(ViewWriter& view, const EventView& e, const Event& event) {
-  if (std::holds_alternative<RunMetricsLogged>(event) ||
-      std::holds_alternative<PredictionsLogged>(event))
-    return;
+  if (!wants(event)) return;
   const AuditRow row{.position = e.position,
                      .time = format_time(e.time),
                      .actor = std::string(e.actor),
@@ -217,8 +227,8 @@ void AuditProjection::apply(ViewWriter& view, const EventView& e, const Event& e
                      .correlation_id = e.correlation.is_nil() ? "" : to_string(e.correlation),
                      .summary = summarize(entity(e.stream), event)};
   const std::string order = descending(e.position);
-  view.put_plain(view_key(kName, e.tenant, "event", order), to_json(row));
-  view.put_plain(view_key(kName, e.tenant, "stream", e.stream, order), order);
+  view.add_plain(view_key(kName, e.tenant, "event", order), to_json(row));
+  view.add_plain(view_key(kName, e.tenant, "stream", e.stream, order), order);
 }
 
 }  // namespace mlforge::projections

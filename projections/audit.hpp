@@ -32,6 +32,7 @@ class AuditProjection : public Projection {
   static constexpr std::string_view kName = "audit";
   std::string_view name() const override { return kName; }
   std::uint32_t version() const override { return 1; }
+  bool wants(const Event& event) const override;
   void apply(ViewWriter& view, const EventView& envelope, const Event& event) override;
 };
 

@@ -16,7 +16,7 @@ std::string version_row_key(const EventView& e, std::uint64_t version) {
 // Nothing where the dataset was never created.
 std::optional<std::string> staged_key(ViewWriter& view, const EventView& e,
                                       const std::string& path) {
-  const auto head = load_row<DatasetHead>(view, head_key(e));
+  const auto* head = find_row<DatasetHead>(view, head_key(e));
   if (!head) return std::nullopt;
   return view_key(kName, e.tenant, "staged", entity(e.stream), ascending(head->latest_version),
                   path);
@@ -42,7 +42,7 @@ void DatasetsProjection::on(ViewWriter& view, const EventView& e,
                             const DatasetFileUnstaged& event) {
   const auto key = staged_key(view, e, event.path);
   if (!key) return;
-  const auto staged = load_row<StagedRow>(view, *key);
+  const auto* staged = find_row<StagedRow>(view, *key);
   if (staged && !staged->removed)
     view.erase(*key, e.position);
   else

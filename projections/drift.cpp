@@ -24,7 +24,7 @@ void DriftProjection::on(ViewWriter& view, const EventView& e, const DriftReport
                      .event_id = to_string(e.id),
                      .time = format_time(e.time)},
             e.position);
-  view.put_plain(view_key(kName, e.tenant, "reports", entity(e.stream), descending(e.position)),
+  view.add_plain(view_key(kName, e.tenant, "reports", entity(e.stream), descending(e.position)),
                  event.report_id);
 }
 

@@ -24,8 +24,8 @@ StepRow& step_of(PipelineRunRow& row, const std::string& step, const std::string
 // The steps that are to come, where the pipeline's definition of that version is still the newest.
 std::vector<StepRow> pending_steps(ViewWriter& view, const EventView& e,
                                    const PipelineRunStarted& event) {
-  const auto pipeline =
-      load_row<PipelineRow>(view, view_key(kName, e.tenant, "pipeline", event.pipeline));
+  const auto* pipeline =
+      find_row<PipelineRow>(view, view_key(kName, e.tenant, "pipeline", event.pipeline));
   std::vector<StepRow> steps;
   if (!pipeline || pipeline->version != event.pipeline_version) return steps;
   for (const auto& step : pipeline->steps) steps.push_back({.step = step, .status = "pending"});
@@ -77,8 +77,8 @@ void PipelinesProjection::on(ViewWriter& view, const EventView& e,
   const std::string order = descending(e.position);
   store_row(view, view_key(kName, e.tenant, "run", id), row, e.position);
   view.put(view_key(kName, e.tenant, "running", id), id, e.position);
-  view.put_plain(view_key(kName, e.tenant, "runs", order), id);
-  view.put_plain(view_key(kName, e.tenant, "runs_of", row.pipeline, order), id);
+  view.add_plain(view_key(kName, e.tenant, "runs", order), id);
+  view.add_plain(view_key(kName, e.tenant, "runs_of", row.pipeline, order), id);
 }
 
 void PipelinesProjection::on(ViewWriter& view, const EventView& e,

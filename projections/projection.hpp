@@ -23,6 +23,8 @@ class Projection {
   virtual std::string_view name() const = 0;
   // Of the code: another number than that of the stored rows rebuilds them. Never 0.
   virtual std::uint32_t version() const = 0;
+  // Whether events of this one's type mean anything to it; the others may be kept from apply().
+  virtual bool wants(const Event&) const { return true; }
   virtual void apply(ViewWriter& view, const EventView& envelope, const Event& event) = 0;
 };
 
@@ -33,14 +35,23 @@ class Dispatch : public Projection {
  public:
   std::string_view name() const final { return P::kName; }
   std::uint32_t version() const final { return P::kVersion; }
+  bool wants(const Event& event) const final {
+    return std::visit([]<class E>(const E&) { return kWants<E>; }, event);
+  }
   void apply(ViewWriter& view, const EventView& envelope, const Event& event) final {
     std::visit(
-        [&](const auto& e) {
-          if constexpr (requires(P & p) { p.on(view, envelope, e); })
-            static_cast<P*>(this)->on(view, envelope, e);
+        [&]<class E>(const E& e) {
+          if constexpr (kWants<E>) static_cast<P*>(this)->on(view, envelope, e);
         },
         event);
   }
+
+ private:
+  template <class E>
+  static constexpr bool kWants = requires(P& p, ViewWriter& view, const EventView& envelope,
+                                          const E& event) {
+    p.on(view, envelope, event);
+  };
 };
 
 // Every projection of mlforge, fresh.
@@ -54,8 +65,8 @@ inline std::string_view entity(std::string_view stream) {
 // RFC 3339; empty for 0, which means that it has not happened.
 inline std::string time_text(TimeUs time) { return time == 0 ? std::string() : format_time(time); }
 
-// A versioned row that is a struct with fields(), stored as JSON. load_row throws where the stored
-// text is not such a row.
+// A versioned row that is a struct with fields(), stored as JSON. Throws where the stored text is
+// not such a row.
 template <class R>
 R parse_row(std::string_view text) {
   auto row = from_json<R>(text, Unknown::skip);
@@ -63,10 +74,10 @@ R parse_row(std::string_view text) {
   return std::move(*row);
 }
 
+// The row of this key, parsed once; nothing where there is none. Valid until the row changes.
 template <class R>
-std::optional<R> load_row(ViewWriter& view, std::string_view key) {
-  const auto text = view.get(key);
-  return text ? std::optional<R>(parse_row<R>(*text)) : std::nullopt;
+const R* find_row(ViewWriter& view, std::string_view key) {
+  return view.parsed<R>(key, parse_row<R>);
 }
 
 template <class R>
@@ -77,10 +88,8 @@ void store_row(ViewWriter& view, std::string_view key, const R& row, Position po
 // Changes a row in place by `change`; an entity that this view has never seen stays unseen.
 template <class R, class Change>
 void update_row(ViewWriter& view, std::string_view key, Position position, Change&& change) {
-  if (auto row = load_row<R>(view, key)) {
-    change(*row);
-    store_row(view, key, *row, position);
-  }
+  view.update<R>(key, position, parse_row<R>, change,
+                 [](std::string& out, const R& row) { codec::write(out, row); });
 }
 
 }  // namespace mlforge::projections

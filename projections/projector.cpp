@@ -9,6 +9,7 @@ namespace mlforge::projections {
 namespace {
 
 constexpr std::string_view kLogIdKey = "log_id";
+constexpr std::size_t kBatchBytes = 16u << 20;  // LMDB holds a transaction's pages in memory
 
 std::string_view id_bytes(const Uuid& id) {
   return {reinterpret_cast<const char*>(id.bytes.data()), id.bytes.size()};
@@ -49,6 +50,15 @@ bool may_fit_in_pieces(const Error& error) {
   return error.code == ErrorCode::read_only || error.code == ErrorCode::internal;
 }
 
+template <std::size_t... I>
+std::vector<bool> wanted_types(const Projection& projection, std::index_sequence<I...>) {
+  return {projection.wants(Event(std::in_place_index<I>))...};
+}
+
+std::vector<bool> wanted_types(const Projection& projection) {
+  return wanted_types(projection, std::make_index_sequence<std::variant_size_v<Event>>{});
+}
+
 Error unknown_projection(std::string_view name) {
   return {ErrorCode::not_found, "There is no projection '" + std::string(name) + "'.", ""};
 }
@@ -62,7 +72,11 @@ Expected<std::unique_ptr<ProjectionEngine>> ProjectionEngine::open(
   engine->options_.batch_events = std::max<std::uint64_t>(options.batch_events, 1);
   for (auto& each : projections) {
     ProjectionStatus status{.name = std::string(each->name()), .version = each->version()};
-    engine->slots_.push_back({std::move(each), ViewWriter(store.tables()), std::move(status)});
+    auto wanted = wanted_types(*each);
+    engine->slots_.push_back({.projection = std::move(each),
+                              .writer = ViewWriter(store.tables()),
+                              .status = std::move(status),
+                              .wanted = std::move(wanted)});
   }
   if (auto bad = engine->check_log()) return *bad;
   if (auto bad = engine->check_versions()) return *bad;
@@ -158,16 +172,17 @@ Expected<Position> ProjectionEngine::catch_up(std::uint64_t max_events) {
       batch = limit / 4 + 1;
       continue;
     }
-    max_events -= limit;
+    max_events -= std::min(limit, next_position() - from);
   }
   return position();
 }
 
-Event ProjectionEngine::decode(const EventView& e) {
-  auto event = decode_event(e);
-  if (event) return std::move(*event);
+const Event& ProjectionEngine::decode(const EventView& e) {
+  const auto event = decoder_.decode(e);
+  if (event) return **event;
   undecodable_.fetch_add(1, std::memory_order_relaxed);
-  return UnknownEvent{std::string(e.type), e.schema, e.content_type, std::string(e.payload)};
+  return undecoded_ =
+             UnknownEvent{std::string(e.type), e.schema, e.content_type, std::string(e.payload)};
 }
 
 void ProjectionEngine::apply(Slot& slot, const EventView& e, const Event& event) {
@@ -184,16 +199,31 @@ void ProjectionEngine::apply(Slot& slot, const EventView& e, const Event& event)
   slot.writer.discard();
 }
 
+void ProjectionEngine::apply_to_all(const EventView& e) {
+  const Event& event = decode(e);
+  for (Slot& slot : slots_) {
+    if (slot.failed || slot.reached + 1 != e.position) continue;
+    if (slot.wanted[event.index()])
+      apply(slot, e, event);
+    else
+      slot.reached = e.position;
+  }
+}
+
+bool ProjectionEngine::is_batch_full() const {
+  std::size_t bytes = 0;
+  for (const Slot& slot : slots_) bytes += slot.writer.pending_bytes();
+  return bytes >= kBatchBytes;
+}
+
 Status ProjectionEngine::run_batch(Position from, std::uint64_t limit) {
   storage::Txn txn;
   if (const int rc = txn.begin(store_.env(), 0))
     return view_error(rc, "starting a batch of the views");
   for (Slot& slot : slots_) slot.writer.begin(txn.get());
   const auto read = log_.read(from, limit, [this](const EventView& e) {
-    const Event event = decode(e);
-    for (Slot& slot : slots_)
-      if (!slot.failed && slot.reached + 1 == e.position) apply(slot, e, event);
-    return true;
+    apply_to_all(e);
+    return !is_batch_full();
   });
   Status bad;
   for (Slot& slot : slots_)

@@ -31,7 +31,8 @@ struct ProjectionStatus {
 };
 
 struct EngineOptions {
-  std::uint64_t batch_events = 2000;  // at most so many in one write transaction
+  // At most so many in one write transaction; fewer where their rows are large.
+  std::uint64_t batch_events = 20'000;
 };
 
 // The log and the store must outlive the engine. One thread at a time calls catch_up and rebuild;
@@ -77,6 +78,7 @@ class ProjectionEngine {
     Position reached = 0;     // inside the batch
     std::string error;        // inside the batch: what it threw at reached + 1
     bool failed = false;
+    std::vector<bool> wanted;  // by the type's place in the variant
   };
 
   ProjectionEngine(const storage::Log& log, ViewStore& store, EngineOptions options)
@@ -87,7 +89,9 @@ class ProjectionEngine {
   Expected<bool> wipe_some(Slot& slot, std::uint64_t version, std::size_t rows);
   Status run_batch(Position from, std::uint64_t limit);
   void apply(Slot& slot, const EventView& envelope, const Event& event);
-  Event decode(const EventView& envelope);
+  const Event& decode(const EventView& envelope);
+  void apply_to_all(const EventView& envelope);
+  bool is_batch_full() const;
   Status replay_before_failure(Slot& slot);
   Status store_batch(MDB_txn* txn);
   void abandon_batch();
@@ -99,6 +103,8 @@ class ProjectionEngine {
   ViewStore& store_;
   EngineOptions options_;
   std::vector<Slot> slots_;
+  EventDecoder decoder_;
+  Event undecoded_;
   std::atomic<Position> position_{0};
   std::atomic<std::uint64_t> undecodable_{0};
   mutable std::mutex mutex_;  // guards published_

@@ -20,7 +20,7 @@ void RunsProjection::on(ViewWriter& view, const EventView& e, const ExperimentCr
                           .actor = std::string(e.actor)};
   store_row(view, view_key(kName, e.tenant, "experiment", row.experiment_id), row, e.position);
   view.put(view_key(kName, e.tenant, "experiment_name", row.name), row.experiment_id, e.position);
-  view.put_plain(view_key(kName, e.tenant, "experiments", descending(e.position)),
+  view.add_plain(view_key(kName, e.tenant, "experiments", descending(e.position)),
                  row.experiment_id);
 }
 
@@ -35,8 +35,8 @@ void RunsProjection::on(ViewWriter& view, const EventView& e, const RunStarted& 
                    .actor = std::string(e.actor)};
   const std::string order = descending(e.position);
   store_row(view, view_key(kName, e.tenant, "run", row.run_id), row, e.position);
-  view.put_plain(view_key(kName, e.tenant, "runs", order), row.run_id);
-  view.put_plain(view_key(kName, e.tenant, "runs_of", row.experiment_id, order), row.run_id);
+  view.add_plain(view_key(kName, e.tenant, "runs", order), row.run_id);
+  view.add_plain(view_key(kName, e.tenant, "runs_of", row.experiment_id, order), row.run_id);
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunParamsLogged& event) {

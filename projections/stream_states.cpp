@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "projections/view_reader.hpp"
 #include "storage/files.hpp"
 
 namespace mlforge::projections {
@@ -56,11 +57,6 @@ std::string snapshot_key(const std::string& stream, Position position) {
   std::string key = stream;
   for (int shift = 56; shift >= 0; shift -= 8) key += static_cast<char>(position >> shift);
   return key;
-}
-
-MDB_val to_val(std::string_view text) { return {text.size(), const_cast<char*>(text.data())}; }
-std::string_view to_text(const MDB_val& val) {
-  return {static_cast<const char*>(val.mv_data), val.mv_size};
 }
 
 }  // namespace

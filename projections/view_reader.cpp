@@ -33,10 +33,15 @@ int seek(MDB_cursor* cursor, std::string_view prefix, std::string_view after_key
 
 }  // namespace
 
-std::string history_key(std::string_view key, Position from) {
-  std::string out(key);
+void append_history_key(std::string& out, std::string_view key, Position from) {
+  out.append(key);
   out += '\0';
   append_big_endian(out, from);
+}
+
+std::string history_key(std::string_view key, Position from) {
+  std::string out;
+  append_history_key(out, key, from);
   return out;
 }
 

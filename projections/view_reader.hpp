@@ -92,6 +92,7 @@ inline std::string_view to_text(const MDB_val& val) {
   return {static_cast<const char*>(val.mv_data), val.mv_size};
 }
 std::string history_key(std::string_view key, Position from);
+void append_history_key(std::string& out, std::string_view key, Position from);
 std::string position_key(std::string_view projection);
 std::string version_key(std::string_view projection);
 

@@ -5,6 +5,7 @@
 #include "projections/open_views.hpp"
 #include "projections/view_damage.hpp"
 #include "storage/files.hpp"
+#include "storage/lmdb_log.hpp"
 
 namespace mlforge::projections {
 namespace {
@@ -14,19 +15,12 @@ namespace fs = std::filesystem;
 constexpr const char* kDatabase = "data.mdb";
 constexpr const char* kState = "state";
 
-std::string machine_boot_id() {
-  auto text = storage::read_small_file("/proc/sys/kernel/random/boot_id");
-  if (!text) return "unknown";
-  while (!text->empty() && static_cast<unsigned char>(text->back()) <= ' ') text->pop_back();
-  return *text;
-}
-
 // Whether pages may be lost: the last process did not close, and the kernel that held its pages is
-// gone. No state file means a new folder, or one that broke while it was made.
+// gone, or unknown. No state file means a new folder, or one that broke while it was made.
 bool may_be_torn(const fs::path& folder, const std::string& boot_id) {
   const auto state = storage::read_small_file(folder / kState);
   if (!state) return true;
-  return !state->ends_with(" clean") && *state != boot_id + " open";
+  return !state->ends_with(" clean") && (boot_id.empty() || *state != boot_id + " open");
 }
 
 Status remove_database(const fs::path& folder, bool& removed) {
@@ -44,7 +38,7 @@ Expected<std::unique_ptr<ViewStore>> ViewStore::open(const fs::path& folder,
                                                      const ViewStoreOptions& options) {
   std::unique_ptr<ViewStore> store(new ViewStore);
   store->folder_ = folder;
-  store->boot_id_ = options.boot_id.empty() ? machine_boot_id() : options.boot_id;
+  store->boot_id_ = options.boot_id.empty() ? storage::boot_id() : options.boot_id;
   if (auto bad = storage::make_folder(folder)) return *bad;
   if (may_be_torn(folder, store->boot_id_) || !has_sound_meta(folder / kDatabase))
     if (auto bad = remove_database(folder, store->discarded_)) return *bad;
@@ -95,7 +89,7 @@ Status copy_views(const ViewStore& store, const fs::path& folder) {
   if (auto bad = storage::make_folder(folder)) return bad;
   if (const int rc = mdb_env_copy(store.env(), folder.c_str()))
     return view_error(rc, "copying the views");
-  return storage::write_file_durably(folder / kState, machine_boot_id() + " clean");
+  return storage::write_file_durably(folder / kState, storage::boot_id() + " clean");
 }
 
 Status discard_views(const fs::path& folder) {

@@ -9,8 +9,9 @@
 namespace mlforge::projections {
 namespace {
 
-constexpr std::size_t kKeptRows = 4096, kKeptBytes = 16u << 20;
+constexpr std::size_t kKeptRows = 16384, kKeptBytes = 16u << 20;
 constexpr std::size_t kHeaderBytes = 9;
+constexpr std::size_t kRowOverhead = 32;  // of a row in a page
 
 // Where the next rows lie in key order, so does LMDB's cursor: most puts find their page at once.
 template <class Entries>
@@ -20,6 +21,38 @@ void sort_by_key(Entries& entries) {
 }
 
 }  // namespace
+
+void ViewWriter::NewRows::close(std::size_t start, std::size_t key_size) {
+  places_.push_back({start, key_size, bytes_.size() - start});
+}
+
+void ViewWriter::NewRows::add(std::string_view key, std::string_view value) {
+  const std::size_t start = bytes_.size();
+  bytes_.append(key).append(value);
+  close(start, key.size());
+}
+
+int ViewWriter::NewRows::write(MDB_txn* txn, MDB_dbi table) {
+  const std::string_view all = bytes_;
+  const auto key_of = [all](const Place& p) { return all.substr(p.start, p.key_size); };
+  // Of one key the last is to stay.
+  std::stable_sort(places_.begin(), places_.end(),
+                   [&](const Place& a, const Place& b) { return key_of(a) < key_of(b); });
+  storage::Cursor cursor;
+  int rc = places_.empty() ? 0 : cursor.open(txn, table);
+  for (const Place& place : places_) {
+    if (rc != 0) return rc;
+    MDB_val k = to_val(key_of(place));
+    MDB_val v = to_val(all.substr(place.start + place.key_size, place.size - place.key_size));
+    rc = mdb_cursor_put(cursor.get(), &k, &v, 0);
+  }
+  return rc;
+}
+
+void ViewWriter::NewRows::clear() {
+  bytes_.clear();
+  places_.clear();
+}
 
 bool ViewWriter::usable(std::string_view key) {
   if (!key.empty() && key.size() <= kMaxKeyBytes) return true;
@@ -39,70 +72,86 @@ std::optional<std::string_view> ViewWriter::find(MDB_dbi table, std::string_view
   return std::nullopt;
 }
 
-ViewWriter::Row& ViewWriter::row(std::string_view key) {
-  if (const auto at = rows_.find(key); at != rows_.end()) return at->second;
-  Row& row = rows_.try_emplace(std::string(key)).first->second;
-  if (!usable(key)) return row;
+ViewWriter::RowEntry& ViewWriter::row(std::string_view key) {
+  if (const auto at = rows_.find(key); at != rows_.end()) return *at;
+  RowEntry& entry = *rows_.try_emplace(std::string(key)).first;
+  kept_bytes_ += key.size() + sizeof(RowEntry);
+  if (!usable(key)) return entry;
   const auto stored = find(tables_.current, key);
   if (stored && stored->size() >= kHeaderBytes) {
+    Row& row = entry.second;
     row.from = load_big_endian(stored->data());
     row.live = (*stored)[8] != 0;
     row.value.assign(stored->substr(kHeaderBytes));
-    touched_bytes_ += row.value.size();
+    kept_bytes_ += row.value.size();
   }
-  return row;
+  return entry;
 }
 
 std::optional<std::string_view> ViewWriter::get(std::string_view key) {
-  const Row& r = row(key);
+  const Row& r = row(key).second;
   return r.live ? std::optional<std::string_view>(r.value) : std::nullopt;
 }
 
-// The row ready to be overwritten: what another event left moves to the history.
-ViewWriter::Row* ViewWriter::change(std::string_view key, Position position) {
-  if (!usable(key)) return nullptr;
-  Row& r = row(key);
+// Makes the row ready to be overwritten: what another event left moves to the history.
+void ViewWriter::change(RowEntry& entry, Position position) {
+  auto& [key, r] = entry;
   if (r.from != 0 && r.from != position) {
-    std::string old(1, r.live ? '\1' : '\0');
-    old += r.value;
-    history_.emplace_back(history_key(key, r.from), std::move(old));
+    std::string& bytes = history_.bytes();
+    const std::size_t start = bytes.size();
+    append_history_key(bytes, key, r.from);
+    const std::size_t key_size = bytes.size() - start;
+    bytes += r.live ? '\1' : '\0';
+    bytes += r.value;
+    history_.close(start, key_size);
+    pending_bytes_ += bytes.size() - start + kRowOverhead;
   }
   r.from = position;
-  if (!r.changed) {
-    r.changed = true;
-    changed_.push_back(&*rows_.find(key));
+  if (r.changed) return;
+  r.changed = true;
+  changed_.push_back(&entry);
+  pending_bytes_ += key.size() + r.value.size() + kRowOverhead;
+}
+
+void ViewWriter::set(RowEntry& entry, std::string_view value, Position position) {
+  Row& r = entry.second;
+  if ((r.live && r.value == value) || !usable(entry.first)) return;
+  change(entry, position);
+  if (value.size() > r.value.size()) {
+    kept_bytes_ += value.size() - r.value.size();
+    pending_bytes_ += value.size() - r.value.size();
   }
-  return &r;
+  r.value.assign(value);
+  r.live = true;
 }
 
 void ViewWriter::put(std::string_view key, std::string_view value, Position position) {
-  if (const Row& r = row(key); r.live && r.value == value) return;
-  Row* r = change(key, position);
-  if (!r) return;
-  r->value.assign(value);
-  r->live = true;
-  touched_bytes_ += value.size();
+  RowEntry& entry = row(key);
+  entry.second.parsed.reset();
+  set(entry, value, position);
 }
 
 void ViewWriter::erase(std::string_view key, Position position) {
-  if (!row(key).live) return;
-  Row* r = change(key, position);
-  if (!r) return;
-  r->value.clear();
-  r->live = false;
+  RowEntry& entry = row(key);
+  if (!entry.second.live) return;
+  change(entry, position);
+  entry.second.value.clear();
+  entry.second.parsed.reset();
+  entry.second.live = false;
 }
 
 ViewWriter::PlainRow& ViewWriter::plain_row(std::string_view key, bool read) {
   auto at = plain_.find(key);
   if (at == plain_.end()) {
     at = plain_.try_emplace(std::string(key)).first;
+    kept_bytes_ += key.size() + sizeof(*at);
     if (usable(key) && read)
       if (const auto stored = find(tables_.plain, key)) at->second.value.assign(*stored);
-    touched_bytes_ += at->second.value.size();
   }
   if (!at->second.changed) {
     at->second.changed = true;
     changed_plain_.push_back(&*at);
+    pending_bytes_ += key.size() + at->second.value.size() + kRowOverhead;
   }
   return at->second;
 }
@@ -110,8 +159,14 @@ ViewWriter::PlainRow& ViewWriter::plain_row(std::string_view key, bool read) {
 std::string& ViewWriter::plain(std::string_view key) { return plain_row(key, true).value; }
 
 void ViewWriter::put_plain(std::string_view key, std::string value) {
-  touched_bytes_ += value.size();
+  pending_bytes_ += value.size();
   plain_row(key, false).value = std::move(value);
+}
+
+void ViewWriter::add_plain(std::string_view key, std::string_view value) {
+  if (!usable(key)) return;
+  added_.add(key, value);
+  pending_bytes_ += key.size() + value.size() + kRowOverhead;
 }
 
 int ViewWriter::write_current() {
@@ -134,27 +189,18 @@ int ViewWriter::write_current() {
   return rc;
 }
 
-int ViewWriter::write_history() {
-  std::sort(history_.begin(), history_.end());
-  storage::Cursor cursor;
-  int rc = history_.empty() ? 0 : cursor.open(txn_, tables_.history);
-  for (const auto& [key, value] : history_) {
-    if (rc != 0) return rc;
-    MDB_val k = to_val(key), v = to_val(value);
-    rc = mdb_cursor_put(cursor.get(), &k, &v, 0);
-  }
-  return rc;
-}
-
 int ViewWriter::write_plain() {
   sort_by_key(changed_plain_);
   storage::Cursor cursor;
   int rc = changed_plain_.empty() ? 0 : cursor.open(txn_, tables_.plain);
   for (auto* entry : changed_plain_) {
     if (rc != 0) return rc;
-    MDB_val k = to_val(entry->first), v = to_val(entry->second.value);
+    PlainRow& row = entry->second;
+    MDB_val k = to_val(entry->first), v = to_val(row.value);
     rc = mdb_cursor_put(cursor.get(), &k, &v, 0);
-    entry->second.changed = false;
+    row.changed = false;
+    kept_bytes_ += row.value.size() - row.counted;
+    row.counted = row.value.size();
   }
   return rc;
 }
@@ -162,18 +208,21 @@ int ViewWriter::write_plain() {
 Status ViewWriter::flush() {
   if (status_) return status_;
   int rc = write_current();
-  if (rc == 0) rc = write_history();
+  if (rc == 0) rc = history_.write(txn_, tables_.history);
   if (rc == 0) rc = write_plain();
+  if (rc == 0) rc = added_.write(txn_, tables_.plain);
   if (rc != 0) return view_error(rc, "writing a view's rows");
   changed_.clear();
   changed_plain_.clear();
   history_.clear();
+  added_.clear();
+  pending_bytes_ = 0;
   trim();
   return {};
 }
 
 void ViewWriter::trim() {
-  if (rows_.size() + plain_.size() <= kKeptRows && touched_bytes_ <= kKeptBytes) return;
+  if (rows_.size() + plain_.size() <= kKeptRows && kept_bytes_ <= kKeptBytes) return;
   discard();
 }
 
@@ -181,9 +230,10 @@ void ViewWriter::discard() {
   changed_.clear();
   changed_plain_.clear();
   history_.clear();
+  added_.clear();
   rows_.clear();
   plain_.clear();
-  touched_bytes_ = 0;
+  kept_bytes_ = pending_bytes_ = 0;
   status_.reset();
 }
 

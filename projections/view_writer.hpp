@@ -1,10 +1,11 @@
 // Writing view rows: collected in memory, written once per batch, in key order.
 #pragma once
-#include <deque>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "projections/view_reader.hpp"
@@ -28,13 +29,38 @@ class ViewWriter {
   void put(std::string_view key, std::string_view value, Position position);
   void erase(std::string_view key, Position position);
 
+  // What `parse` (text -> R) makes of the newest version; nothing where there is none. It is kept
+  // with the row, so a row is parsed once and not per event; a row is asked for as one type only.
+  // Valid until the row changes.
+  template <class R, class Parse>
+  R* parsed(std::string_view key, Parse&& parse) {
+    return parsed_row<R>(row(key), parse);
+  }
+  // Changes such an R by `change`, and makes what `write` (std::string&, const R&) appends the
+  // row's new version. Nothing where there is no row.
+  template <class R, class Parse, class Change, class Write>
+  void update(std::string_view key, Position position, Parse&& parse, Change&& change,
+              Write&& write) {
+    RowEntry& entry = row(key);
+    R* value = parsed_row<R>(entry, parse);
+    if (!value) return;
+    change(*value);
+    scratch_.clear();
+    write(scratch_, std::as_const(*value));
+    set(entry, scratch_, position);
+  }
+
   // A row without versions, for changing in place; empty where there was none. Valid until flush().
   std::string& plain(std::string_view key);
   // Replaces it without reading it.
   void put_plain(std::string_view key, std::string value);
+  // A row that is new, and that this projection never reads or changes: nothing of it is kept.
+  void add_plain(std::string_view key, std::string_view value);
 
   // The transaction of the coming batch, which must outlive flush().
   void begin(MDB_txn* txn) { txn_ = txn; }
+  // About how much flush() will write.
+  std::size_t pending_bytes() const { return pending_bytes_; }
   // Writes what has changed into the transaction.
   Status flush();
   // Forgets everything since the last flush, and everything kept.
@@ -43,12 +69,14 @@ class ViewWriter {
  private:
   struct Row {
     std::string value;
-    Position from = 0;  // 0: the row never existed
+    std::shared_ptr<void> parsed;  // of `value`
+    Position from = 0;             // 0: the row never existed
     bool live = false;
     bool changed = false;
   };
   struct PlainRow {
     std::string value;
+    std::size_t counted = 0;  // of its bytes, in kept_bytes_
     bool changed = false;
   };
   struct KeyHash {
@@ -59,14 +87,41 @@ class ViewWriter {
   };
   template <class R>
   using Rows = std::unordered_map<std::string, R, KeyHash, std::equal_to<>>;
+  using RowEntry = Rows<Row>::value_type;
+  // Rows that are only written, one behind the other in memory.
+  class NewRows {
+   public:
+    void add(std::string_view key, std::string_view value);
+    std::string& bytes() { return bytes_; }
+    void close(std::size_t start, std::size_t key_size);  // of bytes() from `start` on
+    int write(MDB_txn* txn, MDB_dbi table);
+    void clear();
 
-  Row& row(std::string_view key);
-  Row* change(std::string_view key, Position position);
+   private:
+    struct Place {
+      std::size_t start = 0, key_size = 0, size = 0;
+    };
+    std::string bytes_;
+    std::vector<Place> places_;
+  };
+
+  template <class R, class Parse>
+  R* parsed_row(RowEntry& entry, Parse& parse) {
+    Row& r = entry.second;
+    if (!r.live) return nullptr;
+    if (!r.parsed) {
+      r.parsed = std::make_shared<R>(parse(std::string_view(r.value)));
+      kept_bytes_ += 2 * r.value.size();
+    }
+    return static_cast<R*>(r.parsed.get());
+  }
+  RowEntry& row(std::string_view key);
+  void set(RowEntry& entry, std::string_view value, Position position);
+  void change(RowEntry& entry, Position position);
   PlainRow& plain_row(std::string_view key, bool read);
   std::optional<std::string_view> find(MDB_dbi table, std::string_view key);
   bool usable(std::string_view key);
   int write_current();
-  int write_history();
   int write_plain();
   void trim();
 
@@ -74,10 +129,11 @@ class ViewWriter {
   MDB_txn* txn_ = nullptr;
   Rows<Row> rows_;
   Rows<PlainRow> plain_;
-  std::vector<Rows<Row>::value_type*> changed_;
+  std::vector<RowEntry*> changed_;
   std::vector<Rows<PlainRow>::value_type*> changed_plain_;
-  std::vector<std::pair<std::string, std::string>> history_;
-  std::size_t touched_bytes_ = 0;
+  NewRows history_, added_;
+  std::string scratch_;
+  std::size_t kept_bytes_ = 0, pending_bytes_ = 0;
   Status status_;
 };
 

@@ -245,8 +245,16 @@ Status DataFolder::create(Clock& clock, IdSource& ids) {
   if (auto bad = check_unfinished()) return bad;
   if (auto bad = create_environment(log())) return bad;
   if (auto bad = sync_folder(path_)) return bad;
-  format_ = {kFormatVersion, ids.next(clock.now())};
+  format_ = {kPlainFormatVersion, ids.next(clock.now())};
   return write_file_durably(path_ / "FORMAT", format_text(format_));
+}
+
+Status DataFolder::allow_segments() {
+  if (format_.version == kFormatVersion) return {};
+  const auto text = format_text({kFormatVersion, format_.log_id});
+  if (auto bad = write_file_durably(path_ / "FORMAT", text)) return bad;
+  format_.version = kFormatVersion;
+  return {};
 }
 
 // An unfinished creation never holds a record. So a log that holds some has lost its header and

@@ -12,11 +12,14 @@
 
 namespace mlforge::storage {
 
-inline constexpr std::uint32_t kFormatVersion = 1;
+// 1: all records are whole in log/. 2: segments may hold bodies (docs/segments.md); a log is given
+// it when its first segment is written, so that older programs can read it until then.
+inline constexpr std::uint32_t kFormatVersion = 2;
+inline constexpr std::uint32_t kPlainFormatVersion = 1;
 
 // The file FORMAT. It is written last when a log is created, so where it exists the log is whole.
 struct FormatHeader {
-  std::uint32_t version = kFormatVersion;
+  std::uint32_t version = kPlainFormatVersion;
   Uuid log_id;
 };
 std::string format_text(const FormatHeader& header);
@@ -49,6 +52,9 @@ class DataFolder {
   int descriptor() const { return lock_.fd(); }  // of a file in the folder
   std::filesystem::path log() const { return path_ / "log"; }
   std::filesystem::path index() const { return path_ / "index"; }
+  std::filesystem::path segments() const { return path_ / "segments"; }
+  // Makes the header say that there may be segments, before the first one is written.
+  Status allow_segments();
 
  private:
   Status lock();

@@ -7,8 +7,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "storage/record_reader.hpp"
-
 namespace mlforge::storage {
 namespace {
 
@@ -37,6 +35,8 @@ LmdbLog::LmdbLog(DataFolder folder, const LmdbLogOptions& options)
     : folder_(std::move(folder)),
       ids_(options.ids),
       tail_limit_(options.tail_events),
+      segments_(folder_.segments(), folder_.format().log_id),
+      segment_limits_(options.segments),
       planner_(
           options.clock, options.ids, [this](StreamName s) { return index_->version(s); },
           options.cached_streams) {}
@@ -175,15 +175,15 @@ void LmdbLog::index_when_behind() {
 }
 
 Expected<Position> LmdbLog::read(Position from, std::uint64_t limit, const Visitor& visit) const {
-  return RecordReader(env_, records_)
-      .visit(from, limit, head(), [&visit](Bytes, const EventView& e) { return visit(e); });
+  return reader().visit(from, limit, head(),
+                        [&visit](Bytes, const EventView& e) { return visit(e); });
 }
 
 Expected<Position> LmdbLog::read_records(Position from, std::uint64_t limit,
                                          const RecordVisitor& visit) const {
-  return RecordReader(env_, records_)
-      .visit(from, limit, head(),
-             [&visit](Bytes record, const EventView& e) { return visit(e.position, record); });
+  return reader().visit(from, limit, head(), [&visit](Bytes record, const EventView& e) {
+    return visit(e.position, record);
+  });
 }
 
 Expected<std::uint64_t> LmdbLog::read_stream(std::string_view tenant, std::string_view stream,
@@ -191,7 +191,7 @@ Expected<std::uint64_t> LmdbLog::read_stream(std::string_view tenant, std::strin
                                              Position as_of, const Visitor& visit) const {
   const StreamName name{tenant, stream};
   const Position end = std::min(as_of, head());
-  const RecordReader reader(env_, records_);
+  const RecordReader reader = this->reader();
   std::uint64_t next = std::max<std::uint64_t>(from_version, 1), visited = 0;
   std::vector<Position> page;
   while (limit > 0) {
@@ -223,9 +223,7 @@ std::optional<Appended> LmdbLog::find_command(std::string_view tenant,
   return planner_.find_command({tenant, command_id});
 }
 
-Position LmdbLog::position_at(TimeUs time) const {
-  return RecordReader(env_, records_).position_at(time, head());
-}
+Position LmdbLog::position_at(TimeUs time) const { return reader().position_at(time, head()); }
 
 std::size_t LmdbLog::used_bytes() const {
   MDB_envinfo info{};

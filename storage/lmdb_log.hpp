@@ -5,6 +5,7 @@
 #include <deque>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -12,7 +13,8 @@
 #include "storage/append_planner.hpp"
 #include "storage/data_folder.hpp"
 #include "storage/lmdb_env.hpp"
-#include "storage/record.hpp"
+#include "storage/record_reader.hpp"
+#include "storage/segment_store.hpp"
 #include "storage/stream_index.hpp"
 
 namespace mlforge::storage {
@@ -25,6 +27,18 @@ struct LmdbLogOptions {
   std::size_t cached_streams = 100'000;
   std::size_t tail_events = 65'536;  // unindexed events above which append() itself indexes
   std::string boot_id;               // of this start of the machine; empty: ask the kernel
+  SegmentLimits segments;            // of what is archived
+};
+
+struct ArchiveReport {
+  Position archived = 0;  // up to here bodies are in segments
+  std::uint64_t events = 0, segments = 0;
+  std::uint64_t raw_bytes = 0, file_bytes = 0;  // of the bodies, and of the segments' files
+};
+
+struct ExpireReport {
+  std::uint64_t events = 0;                         // whose payloads were dropped by this call
+  std::uint64_t bytes_before = 0, bytes_after = 0;  // of the file
 };
 
 class LmdbLog final : public Log {
@@ -61,6 +75,24 @@ class LmdbLog final : public Log {
   // room for what it has yet to write. The writer's thread, or before it.
   void keep_room_for(std::function<Position()> follower) { follower_ = std::move(follower); }
 
+  // Moves the bodies of the oldest records that are not archived yet into one segment file, up to
+  // position `last` (the log's last event always stays), and leaves their hashes. Appends and reads
+  // may go on meanwhile: an append waits for the hashes of one frame at most. Reads answer the same
+  // before, during and after it; after a power cut at any moment, too. With `only_full` a segment
+  // that would hold little is not begun. Answers what this call has done; events 0: nothing is to
+  // be done. A full disk is `read_only` and stops nothing; a failed sync of the log's environment
+  // stops the writing. Any thread.
+  Expected<ArchiveReport> archive_some(Position last, bool only_full = false);
+  // Drops for ever the payloads of the events in one segment whose stream is of a kind in `up_to`
+  // and that are not after its position; their hashes and what residue() leaves stay. The segment
+  // is written anew beside the old one and takes its place: after a power cut there is the one or
+  // the other. Nothing is done with a segment that is not archived to its end. Any thread.
+  Expected<ExpireReport> expire_segment(Position first,
+                                        const std::map<std::string, Position>& up_to);
+  // Up to here bodies are in segments; 0: none is. Any thread.
+  Position archived() const { return archived_.load(std::memory_order_acquire); }
+  const SegmentStore& segments() const { return segments_; }
+
   // Indexes the rest and leaves the clean-shutdown marker. No other call may be under way or
   // follow, but the destructor.
   Status close();
@@ -76,6 +108,15 @@ class LmdbLog final : public Log {
   Status catch_up_index();
   bool is_index_of_this_history() const;
   Status refill_commands();
+  Status open_archive();
+  Expected<std::shared_ptr<const Segment>> write_segment(Position last, bool only_full,
+                                                         ArchiveReport& report);
+  Status begin_free_list(Position position);
+  Status archive_frame(const Segment& segment, std::uint32_t index);
+  Status read_back(const Segment& segment, std::uint32_t index, MDB_cursor* cursor,
+                   HashBlock& block) const;
+  int replace_by_block(MDB_cursor* cursor, const HashBlock& block) const;
+  RecordReader reader() const { return {env_, records_, segments_}; }
   void append_planned(std::span<const AppendRequest> requests,
                       std::vector<Expected<Appended>>& answers);
   Status write(std::span<const EventView> events);
@@ -96,6 +137,11 @@ class LmdbLog final : public Log {
   Env env_;
   MDB_dbi records_ = 0;
   std::size_t page_bytes_ = 4096;
+  SegmentStore segments_;
+  SegmentLimits segment_limits_;
+  std::mutex archiving_;      // one archive_some() at a time; guards blocks_
+  std::uint64_t blocks_ = 0;  // of hashes
+  std::atomic<Position> archived_{0};
   std::unique_ptr<StreamIndex> index_;
   AppendPlanner planner_;
   RecordEncoder encoder_;

@@ -5,7 +5,6 @@
 
 #include "storage/files.hpp"
 #include "storage/lmdb_log.hpp"
-#include "storage/record_reader.hpp"
 
 namespace mlforge::storage {
 
@@ -18,6 +17,7 @@ Status LmdbLog::open(const LmdbLogOptions& options) {
   TimeUs last_time = 0;
   if (auto bad = open_environment(options.map_bytes)) return bad;
   if (auto bad = load_head(last_time)) return bad;
+  if (auto bad = open_archive()) return bad;
   if (auto bad = open_index(options)) return bad;
   if (auto bad = catch_up_index()) return bad;
   if (auto bad = refill_commands()) return bad;
@@ -56,10 +56,17 @@ Status LmdbLog::load_head(TimeUs& last_time) {
   if (rc != 0) return lmdb_error(rc, "reading the last event");
   const Position head = to_number(key);
   head_.store(head, std::memory_order_release);
-  if (stat.ms_entries != head)
-    return Error{ErrorCode::corrupt, fmt::format("The log holds {} events but ends at position "
-                                                 "{}. Restore it from a backup.",
-                                                 stat.ms_entries, head)};
+  ArchivedPrefix prefix;
+  if ((rc = find_archived_prefix(txn.get(), records_, head, prefix)))
+    return lmdb_error(rc, "looking for what is archived");
+  if (stat.ms_entries != head - prefix.last + prefix.blocks)
+    return Error{
+        ErrorCode::corrupt,
+        fmt::format("The log holds {} records and blocks of hashes, but ends at position {} "
+                    "and is archived up to {} in {} blocks. Restore it from a backup.",
+                    stat.ms_entries, head, prefix.last, prefix.blocks)};
+  blocks_ = prefix.blocks;
+  archived_.store(prefix.last, std::memory_order_release);
   EventView last;
   if (const char* why = decode_record(to_bytes(value), last))
     stop_writing(damaged_record(head, why));

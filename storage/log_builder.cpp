@@ -136,7 +136,7 @@ Status LogBuilder::append(Bytes record) {
 Status LogBuilder::finish(const Uuid& log_id) {
   if (auto bad = state_->commit()) return bad;
   if (auto bad = state_->sync()) return bad;
-  const auto header = format_text({kFormatVersion, log_id});
+  const auto header = format_text({kPlainFormatVersion, log_id});
   if (auto bad = write_file_durably(state_->building / "FORMAT", header)) return bad;
   if (auto bad = sync_folder(state_->building)) return bad;
   if (::rename(state_->building.c_str(), state_->target.c_str()) != 0)

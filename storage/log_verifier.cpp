@@ -6,9 +6,11 @@
 #include <limits>
 #include <unordered_map>
 
+#include "events/retention.hpp"
 #include "storage/checkpoint_checker.hpp"
 #include "storage/index_database.hpp"
 #include "storage/lmdb_log.hpp"
+#include "storage/log_keys.hpp"
 #include "storage/record_reader.hpp"
 #include "storage/tree_checker.hpp"
 
@@ -38,7 +40,11 @@ class Verifier {
  public:
   Verifier(const DataFolder& folder, VerifyTrace& trace, const VerifyProgress& progress,
            const std::optional<VerifierKey>& trusted)
-      : folder_(folder), trace_(trace), progress_(progress), trusted_(trusted) {}
+      : folder_(folder),
+        trace_(trace),
+        progress_(progress),
+        trusted_(trusted),
+        segments_(folder.segments(), folder.format().log_id) {}
 
   Expected<VerifyReport> run() {
     auto env = Env::open(folder_.log().string(), {.map_bytes = 1 << 20, .flags = MDB_RDONLY});
@@ -47,7 +53,7 @@ class Verifier {
     if (auto bad = open(env_)) return *bad;
     if (!open_beside()) return report_;
     const auto visited =
-        RecordReader(env_, records_)
+        RecordReader(env_, records_, segments_)
             .visit(1, std::numeric_limits<std::uint64_t>::max(), head_,
                    [this](Bytes record, const EventView& event) { return check(record, event); });
     if (!visited) {
@@ -80,8 +86,10 @@ class Verifier {
     if (rc == 0) rc = cursor.open(lookup_.get(), records_);
     if (rc == 0) rc = mdb_cursor_get(cursor.get(), &key, &value, MDB_LAST);
     if (rc == 0) head_ = to_number(key);
+    if (rc == 0) rc = find_archived_prefix(lookup_.get(), records_, head_, archived_);
     if (rc != 0 && rc != MDB_NOTFOUND) return lmdb_error(rc, "opening the log");
-    entries_ = stat.ms_entries;
+    // As many as there would be if nothing were archived.
+    entries_ = stat.ms_entries + archived_.last - archived_.blocks;
     return {};
   }
 
@@ -137,8 +145,8 @@ class Verifier {
 
   bool check(Bytes record, const EventView& event) {
     const Position at = event.position;
-    const Digest commitment = sha256(record_salted_body(record));
-    if (commitment != record_commitment(record))
+    const Digest commitment = record_commitment(record);
+    if (!event.expired && commitment != sha256(record_salted_body(record)))
       return report(
           at, fmt::format("The leaf commitment of position {} does not match its record.", at));
     if (!is_found(at, record))
@@ -153,10 +161,11 @@ class Verifier {
                                 "version {}.",
                                 at, event.version, event.stream, stream.version));
     stream.last_position = at;
+    note_retention(event);
     frontier_.append(leaf_hash(commitment));
     checkpoint_.event(event);
     if (!check_index(event, stream) || !check_tree(event, leaf_hash(commitment)) ||
-        !check_checkpoint(at))
+        !check_checkpoint(at) || !check_segment(at))
       return false;
     trace_.position = at;
     if (++report_.events % kProgressEvents == 0 && progress_) progress_(report_.events, head_);
@@ -165,9 +174,39 @@ class Verifier {
 
   // Streams are read by looking each position up, which takes other pages than reading in order.
   bool is_found(Position position, Bytes record) {
+    if (position <= archived_.last) return is_in_block(position, record_commitment(record));
     MDB_val key = to_val(position), value{};
     return mdb_get(lookup_.get(), records_, &key, &value) == 0 &&
            std::ranges::equal(to_bytes(value), record);
+  }
+
+  bool is_in_block(Position position, const Digest& commitment) {
+    if (block_.commitments.empty() || position > block_.last()) {
+      Cursor cursor;
+      MDB_val key = to_val(position), value{};
+      if (cursor.open(lookup_.get(), records_) != 0 ||
+          mdb_cursor_get(cursor.get(), &key, &value, MDB_SET_RANGE) != 0 ||
+          decode_hash_block(to_number(key), to_bytes(value), block_) ||
+          !is_hash_block_whole(to_bytes(value)) || block_.ordinal != ++blocks_)
+        return false;
+    }
+    return position >= block_.first && position <= block_.last() &&
+           block_.commitments[position - block_.first] == commitment;
+  }
+
+  // After its last position: the whole file, with what no frame needs.
+  bool check_segment(Position position) {
+    if (position > archived_.last || position != block_.last()) return true;
+    const auto segment = segments_.segment(block_.segment);
+    if (!segment) return report(position, segment.error().message);
+    if (position != (*segment)->last()) return true;
+    const auto whole = (*segment)->is_whole();
+    if (whole && *whole) return true;
+    return report(
+        (*segment)->first(),
+        fmt::format("The segment file {} does not match its SHA-256, though every body in "
+                    "it matches its commitment. Restore it from a backup.",
+                    segment_name((*segment)->first())));
   }
 
   Stream& find_stream(StreamName name) {
@@ -225,8 +264,34 @@ class Verifier {
                                         position));
   }
 
+  // What was dropped can no longer be compared with its commitment; that it was to be dropped must
+  // stand in the log.
+  void note_retention(const EventView& event) {
+    if (event.expired) {
+      ++report_.expired;
+      expired_[std::string(stream_kind(event.stream))] = event.position;
+    }
+    if (event.stream != kRetentionStream || event.tenant != kLogTenant) return;
+    if (const auto applied = retention_applied(event.type, event.payload))
+      evolve(retention_, *applied);
+  }
+
+  // A fork may end before the event that had its payloads dropped.
+  bool check_retention() {
+    const auto origin = read_small_file(path() / "ORIGIN");
+    if (origin && origin->find("\"kind\":\"fork\"") != origin->npos) return true;
+    for (const auto& [kind, last] : expired_) {
+      const auto allowed = retention_.up_to.find(kind);
+      if (allowed != retention_.up_to.end() && last <= allowed->second) continue;
+      return report(last, fmt::format("The payload of position {}, of kind {}, was dropped, but no "
+                                      "event of the log says that it was to be.",
+                                      last, kind));
+    }
+    return true;
+  }
+
   void check_ends() {
-    if (!check_index_streams()) return;
+    if (!check_index_streams() || !check_retention()) return;
     if (auto bad = checkpoint_.check_signature(trusted_, report_.signed_by))
       report(0, *std::move(bad));
     report_.pinned = trusted_ && !report_.signed_by.empty();
@@ -269,12 +334,18 @@ class Verifier {
   MDB_dbi records_ = 0;
   Position head_ = 0;
   std::uint64_t entries_ = 0;
+  SegmentStore segments_;
+  ArchivedPrefix archived_;
+  HashBlock block_;           // the last one that was looked up
+  std::uint64_t blocks_ = 0;  // and how many were
   TimeUs last_time_ = std::numeric_limits<TimeUs>::min();
   std::unordered_map<StreamKey, Stream, StreamKeyHash, StreamKeyEqual> streams_;
   Frontier frontier_;
   IndexDatabase index_;
   IndexDatabase::Snapshot snapshot_;
   Position reached_ = 0;
+  std::map<std::string, Position> expired_;  // the last one, by kind
+  RetentionState retention_;
   TreeChecker tree_;
   CheckpointChecker checkpoint_;
   VerifyReport report_;

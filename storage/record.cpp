@@ -1,8 +1,10 @@
 #include "storage/record.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include "storage/crc32c.hpp"
+#include "storage/little_endian.hpp"
 
 namespace mlforge::storage {
 namespace {
@@ -14,25 +16,16 @@ constexpr std::size_t kCrc = 0, kSize = 4, kCommitment = 8, kSalt = 40, kLayout 
                       kReserved = 146;
 constexpr std::size_t kNames = 5;
 
-template <class T>
-void store(std::uint8_t* at, T value) {
-  for (std::size_t i = 0; i < sizeof(T); ++i)
-    at[i] = static_cast<std::uint8_t>(static_cast<std::uint64_t>(value) >> (8 * i));
-}
-
-template <class T>
-T load(const std::uint8_t* at) {
-  std::uint64_t value = 0;
-  for (std::size_t i = 0; i < sizeof(T); ++i) value |= std::uint64_t{at[i]} << (8 * i);
-  return static_cast<T>(value);
-}
-
 void store_id(std::uint8_t* at, const Uuid& id) { std::memcpy(at, id.bytes.data(), 16); }
 
 Uuid load_id(const std::uint8_t* at) {
   Uuid id;
   std::memcpy(id.bytes.data(), at, 16);
   return id;
+}
+
+bool is_zero(Bytes bytes) {
+  return std::all_of(bytes.begin(), bytes.end(), [](std::uint8_t byte) { return byte == 0; });
 }
 
 }  // namespace
@@ -45,15 +38,15 @@ std::size_t record_size(const EventView& e) {
 void RecordEncoder::encode(const EventView& e, std::span<const std::uint8_t, kSaltBytes> salt,
                            std::span<std::uint8_t> out) {
   std::uint8_t* const at = out.data();
-  store<std::uint32_t>(at + kSize, out.size());
+  store_le<std::uint32_t>(at + kSize, out.size());
   std::memcpy(at + kSalt, salt.data(), kSaltBytes);
   at[kLayout] = kRecordLayout;
   at[kContent] = static_cast<std::uint8_t>(e.content_type);
-  store<std::uint16_t>(at + kSchema, e.schema);
-  store<std::uint32_t>(at + kPayloadLength, e.payload.size());
-  store<std::uint64_t>(at + kPosition, e.position);
-  store<std::int64_t>(at + kTime, e.time);
-  store<std::uint64_t>(at + kVersion, e.version);
+  store_le<std::uint16_t>(at + kSchema, e.schema);
+  store_le<std::uint32_t>(at + kPayloadLength, e.payload.size());
+  store_le<std::uint64_t>(at + kPosition, e.position);
+  store_le<std::int64_t>(at + kTime, e.time);
+  store_le<std::uint64_t>(at + kVersion, e.version);
   store_id(at + kId, e.id);
   store_id(at + kCausation, e.causation);
   store_id(at + kCorrelation, e.correlation);
@@ -64,7 +57,7 @@ void RecordEncoder::encode(const EventView& e, std::span<const std::uint8_t, kSa
     text += s.size();
   };
   for (std::size_t i = 0; i < kNames; ++i) {
-    store<std::uint16_t>(at + kNameLengths + 2 * i, names[i].size());
+    store_le<std::uint16_t>(at + kNameLengths + 2 * i, names[i].size());
     append_text(names[i]);
   }
   std::memset(at + kReserved, 0, kRecordHeaderBytes - kReserved);
@@ -72,7 +65,7 @@ void RecordEncoder::encode(const EventView& e, std::span<const std::uint8_t, kSa
   hash_.update(out.subspan(kSalt));
   const Digest commitment = hash_.finish();
   std::memcpy(at + kCommitment, commitment.bytes.data(), commitment.bytes.size());
-  store<std::uint32_t>(at + kCrc, crc32c(out.subspan(kSize)));
+  store_le<std::uint32_t>(at + kCrc, crc32c(out.subspan(kSize)));
 }
 
 void RecordEncoder::append(const EventView& event, std::span<const std::uint8_t, kSaltBytes> salt,
@@ -85,19 +78,22 @@ void RecordEncoder::append(const EventView& event, std::span<const std::uint8_t,
 const char* decode_record(Bytes record, EventView& e) {
   if (record.size() < kRecordHeaderBytes) return "it is shorter than a record's header";
   const std::uint8_t* const at = record.data();
-  if (load<std::uint32_t>(at + kSize) != record.size()) return "its size field does not fit";
-  if (load<std::uint32_t>(at + kCrc) != crc32c(record.subspan(kSize)))
+  if (load_le<std::uint32_t>(at + kSize) != record.size()) return "its size field does not fit";
+  if (load_le<std::uint32_t>(at + kCrc) != crc32c(record.subspan(kSize)))
     return "its checksum does not match";
-  if (at[kLayout] != kRecordLayout) return "its layout version is unknown";
+  const bool expired = at[kLayout] == kExpiredLayout;
+  if (at[kLayout] != kRecordLayout && !expired) return "its layout version is unknown";
   if (at[kContent] > static_cast<std::uint8_t>(ContentType::columns))
     return "its content type is unknown";
   for (std::size_t i = kReserved; i < kRecordHeaderBytes; ++i)
     if (at[i] != 0) return "its reserved bytes are not zero";
   std::size_t lengths[kNames], total = kRecordHeaderBytes;
   for (std::size_t i = 0; i < kNames; ++i)
-    total += lengths[i] = load<std::uint16_t>(at + kNameLengths + 2 * i);
-  const std::size_t payload_length = load<std::uint32_t>(at + kPayloadLength);
+    total += lengths[i] = load_le<std::uint16_t>(at + kNameLengths + 2 * i);
+  const std::size_t payload_length = load_le<std::uint32_t>(at + kPayloadLength);
   if (total + payload_length != record.size()) return "its lengths do not add up to its size";
+  if (expired && !is_zero(record.subspan(kSalt, kSaltBytes)))
+    return "it is said to be expired, but it has a salt";
 
   const char* text = reinterpret_cast<const char*>(at) + kRecordHeaderBytes;
   const auto take = [&text](std::size_t length) {
@@ -105,20 +101,21 @@ const char* decode_record(Bytes record, EventView& e) {
     text += length;
     return view;
   };
-  e.position = load<std::uint64_t>(at + kPosition);
+  e.position = load_le<std::uint64_t>(at + kPosition);
   e.id = load_id(at + kId);
   e.tenant = take(lengths[0]);
   e.stream = take(lengths[1]);
-  e.version = load<std::uint64_t>(at + kVersion);
+  e.version = load_le<std::uint64_t>(at + kVersion);
   e.type = take(lengths[2]);
-  e.schema = load<std::uint16_t>(at + kSchema);
+  e.schema = load_le<std::uint16_t>(at + kSchema);
   e.actor = take(lengths[3]);
-  e.time = load<std::int64_t>(at + kTime);
+  e.time = load_le<std::int64_t>(at + kTime);
   e.causation = load_id(at + kCausation);
   e.correlation = load_id(at + kCorrelation);
   e.command_id = take(lengths[4]);
   e.content_type = static_cast<ContentType>(at[kContent]);
   e.payload = take(payload_length);
+  e.expired = expired;
   return nullptr;
 }
 
@@ -136,5 +133,29 @@ Digest record_commitment(Bytes record) {
 }
 
 Bytes record_salted_body(Bytes record) { return record.subspan(kSalt); }
+
+bool is_expired_body(Bytes salted_body) {
+  return salted_body.size() > kLayout - kSalt && salted_body[kLayout - kSalt] == kExpiredLayout;
+}
+
+void assemble_record(const Digest& commitment, Bytes salted_body, std::vector<std::uint8_t>& out) {
+  out.resize(kSalt + salted_body.size());
+  std::uint8_t* const at = out.data();
+  store_le<std::uint32_t>(at + kSize, static_cast<std::uint32_t>(out.size()));
+  std::memcpy(at + kCommitment, commitment.bytes.data(), commitment.bytes.size());
+  if (!salted_body.empty()) std::memcpy(at + kSalt, salted_body.data(), salted_body.size());
+  store_le<std::uint32_t>(at + kCrc, crc32c(Bytes(out).subspan(kSize)));
+}
+
+std::vector<std::uint8_t> expire_body(Bytes body, std::string_view left) {
+  const std::size_t payload = load_le<std::uint32_t>(body.data() + kPayloadLength - kSalt);
+  std::vector<std::uint8_t> out(body.begin(), body.end() - static_cast<std::ptrdiff_t>(payload));
+  std::fill_n(out.begin(), kSaltBytes, std::uint8_t{0});
+  out[kLayout - kSalt] = kExpiredLayout;
+  store_le<std::uint32_t>(out.data() + kPayloadLength - kSalt,
+                          static_cast<std::uint32_t>(left.size()));
+  out.insert(out.end(), left.begin(), left.end());
+  return out;
+}
 
 }  // namespace mlforge::storage

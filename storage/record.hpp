@@ -13,6 +13,9 @@
 namespace mlforge::storage {
 
 inline constexpr std::uint8_t kRecordLayout = 1;
+// A record whose payload was dropped by retention: no salt, of the payload what is left, and a
+// commitment that is still that of the whole record. EventView::expired is set.
+inline constexpr std::uint8_t kExpiredLayout = 3;
 inline constexpr std::size_t kRecordHeaderBytes = 152;
 inline constexpr std::size_t kSaltBytes = 16;
 inline constexpr std::size_t kMaxNameBytes = 65535;  // tenant, stream, type, actor, command id
@@ -46,5 +49,14 @@ Expected<EventView> decode_record(Bytes record);
 // Parts of a record that decode_record() has accepted.
 Digest record_commitment(Bytes record);  // the leaf of the Merkle tree
 Bytes record_salted_body(Bytes record);  // what the commitment is the SHA-256 of
+
+// Whether a salted body is what is left of an expired record; then no commitment can be checked
+// against it.
+bool is_expired_body(Bytes salted_body);
+// Fills `out` with the record that has this commitment and this salted body.
+void assemble_record(const Digest& commitment, Bytes salted_body, std::vector<std::uint8_t>& out);
+// A salted body, out of a record that decode_record() accepts, with `left` in place of its payload
+// and without its salt.
+std::vector<std::uint8_t> expire_body(Bytes salted_body, std::string_view left);
 
 }  // namespace mlforge::storage

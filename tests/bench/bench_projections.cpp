@@ -1,19 +1,26 @@
-// How fast the views follow a log full of metrics: events/s and CPU per event, through all
-// projections. Usage: projections bench [events] [runs].
+// How fast the read models are built from a log: events a second of processor time and of wall
+// time, through all projections, from a log on disk (records read, checked and decoded).
+//   bench_projections [--json] [--events N] [--folder F] [--log mixed|metrics] [--batch N] [--keep]
+// With --keep, the logs stay in the folder and are found there the next time.
 #include <sys/resource.h>
 
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
 
-#include "events/event_codec.hpp"
+#include "mixed_log.hpp"
 #include "projections/projector.hpp"
-#include "storage/memory_log.hpp"
+#include "storage/lmdb_log.hpp"
 
 namespace {
 
 using namespace mlforge;
+namespace fs = std::filesystem;
 
 double cpu_seconds() {
   rusage usage{};
@@ -22,58 +29,96 @@ double cpu_seconds() {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
-// Single-metric events of `runs` runs in turn, five keys each.
-void fill(storage::MemoryLog& log, std::size_t events, std::size_t runs) {
-  static constexpr const char* kKeys[] = {"train_loss", "validation_loss", "auc", "lr", "seconds"};
-  const auto ids = storage::seeded_ids(7);
-  std::vector<std::string> streams;
-  for (std::size_t i = 0; i < runs; ++i)
-    streams.push_back("run/" + to_string(ids->next(TimeUs(i) * 1000)));
-  std::vector<storage::AppendRequest> requests;
-  for (std::size_t i = 0; i < events; ++i) {
-    const auto step = static_cast<std::int64_t>(i / runs / 5);
-    const RunMetricsLogged metric{{kKeys[i / runs % 5]}, {1.0 / double(i + 1)}, {step}, {step}};
-    requests.push_back({.tenant = "default", .actor = "bench"});
-    requests.back().events.push_back(encode_event(Event{metric}, streams[i % runs]));
-    if (requests.size() == 1000 || i + 1 == events) {
-      for (const auto& answer : log.append(requests))
-        if (!answer) std::abort();
-      requests.clear();
-    }
-  }
+template <class T>
+T need(Expected<T> value) {
+  if (value) return *std::move(value);
+  std::fprintf(stderr, "%s\n", value.error().message.c_str());
+  std::exit(1);
 }
 
-bool measure(const std::filesystem::path& folder, const storage::MemoryLog& log,
-             std::uint64_t batch) {
-  auto store = projections::ViewStore::open(folder / std::to_string(batch));
-  if (!store) return false;
-  auto engine = projections::ProjectionEngine::open(log, **store, projections::all_projections(),
-                                                    {.batch_events = batch});
-  if (!engine) return false;
+struct Figure {
+  std::string log;
+  std::uint64_t events = 0, batch = 0;
+  double wall = 0, cpu = 0;  // seconds
+};
+
+Figure replay(const fs::path& folder, const storage::Log& log, const char* name,
+              std::uint64_t batch) {
+  const fs::path views = folder / (name + std::to_string(batch));
+  auto store = need(projections::ViewStore::open(views));
+  auto engine = need(projections::ProjectionEngine::open(
+      log, *store, projections::all_projections(), {.batch_events = batch}));
   const double cpu = cpu_seconds();
   const auto start = std::chrono::steady_clock::now();
-  if (!(*engine)->catch_up()) return false;
+  (void)need(engine->catch_up());
   const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
-  const double events = double(log.head());
-  std::printf("batches of %5llu: %9.0f events/s, %6.2f us CPU per single-metric event\n",
-              static_cast<unsigned long long>(batch), events / wall.count(),
-              (cpu_seconds() - cpu) / events * 1e6);
-  return true;
+  Figure figure{name, log.head(), batch, wall.count(), cpu_seconds() - cpu};
+  for (const auto& status : engine->statuses())
+    if (status.failed) {
+      std::fprintf(stderr, "%s: %s\n", status.name.c_str(), status.error.c_str());
+      std::exit(1);
+    }
+  engine.reset();
+  store.reset();
+  fs::remove_all(views);
+  return figure;
+}
+
+void print(const Figure& f, bool json) {
+  if (json)
+    std::printf(
+        "{\"log\":\"%s\",\"events\":%llu,\"batch\":%llu,\"seconds\":%.4f,\"cpu_seconds\":%.4f}\n",
+        f.log.c_str(), static_cast<unsigned long long>(f.events),
+        static_cast<unsigned long long>(f.batch), f.wall, f.cpu);
+  else
+    std::printf(
+        "%-8s %9llu events, batches of %5llu: %8.0f events/s of CPU (%5.2f us each), %8.0f "
+        "events/s\n",
+        f.log.c_str(), static_cast<unsigned long long>(f.events),
+        static_cast<unsigned long long>(f.batch), double(f.events) / f.cpu,
+        1e6 * f.cpu / double(f.events), double(f.events) / f.wall);
+  std::fflush(stdout);
+}
+
+using Fill = std::function<void(storage::Log&)>;
+
+struct Options {
+  bool json = false, keep = false;
+  std::uint64_t events = 300'000;
+  std::string folder, log;
+  std::vector<std::uint64_t> batches{20'000, 2'000, 200};
+};
+
+void measure(const Options& options, const char* name, const Fill& fill) {
+  if (!options.log.empty() && options.log != name) return;
+  const fs::path folder = options.folder;
+  const auto log = need(storage::open_lmdb_log(folder / (std::string("log-") + name)));
+  if (log->head() == 0) fill(*log);
+  for (const std::uint64_t batch : options.batches)
+    print(replay(folder, *log, name, batch), options.json);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::size_t events = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 200000;
-  const std::size_t runs = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 50;
-  if (events == 0 || runs == 0) return 2;
-  std::string folder = (std::filesystem::temp_directory_path() / "mlforge-bench-XXXXXX").string();
-  if (!mkdtemp(folder.data())) return 1;
-  storage::MemoryLog log(storage::system_clock(), storage::seeded_ids(1));
-  fill(log, events, runs);
-  std::printf("%zu events of %zu runs\n", events, runs);
-  bool ok = true;
-  for (const std::uint64_t batch : {2000u, 200u, 20u}) ok = ok && measure(folder, log, batch);
-  std::filesystem::remove_all(folder);
-  return ok ? 0 : 1;
+  Options o;
+  for (int i = 1; i < argc; ++i) {
+    if (!std::strcmp(argv[i], "--json")) o.json = true;
+    if (!std::strcmp(argv[i], "--keep")) o.keep = true;
+    if (i + 1 == argc) break;
+    if (!std::strcmp(argv[i], "--events")) o.events = std::strtoull(argv[++i], nullptr, 10);
+    if (!std::strcmp(argv[i], "--folder")) o.folder = argv[++i];
+    if (!std::strcmp(argv[i], "--log")) o.log = argv[++i];
+    if (!std::strcmp(argv[i], "--batch")) o.batches = {std::strtoull(argv[++i], nullptr, 10)};
+  }
+  if (o.events == 0) return 2;
+  const std::string parent = o.folder.empty() ? fs::temp_directory_path().string() : o.folder;
+  if (!o.keep) {
+    o.folder = parent + "/bench-projections-XXXXXX";
+    if (!::mkdtemp(o.folder.data())) return 1;
+  }
+  measure(o, "mixed", [&](storage::Log& log) { bench::fill_mixed(log, o.events); });
+  measure(o, "metrics", [&](storage::Log& log) { bench::fill_metrics(log, o.events, 1000); });
+  if (!o.keep) fs::remove_all(o.folder);
+  return 0;
 }

@@ -1,8 +1,14 @@
-// Appends a second through the log, against raw LMDB with the same batches in the same run, and
-// events a second on a scan.
+// Durable appends a second through the log, against raw LMDB with the same batches in the same run;
+// then a scan with its CRC checks against raw LMDB's, and a full verification.
 //   bench_storage [--json] [--seconds S] [--folder F]
-// "raw" writes the 256-byte payload as the value, "raw, same bytes" a value as large as our record.
+// One event has a payload of 256 bytes. The raw logs (raw_log.hpp, which shares no code with
+// mlforge) write
+//   raw           the payload as the value, without an index
+//   same bytes    a value as large as our record, without an index
+//   same indexes  that, with the indexes that we keep, in the way in which we keep them
+//   one sync      that, with the indexes in the synced transaction
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,7 +18,9 @@
 #include <string>
 #include <vector>
 
+#include "raw_log.hpp"
 #include "storage/lmdb_log.hpp"
+#include "storage/verify.hpp"
 
 namespace {
 
@@ -27,35 +35,61 @@ constexpr std::size_t kStreams = 64;
 constexpr std::size_t kMapBytes = std::size_t{16} << 30;
 constexpr std::size_t kScans = 3;  // the best counts
 
-struct Row {
-  std::size_t batch = 0;
-  double log = 0, raw = 0, raw_same_bytes = 0;  // events a second
-};
+constexpr std::size_t kIndexAfter = 16'384;
 
-void require(bool ok, std::string_view what) {
-  if (ok) return;
-  fmt::print(stderr, "bench_storage: {}\n", what);
-  std::exit(1);
+using bench::RawLog;
+using bench::require;
+
+double cpu_seconds() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& t) { return double(t.tv_sec) + double(t.tv_usec) / 1e6; };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
-// The durations of one way of appending, batch by batch.
-class Timings {
- public:
+template <class T>
+T need(Expected<T> value) {
+  require(value.has_value(), value ? "" : value.error().message.c_str());
+  return *std::move(value);
+}
+
+// One way of appending, batch by batch.
+struct Way {
+  explicit Way(const char* n) : name(n) {}
+
+  const char* name;
+  std::vector<double> seconds;  // of each batch
+  double index_seconds = 0, cpu = 0;
+
   template <class Append>
   void time(Append append_batch) {
     const auto start = SteadyClock::now();
+    const double before = cpu_seconds();
     append_batch();
-    seconds_.push_back(Seconds(SteadyClock::now() - start).count());
+    cpu += cpu_seconds() - before;
+    seconds.push_back(Seconds(SteadyClock::now() - start).count());
   }
-  // Events a second of the median batch: a neighbour's burst on the disk moves it little.
+  template <class Index>
+  void time_index(Index index) {
+    const auto start = SteadyClock::now();
+    index();
+    index_seconds += Seconds(SteadyClock::now() - start).count();
+  }
+  // Of the median batch, which a neighbour's burst on the disk moves little, with its share of the
+  // indexing.
   double events_per_second(std::size_t batch) {
-    const auto middle = seconds_.begin() + static_cast<std::ptrdiff_t>(seconds_.size() / 2);
-    std::nth_element(seconds_.begin(), middle, seconds_.end());
-    return static_cast<double>(batch) / *middle;
+    const auto middle = seconds.begin() + static_cast<std::ptrdiff_t>(seconds.size() / 2);
+    std::nth_element(seconds.begin(), middle, seconds.end());
+    return static_cast<double>(batch) / (*middle + index_seconds / double(seconds.size()));
   }
+  double cpu_us(std::size_t batch) const {
+    return 1e6 * cpu / static_cast<double>(batch * seconds.size());
+  }
+};
 
- private:
-  std::vector<double> seconds_;
+struct Row {
+  std::size_t batch = 0;
+  std::vector<Way> ways;  // ours first
 };
 
 std::vector<AppendRequest> make_requests(std::size_t batch) {
@@ -74,48 +108,10 @@ std::vector<AppendRequest> make_requests(std::size_t batch) {
 
 void append_to_log(LmdbLog& log, const std::vector<AppendRequest>& requests) {
   for (const auto& answer : log.append(requests))
-    require(answer.has_value(), answer ? "" : answer.error().message);
+    require(answer.has_value(), answer ? "" : answer.error().message.c_str());
 }
 
-// What a program without us would do: one transaction and one sync a batch.
-class RawLog {
- public:
-  explicit RawLog(const fs::path& folder) {
-    fs::create_directories(folder);
-    require(mdb_env_create(&env_) == 0, "mdb_env_create");
-    mdb_env_set_mapsize(env_, kMapBytes);
-    require(mdb_env_open(env_, folder.c_str(), MDB_NOTLS, 0640) == 0, "mdb_env_open");
-    MDB_txn* txn = nullptr;
-    require(mdb_txn_begin(env_, nullptr, 0, &txn) == 0, "mdb_txn_begin");
-    require(mdb_dbi_open(txn, nullptr, MDB_INTEGERKEY, &dbi_) == 0, "mdb_dbi_open");
-    require(mdb_txn_commit(txn) == 0, "mdb_txn_commit");
-  }
-  ~RawLog() { mdb_env_close(env_); }
-  RawLog(const RawLog&) = delete;
-
-  void append(std::size_t batch, const std::string& value) {
-    MDB_txn* txn = nullptr;
-    MDB_cursor* cursor = nullptr;
-    require(mdb_txn_begin(env_, nullptr, 0, &txn) == 0, "mdb_txn_begin");
-    require(mdb_cursor_open(txn, dbi_, &cursor) == 0, "mdb_cursor_open");
-    for (std::size_t i = 0; i < batch; ++i) {
-      ++position_;
-      MDB_val key{sizeof position_, &position_};
-      MDB_val data{value.size(), const_cast<char*>(value.data())};
-      require(mdb_cursor_put(cursor, &key, &data, MDB_APPEND) == 0, "mdb_cursor_put");
-    }
-    mdb_cursor_close(cursor);
-    require(mdb_txn_commit(txn) == 0, "mdb_txn_commit");
-  }
-
- private:
-  MDB_env* env_ = nullptr;
-  MDB_dbi dbi_ = 0;
-  std::uint64_t position_ = 0;
-};
-
-std::vector<Row> bench_appends(const fs::path& folder, LmdbLog& log, double seconds) {
-  RawLog raw(folder / "raw"), same(folder / "same");
+std::size_t record_bytes() {
   const auto sample = make_requests(1).front();
   EventView view;
   view.tenant = sample.tenant;
@@ -123,66 +119,123 @@ std::vector<Row> bench_appends(const fs::path& folder, LmdbLog& log, double seco
   view.type = sample.events[0].type;
   view.actor = sample.actor;
   view.payload = sample.events[0].payload;
-  const std::string payload(kPayloadBytes, 'x'), record(record_size(view) + 32, 'x');
-  std::vector<Row> rows;
-  for (const std::size_t batch : {1, 16, 64, 256, 1024}) {
-    auto requests = make_requests(batch);
-    Timings ours, bare, bare_same;
-    const auto start = SteadyClock::now();
-    // The three take turns batch by batch, so that they meet the same disk.
-    while (Seconds(SteadyClock::now() - start).count() < seconds) {
-      std::uint64_t command = log.head();
-      for (auto& request : requests) request.command_id = fmt::format("{:032x}", ++command);
-      ours.time([&] { append_to_log(log, requests); });
-      bare.time([&] { raw.append(batch, payload); });
-      bare_same.time([&] { same.append(batch, record); });
-      // The projector's work, on a thread of its own in the server.
-      if (log.unindexed() > 16'384) require(log.index_some().has_value(), "index_some failed");
-    }
-    rows.push_back({batch, ours.events_per_second(batch), bare.events_per_second(batch),
-                    bare_same.events_per_second(batch)});
-  }
-  return rows;
+  return record_size(view) + 32;
 }
 
-double bench_scan(const LmdbLog& log) {
-  double best = 0;
-  std::uint64_t bytes = 0;
-  for (std::size_t round = 0; round < kScans; ++round) {
-    const auto start = SteadyClock::now();
-    const auto last = log.read(1, log.head(), [&](const EventView& e) {
-      bytes += e.payload.size();
-      return true;
-    });
-    require(last && *last == log.head(), "the scan failed");
-    best = std::max(best,
-                    static_cast<double>(log.head()) / Seconds(SteadyClock::now() - start).count());
+struct RawLogs {
+  explicit RawLogs(const fs::path& folder)
+      : raw(folder / "raw", kMapBytes, RawLog::Index::none, kStreams),
+        same(folder / "same", kMapBytes, RawLog::Index::none, kStreams),
+        beside(folder / "beside", kMapBytes, RawLog::Index::beside, kStreams),
+        inside(folder / "inside", kMapBytes, RawLog::Index::inside, kStreams) {}
+  RawLog raw, same, beside, inside;
+};
+
+// The ways take turns batch by batch, so that they meet the same disk.
+Row bench_batch(LmdbLog& log, RawLogs& raw, std::size_t batch, double seconds) {
+  const std::string payload(kPayloadBytes, 'x'), record(record_bytes(), 'x');
+  auto requests = make_requests(batch);
+  Way ours("mlforge"), bare("raw"), same("same bytes"), beside("same indexes"), inside("one sync");
+  const auto start = SteadyClock::now();
+  while (Seconds(SteadyClock::now() - start).count() < seconds) {
+    std::uint64_t command = log.head();
+    for (auto& request : requests) request.command_id = fmt::format("{:032x}", ++command);
+    ours.time([&] { append_to_log(log, requests); });
+    bare.time([&] { raw.raw.append(batch, payload); });
+    same.time([&] { raw.same.append(batch, record); });
+    beside.time([&] { raw.beside.append(batch, record); });
+    inside.time([&] { raw.inside.append(batch, record); });
+    // On a thread of its own in the server; here it counts.
+    if (log.unindexed() >= kIndexAfter) ours.time_index([&] { (void)need(log.index_some()); });
+    if (raw.beside.unindexed() >= kIndexAfter) beside.time_index([&] { raw.beside.index_some(); });
   }
-  require(bytes == kScans * log.head() * kPayloadBytes, "the scan saw other bytes");
+  ours.time_index([&] { (void)need(log.index_some()); });
+  beside.time_index([&] { raw.beside.index_some(); });
+  return {batch, {ours, bare, same, beside, inside}};
+}
+
+struct Scans {
+  double ours = 0, walk = 0, read = 0;  // events a second, the best of a few
+  double verify_seconds = 0;
+  std::uint64_t events = 0;
+};
+
+template <class Scan>
+double best_rate(std::uint64_t events, Scan scan) {
+  double best = 0;
+  for (std::size_t round = 0; round < kScans; ++round) {
+    const double start = cpu_seconds();
+    scan();
+    best = std::max(best, double(events) / (cpu_seconds() - start));
+  }
   return best;
 }
 
-void print(const std::vector<Row>& rows, double scan, std::uint64_t events, bool json) {
-  if (json) {
-    std::string text;
-    for (const Row& r : rows)
-      text += fmt::format(
-          "{}{{\"batch\":{},\"log\":{:.0f},\"raw\":{:.0f},\"raw_same_bytes\":{:.0f},"
-          "\"ratio\":{:.3f},\"ratio_same_bytes\":{:.3f}}}",
-          text.empty() ? "" : ",", r.batch, r.log, r.raw, r.raw_same_bytes, r.log / r.raw,
-          r.log / r.raw_same_bytes);
-    fmt::print(
-        "{{\"append_events_per_second\":[{}],\"scan_events_per_second\":{:.0f},"
-        "\"events\":{}}}\n",
-        text, scan, events);
-    return;
+Scans bench_scans(const LmdbLog& log, const RawLog& raw) {
+  Scans scans;
+  scans.events = log.head();
+  std::uint64_t bytes = 0;
+  scans.ours = best_rate(log.head(), [&] {
+    bytes = 0;
+    const auto last = need(log.read(1, log.head(), [&](const EventView& e) {
+      bytes += e.payload.size();
+      return true;
+    }));
+    require(last == log.head(), "the scan did not come to the end");
+  });
+  require(bytes == log.head() * kPayloadBytes, "the scan saw other bytes");
+  require(raw.events() == log.head(), "the logs are not of the same size");
+  std::uint64_t sum = 0;
+  scans.walk = best_rate(raw.events(), [&] { sum += raw.scan(false).sum; });
+  scans.read = best_rate(raw.events(), [&] { sum += raw.scan(true).sum; });
+  require(sum != 0, "the raw scan saw nothing");
+  return scans;
+}
+
+double verify(const fs::path& folder) {
+  const auto start = SteadyClock::now();
+  const auto report = need(verify_log(folder));
+  require(report.what.empty() && report.index_checked, "the log is not sound");
+  return Seconds(SteadyClock::now() - start).count();
+}
+
+std::string json_of(Row& row) {
+  std::string ways;
+  const double ours = row.ways[0].events_per_second(row.batch);
+  for (Way& way : row.ways) {
+    const double rate = way.events_per_second(row.batch);
+    ways += fmt::format(
+        R"({}{{"name":"{}","events_per_second":{:.0f},"ratio":{:.3f},"cpu_us":{:.2f}}})",
+        ways.empty() ? "" : ",", way.name, rate, ours / rate, way.cpu_us(row.batch));
   }
-  fmt::print("{:>6} {:>12} {:>12} {:>7} {:>16} {:>7}\n", "batch", "log ev/s", "raw ev/s", "ratio",
-             "raw, same bytes", "ratio");
-  for (const Row& r : rows)
-    fmt::print("{:>6} {:>12.0f} {:>12.0f} {:>6.0f}% {:>16.0f} {:>6.0f}%\n", r.batch, r.log, r.raw,
-               100 * r.log / r.raw, r.raw_same_bytes, 100 * r.log / r.raw_same_bytes);
-  fmt::print("scan of {} events: {:.2f} M events/s\n", events, scan / 1e6);
+  return fmt::format(R"({{"batch":{},"ways":[{}]}})", row.batch, ways);
+}
+
+void print(std::vector<Row>& rows, const Scans& s, bool json) {
+  std::string text;
+  for (Row& row : rows) {
+    text += (text.empty() ? "" : ",") + json_of(row);
+    if (json) continue;
+    for (Way& way : row.ways) {
+      const double rate = way.events_per_second(row.batch);
+      fmt::print("{:>5} a batch  {:<13} {:>9.0f} events/s  {:>5.2f} us CPU  mlforge to it {:.2f}\n",
+                 row.batch, way.name, rate, way.cpu_us(row.batch),
+                 row.ways[0].events_per_second(row.batch) / rate);
+    }
+  }
+  if (json)
+    fmt::print(R"({{"appends":[{}],"events":{},"scan":{:.0f},"raw_walk":{:.0f},"raw_scan":{:.0f},)"
+               R"("verify_seconds":{:.3f}}})"
+               "\n",
+               text, s.events, s.ours, s.walk, s.read, s.verify_seconds);
+  else
+    fmt::print(
+        "{} events, by CPU time: scan with CRC {:.2f} M events/s; raw LMDB, every byte read {:.2f} "
+        "M "
+        "({:.2f}), only walked over {:.2f} M ({:.2f}); full verification {:.2f} M events/s of wall "
+        "time\n",
+        s.events, s.ours / 1e6, s.read / 1e6, s.ours / s.read, s.walk / 1e6, s.ours / s.walk,
+        double(s.events) / s.verify_seconds / 1e6);
 }
 
 }  // namespace
@@ -198,14 +251,20 @@ int main(int argc, char** argv) {
   }
   std::string folder = parent + "/bench-storage-XXXXXX";
   require(::mkdtemp(folder.data()) != nullptr, "cannot make a folder for the measurement");
+  std::vector<Row> rows;
+  Scans scans;
   {
     LmdbLogOptions options;
     options.map_bytes = kMapBytes;
-    auto log = open_lmdb_log(folder + "/log", options);
-    require(log.has_value(), log ? "" : log.error().message);
-    const auto rows = bench_appends(folder, **log, seconds);
-    print(rows, bench_scan(**log), (*log)->head(), json);
+    const auto log = need(open_lmdb_log(folder + "/log", options));
+    RawLogs raw(folder);
+    for (const std::size_t batch : {1, 16, 64, 256, 1024})
+      rows.push_back(bench_batch(*log, raw, batch, seconds));
+    scans = bench_scans(*log, raw.same);
+    require(!log->close(), "the log does not close");
   }
+  scans.verify_seconds = verify(folder + "/log");
+  print(rows, scans, json);
   fs::remove_all(folder);
   return 0;
 }

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -29,21 +30,31 @@ def stat_fields(pid):
         return file.read().rpartition(")")[2].split()
 
 
-class Server:
-    """A started server, known by the line `listening on http://HOST:PORT`."""
+def tells_its_url(line):
+    return "listening on http://" in line
 
-    def __init__(self, name, arguments, log_file):
+
+class Server:
+    """A started server, known by the line `listening on http://HOST:PORT`, or by one that `ready` says yes to."""
+
+    def __init__(self, name, arguments, log_file, ready=tells_its_url, stop_signal=signal.SIGTERM):
         self.name, self.log_file, self.loads = name, log_file, 0
+        self.stop_signal = stop_signal
         self.begin = time.monotonic()
         with open(log_file, "w", encoding="utf-8") as log:
-            self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=log, text=True,
+            # Other systems speak on the standard error only.
+            errors = log if ready is tells_its_url else subprocess.STDOUT
+            self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=errors, text=True,
                                             stdin=subprocess.DEVNULL, preexec_fn=die_with_parent)
         alarm = signal.signal(signal.SIGALRM, lambda *_: self.process.kill())
         signal.alarm(30)
         try:
             for line in self.process.stdout:
-                if "listening on http://" in line:
-                    self.url = line.split("listening on ")[1].split()[0].rstrip("/")
+                if ready(line):
+                    if ready is tells_its_url:
+                        self.url = line.split("listening on ")[1].split()[0].rstrip("/")
+                    else:
+                        threading.Thread(target=self.process.stdout.read, daemon=True).start()
                     return
         finally:
             signal.alarm(0)
@@ -70,7 +81,7 @@ class Server:
         ticks = 0
         for pid in self.pids():
             with contextlib.suppress(OSError):
-                ticks += sum(map(int, stat_fields(pid)[11:13]))
+                ticks += sum(map(int, stat_fields(pid)[11:15]))  # with children that have ended
         return ticks / TICKS
 
     def anonymous_mib(self):
@@ -113,7 +124,7 @@ class Server:
     def stop(self):
         pids = self.pids()
         if self.process.poll() is None:
-            self.process.terminate()
+            self.process.send_signal(self.stop_signal)
         try:
             self.process.wait(15)
         except subprocess.TimeoutExpired:

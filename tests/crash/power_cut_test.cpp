@@ -27,14 +27,16 @@ struct Done {
   std::vector<Batch> batches;
   History history;
   Journal journal;
+  bool archive = false;
 };
 
-Done do_workload(std::uint64_t seed, std::size_t batches, const fs::path& folder = "data") {
-  Done done{folder, make_batches(seed, batches), {}, {}};
+Done do_workload(std::uint64_t seed, std::size_t batches, const fs::path& folder = "data",
+                 bool archive = false) {
+  Done done{folder, make_batches(seed, batches), {}, {}, archive};
   done.history = reference(done.batches, seed);
   Folder root;
   SimulatedDisk disk(root.path());
-  run_workload(root.path() / folder, done.batches, seed, disk, done.history);
+  run_workload(root.path() / folder, done.batches, seed, disk, done.history, archive);
   done.journal = disk.journal();
   REQUIRE(done.history.acknowledged_at(disk.size()) == done.history.ends.back());
   return done;
@@ -55,7 +57,8 @@ const std::vector<Mode> kModes{{Kept::none, 1, "nothing unsynced"},
 // what is before. Answers how many images were examined.
 class Cutter {
  public:
-  explicit Cutter(std::uint64_t seed) : seed_(seed), random_(seed) {}
+  explicit Cutter(std::uint64_t seed, bool archive = false)
+      : seed_(seed), random_(seed), archive_(archive) {}
 
   void cut(Disk disk, const Journal& journal, std::size_t first, const std::vector<Mode>& modes,
            const fs::path& folder, const History& history) {
@@ -85,12 +88,14 @@ class Cutter {
     const auto fault = find_fault(image.path() / folder, history,
                                   {.acknowledged = acknowledged,
                                    .projections = sample && !history.digests.empty(),
-                                   .verify = sample});
+                                   .verify = sample,
+                                   .archive = archive_});
     REQUIRE(fault == "");
   }
 
   std::uint64_t seed_;
   std::mt19937_64 random_;
+  bool archive_;
   std::size_t images_ = 0;
 };
 
@@ -169,6 +174,16 @@ bool is_whole(const Disk& disk, Kept kept, std::mt19937_64& random, const Done& 
 
 TEST_CASE("power cut: everything acknowledged is there, wherever the cut") {
   cut_everywhere(1, kBatches, kModes);
+}
+
+TEST_CASE("power cut: wherever the cut while bodies move into segments") {
+  const Done done = do_workload(5, 24, "data", true);
+  REQUIRE(done.journal.find("data/segments") > 0);
+  Cutter cutter(5, true);
+  cutter.cut(Disk(), done.journal, 0, kModes, done.folder, done.history);
+  fmt::print("{} calls, {} events, {} images examined\n", done.journal.entries.size(),
+             done.history.records.size(), cutter.images());
+  CHECK(cutter.images() > 1000);
 }
 
 TEST_CASE("power cut: a folder several levels down is there") {

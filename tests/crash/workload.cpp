@@ -87,6 +87,8 @@ LmdbLogOptions log_options(const std::string& boot_id, std::uint64_t seed) {
   options.cached_streams = 8;
   options.tail_events = 60;
   options.boot_id = boot_id;
+  options.segments = {
+      .frame_bytes = 3000, .frame_events = 8, .segment_bytes = 9000, .segment_events = 16};
   return options;
 }
 
@@ -131,7 +133,7 @@ History reference(const std::vector<Batch>& batches, std::uint64_t seed) {
 }
 
 void run_workload(const fs::path& folder, const std::vector<Batch>& batches, std::uint64_t seed,
-                  SimulatedDisk& disk, History& history) {
+                  SimulatedDisk& disk, History& history, bool archive) {
   const auto options = log_options("one", seed);
   const std::span<const Batch> all(batches);
   const std::size_t half = batches.size() / 2;
@@ -142,6 +144,7 @@ void run_workload(const fs::path& folder, const std::vector<Batch>& batches, std
     append_all(*log, part, disk, history, [&](std::size_t i) {
       if (i % 8 == 7) must(engine->catch_up());
       if (i % 16 == 15) must(log->index_some());
+      if (archive && log->head() > 6) must(log->archive_some(log->head() - 6));
     });
     must(engine->catch_up());
     must(store->close());
@@ -181,8 +184,9 @@ class Examination {
     if (!opened) return "it does not open: " + opened.error().message;
     log_ = std::move(*opened);
     if (const auto stopped = log_->writable()) return stopped->message;
-    for (const auto step : {&Examination::records, &Examination::streams, &Examination::commands,
-                            &Examination::projections, &Examination::appends})
+    for (const auto step :
+         {&Examination::records, &Examination::streams, &Examination::commands,
+          &Examination::projections, &Examination::appends, &Examination::archives})
       if (std::string fault = (this->*step)(); !fault.empty()) return fault;
     log_.reset();
     return demand_.verify ? verify() : "";
@@ -258,6 +262,15 @@ class Examination {
     if (log_->head() != head + 6 || log_->stream_version("acme", "after/cut") != 6)
       return "what was appended afterwards is not there";
     return "";
+  }
+
+  std::string archives() {
+    if (!demand_.archive) return "";
+    const auto before = read_records(*log_);
+    const Position head = log_->head();
+    while (must(log_->archive_some(head)).archived + 1 < head) {
+    }
+    return read_records(*log_) == before ? "" : "what was archived reads as something else";
   }
 
   std::string verify() {

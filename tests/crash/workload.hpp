@@ -48,15 +48,17 @@ struct History {
 History reference(const std::vector<Batch>& batches, std::uint64_t seed);
 
 // Makes a log in `folder`, appends all batches, closes and opens it in the middle; the projections
-// follow in <folder>/views. Fills acknowledged.
+// follow in <folder>/views. With `archive` bodies move into segments after each append. Fills
+// acknowledged.
 void run_workload(const std::filesystem::path& folder, const std::vector<Batch>& batches,
-                  std::uint64_t seed, SimulatedDisk& disk, History& history);
+                  std::uint64_t seed, SimulatedDisk& disk, History& history, bool archive = false);
 
 struct Demand {
   Position acknowledged = 0;    // at least so many events must be there
   bool appends = true;          // the log must go on
   bool projections = false;     // and the projections have the digests of the history
   bool verify = false;          // and `verify` find nothing
+  bool archive = false;         // and the rest can be archived
   std::string boot_id = "two";  // the machine has started again since the workload ("one")
 };
 

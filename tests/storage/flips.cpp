@@ -25,6 +25,30 @@ LmdbLogOptions options() {
   return options;
 }
 
+// The roots, every tile and the walk of every stream.
+Status add_tree(const fs::path& folder, const Log& log, const std::set<std::string>& streams,
+                Sha256& hash) {
+  auto tree = LogTree::open(folder / "merkle", log, boot_id(), 16 << 20);
+  if (!tree) return tree.error();
+  const auto root = (*tree)->root();
+  if (!root) return root.error();
+  hash.update(as_bytes(std::to_string(root->size) + to_string(root->root)));
+  for (const TileName name : {TileName{0, 0}, TileName{0, 1}, TileName{1, 0}}) {
+    const auto tile = (*tree)->tile(name);
+    if (!tile) return tile.error();
+    for (const Digest& each : *tile) hash.update(each.bytes);
+  }
+  for (const auto& stream : streams) {
+    MapProof proof;
+    const auto walk = (*tree)->prove_stream("acme", stream, proof);
+    if (!walk) return walk.error();
+    hash.update(walk->streams.bytes);
+    for (const auto& step : proof.path) hash.update(step.sibling.bytes);
+    if (proof.leaf) hash.update(as_bytes(std::to_string(proof.leaf->state.last_position)));
+  }
+  return {};
+}
+
 std::string answers_here(const fs::path& folder) {
   auto log = open_lmdb_log(folder, options());
   if (!log) return "error: " + log.error().message;
@@ -53,6 +77,7 @@ std::string answers_here(const fs::path& folder) {
   for (int i = 0; i < 300; i += 7)
     if (const auto known = (*log)->find_command("acme", "c" + std::to_string(i)))
       hash.update(as_bytes(std::to_string(known->first)));
+  if (const auto bad = add_tree(folder, **log, streams, hash)) return "error: " + bad->message;
   return std::to_string((*log)->head()) + " " + to_string(hash.finish());
 }
 

@@ -120,6 +120,9 @@ class LmdbLogFixture {
  public:
   static constexpr bool kDurable = true;
   LmdbLogFixture() { open(); }
+  explicit LmdbLogFixture(bool open_now) {
+    if (open_now) open();
+  }
   Log& log() { return *log_; }
   LmdbLog& lmdb() { return *log_; }
   const std::filesystem::path& path() const { return folder_.path(); }
@@ -148,6 +151,84 @@ class LmdbLogFixture {
  private:
   TemporaryFolder folder_;
   std::unique_ptr<LmdbLog> log_;
+};
+
+// Small, so that a few events are segments of several frames.
+inline SegmentLimits small_segments() {
+  return {.frame_bytes = 700, .frame_events = 3, .segment_bytes = 4000, .segment_events = 7};
+}
+
+inline void archive_all(LmdbLog& log, Position last = ~0ull) {
+  for (;;) {
+    const auto report = log.archive_some(last);
+    INFO((report ? std::string() : report.error().message));
+    REQUIRE(report);
+    if (report->events == 0) return;
+  }
+}
+
+// Has everything but the last event in segments, after each append.
+class ArchivedLogFixture {
+ public:
+  static constexpr bool kDurable = true;
+  ArchivedLogFixture() { f_.open(options()); }
+  Log& log() {
+    archiving_.to = &f_.lmdb();
+    return archiving_;
+  }
+  LmdbLog& lmdb() { return f_.lmdb(); }
+  const std::filesystem::path& path() const { return f_.path(); }
+  LmdbLogOptions options() const {
+    auto options = f_.options();
+    options.segments = small_segments();
+    return options;
+  }
+  void close() { f_.close(); }
+  void reopen() {
+    f_.close();
+    f_.open(options());
+  }
+  bool index() { return f_.index(); }
+
+ private:
+  struct Archiving final : Log {
+    LmdbLog* to = nullptr;
+    std::vector<Expected<Appended>> append(std::span<const AppendRequest> requests) override {
+      auto answers = to->append(requests);
+      // Not each of many thousand: a segment of seven events costs several syncs.
+      if (!to->writable() && to->head() < 1000) archive_all(*to);
+      return answers;
+    }
+    Position head() const override { return to->head(); }
+    Expected<Position> read(Position from, std::uint64_t limit,
+                            const Visitor& visit) const override {
+      return to->read(from, limit, visit);
+    }
+    Expected<Position> read_records(Position from, std::uint64_t limit,
+                                    const RecordVisitor& visit) const override {
+      return to->read_records(from, limit, visit);
+    }
+    Expected<std::uint64_t> read_stream(std::string_view tenant, std::string_view stream,
+                                        std::uint64_t from, std::uint64_t limit, Position as_of,
+                                        const Visitor& visit) const override {
+      return to->read_stream(tenant, stream, from, limit, as_of, visit);
+    }
+    std::uint64_t stream_version(std::string_view tenant, std::string_view stream) const override {
+      return to->stream_version(tenant, stream);
+    }
+    std::optional<Appended> find_command(std::string_view tenant,
+                                         std::string_view command_id) const override {
+      return to->find_command(tenant, command_id);
+    }
+    Position position_at(TimeUs time) const override { return to->position_at(time); }
+    Status writable() const override { return to->writable(); }
+    Uuid log_id() const override { return to->log_id(); }
+  };
+  LmdbLogFixture f_{false};
+  Archiving archiving_;
+
+ public:
+  std::shared_ptr<ManualClock> clock = f_.clock;
 };
 
 }  // namespace mlforge::storage

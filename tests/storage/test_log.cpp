@@ -10,7 +10,8 @@
 using namespace mlforge;
 using namespace mlforge::storage;
 
-#define LOG_TEST(name) TEMPLATE_TEST_CASE("log: " name, "", MemoryLogFixture, LmdbLogFixture)
+#define LOG_TEST(name) \
+  TEMPLATE_TEST_CASE("log: " name, "", MemoryLogFixture, LmdbLogFixture, ArchivedLogFixture)
 
 LOG_TEST("an empty log has nothing") {
   TestType f;
