@@ -156,46 +156,16 @@ void delete_route(App& app, const Request& request, Reply reply) {
                            });
 }
 
-SubscriptionAnswer to_answer(App& app, projections::SubscriptionRow row, bool now) {
-  SubscriptionAnswer out{std::move(row.name),
-                         std::move(row.settings),
-                         row.start,
-                         row.parked,
-                         std::move(row.reason),
-                         std::move(row.created_time),
-                         std::move(row.updated_time),
-                         std::move(row.actor),
-                         {}};
-  if (!now) return out;
-  if (auto status = app.subscriptions->status(out.name)) out.status = *std::move(status);
-  return out;
+// As they stand now, not as the log says: no as_of.
+void show_status(App& app, const Request& request, Reply reply) {
+  const auto status = app.subscriptions->status(std::string(request.param("name")));
+  if (!status) return reply.send(status.error());
+  reply.send(http::Response::json(with_position(app.log->head(), to_json(*status))));
 }
 
-void show(App& app, const Request& request, Reply reply) {
-  const bool now = !request.query("as_of");
-  run_object_query(app, request, std::move(reply),
-                   [&app, now, name = std::string(request.param("name"))](
-                       const QueryContext& q) -> Expected<std::string> {
-                     auto row = projections::get_subscription(q.reader, kTenant, name, q.as_of);
-                     if (!row) return row.error();
-                     return to_json(to_answer(app, *std::move(row), now));
-                   });
-}
-
-void list(App& app, const Request& request, Reply reply) {
-  auto page = page_request(request);
-  if (!page) return reply.send(page.error());
-  const bool now = !request.query("as_of");
-  run_query(app, request, std::move(reply),
-            [&app, now, page = *page](const QueryContext& q) -> Expected<http::Response> {
-              auto rows = projections::list_subscriptions(q.reader, kTenant, at(page, q.as_of));
-              if (!rows) return rows.error();
-              projections::Page<SubscriptionAnswer> answers;
-              for (auto& row : rows->items)
-                answers.items.push_back(to_answer(app, std::move(row), now));
-              answers.next_page_token = rows->next_page_token;
-              return page_response(q, answers);
-            });
+void show_statuses(App& app, const Request&, Reply reply) {
+  const SubscriptionStatuses all{app.subscriptions->statuses()};
+  reply.send(http::Response::json(with_position(app.log->head(), to_json(all))));
 }
 
 void fetch(App& app, const Request& request, Reply reply) {
@@ -329,16 +299,24 @@ void add_subscription_routes(App& app, http::Router& router) {
                 .tag = "subscriptions",
                 .body = json_schema<SubscriptionChanges>()});
   router.delete_(one, on(delete_route), {.summary = "Delete it", .tag = "subscriptions"});
-  router.get(all, on(list),
+  router.get(all, list_route(app, projections::list_subscriptions),
              {.summary = "List subscriptions",
               .tag = "subscriptions",
-              .response = answer_schema<projections::Page<SubscriptionAnswer>>(),
+              .response = page_answer(projections::list_subscriptions),
               .query = list_parameters()});
-  router.get(one, on(show),
-             {.summary = "One subscription, and how it stands",
+  router.get(one, object_route(app, "name", projections::get_subscription),
+             {.summary = "One subscription and its settings",
               .tag = "subscriptions",
-              .response = answer_schema<SubscriptionAnswer>(),
+              .response = object_answer(projections::get_subscription),
               .query = as_of_parameter()});
+  router.get(one + "/status", on(show_status),
+             {.summary = "How a subscription stands now",
+              .tag = "subscriptions",
+              .response = answer_schema<actors::SubscriptionStatus>()});
+  router.get("/api/v1/live/subscriptions", on(show_statuses),
+             {.summary = "How all subscriptions stand now",
+              .tag = "subscriptions",
+              .response = answer_schema<SubscriptionStatuses>()});
   add_delivery_routes(app, router, one);
 }
 

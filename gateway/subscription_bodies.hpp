@@ -1,7 +1,6 @@
 // What the routes of subscriptions take and answer.
 #pragma once
 #include "actors/subscriptions.hpp"
-#include "projections/subscriptions.hpp"
 
 namespace mlforge::gateway {
 
@@ -71,25 +70,11 @@ struct ReleaseBody {
   static constexpr auto fields() { return std::tuple{field("positions", &ReleaseBody::positions)}; }
 };
 
-// A subscription with how it stands.
-struct SubscriptionAnswer {
-  std::string name;
-  SubscriptionSettings settings;
-  Position start = 0;
-  std::uint64_t parked = 0;
-  std::string reason, created_time, updated_time, actor;
-  std::optional<actors::SubscriptionStatus> status;  // now; absent with as_of
+// How all subscriptions stand.
+struct SubscriptionStatuses {
+  std::vector<actors::SubscriptionStatus> items;
   static constexpr auto fields() {
-    using S = SubscriptionAnswer;
-    return std::tuple{field("name", &S::name),
-                      field("settings", &S::settings),
-                      field("start", &S::start),
-                      field("parked", &S::parked),
-                      field("reason", &S::reason),
-                      field("created_time", &S::created_time),
-                      field("updated_time", &S::updated_time),
-                      field("actor", &S::actor),
-                      field("status", &S::status)};
+    return std::tuple{field("items", &SubscriptionStatuses::items)};
   }
 };
 

@@ -1,6 +1,8 @@
 // subscriptions: who is told of what, and what could not be delivered.
 #include <fmt/format.h>
 
+#include <map>
+
 #include "gateway/cli/groups.hpp"
 #include "gateway/subscription_bodies.hpp"
 #include "projections/queries.hpp"
@@ -56,14 +58,28 @@ int remove(const Session& s, const Options& o) {
              "subscription '" + o.name + "' is deleted");
 }
 
-std::string status_word(const SubscriptionAnswer& row) {
+using actors::SubscriptionStatus;
+using projections::SubscriptionRow;
+
+std::string status_word(const SubscriptionRow& row, const SubscriptionStatus* status) {
   if (!row.settings.active) return "off";
-  return row.status && !row.status->last_error.empty() ? "failing" : "on";
+  return status && !status->last_error.empty() ? "failing" : "on";
+}
+
+// How they stand now, by name; nothing where the rows are asked for as of another time.
+std::map<std::string, SubscriptionStatus> statuses(const Session& s, const Options& o) {
+  std::map<std::string, SubscriptionStatus> out;
+  if (!o.list.as_of.empty() || s.json) return out;
+  const auto all = s.api().get_as<SubscriptionStatuses>("/api/v1/live/subscriptions");
+  if (all)
+    for (const auto& each : all->value.items) out[each.name] = each;
+  return out;
 }
 
 int list(const Session& s, const Options& o) {
+  const auto now = statuses(s, o);
   return show_page(
-      s, s.api().get_as<projections::Page<SubscriptionAnswer>>(kAll + o.list.query().text()),
+      s, s.api().get_as<projections::Page<SubscriptionRow>>(kAll + o.list.query().text()),
       Table({{"NAME"},
              {"KIND"},
              {"STATE"},
@@ -73,14 +89,16 @@ int list(const Session& s, const Options& o) {
              {"IN FLIGHT", true},
              {"PARKED", true},
              {"URL"}}),
-      "there are no subscriptions", [](Table& table, const SubscriptionAnswer& row) {
+      "there are no subscriptions", [&now](Table& table, const SubscriptionRow& row) {
+        const auto at = now.find(row.name);
+        const auto* status = at == now.end() ? nullptr : &at->second;
         const auto number = [&](auto member) {
-          return row.status ? std::to_string((*row.status).*member) : std::string("-");
+          return status ? std::to_string(status->*member) : std::string("-");
         };
-        table.row({row.name, row.settings.kind, status_word(row), join_text(row.settings.types),
-                   join_text(row.settings.streams), number(&actors::SubscriptionStatus::lag),
-                   number(&actors::SubscriptionStatus::in_flight), std::to_string(row.parked),
-                   row.settings.url});
+        table.row({row.name, row.settings.kind, status_word(row, status),
+                   join_text(row.settings.types), join_text(row.settings.streams),
+                   number(&SubscriptionStatus::lag), number(&SubscriptionStatus::in_flight),
+                   std::to_string(row.parked), row.settings.url});
       });
 }
 
@@ -89,40 +107,41 @@ std::string milliseconds(std::uint64_t count) { return std::to_string(count) + "
 int show(const Session& s, const Options& o) {
   Query query;
   query.add("as_of", o.as_of);
-  return s.show(s.api().get_as<SubscriptionAnswer>(target(o) + query.text()),
-                [&](const SubscriptionAnswer& row) {
-                  const auto& settings = row.settings;
-                  std::vector<std::pair<std::string, std::string>> facts{
-                      {"subscription", row.name},
-                      {"kind", settings.kind},
-                      {"state", status_word(row)},
-                      {"url", settings.url},
-                      {"signed with", settings.secret},
-                      {"subject", settings.subject},
-                      {"tenant", settings.tenant},
-                      {"streams", join_text(settings.streams)},
-                      {"types", join_text(settings.types)},
-                      {"begins at", std::to_string(row.start)},
-                      {"attempts",
-                       settings.max_attempts ? std::to_string(settings.max_attempts) : "no limit"},
-                      {"acknowledged within", milliseconds(settings.ack_deadline_ms)},
-                      {"backoff", milliseconds(settings.backoff_ms) + " to " +
-                                      milliseconds(settings.max_backoff_ms)},
-                      {"at most in flight", std::to_string(settings.max_in_flight)},
-                      {"parked", std::to_string(row.parked)},
-                      {"last change", row.reason},
-                      {"created", time_text(row.created_time) + " by " + row.actor}};
-                  if (row.status) {
-                    const auto& now = *row.status;
-                    facts.insert(facts.end(), {{"lag", std::to_string(now.lag)},
-                                               {"in flight", std::to_string(now.in_flight)},
-                                               {"delivered", std::to_string(now.delivered)},
-                                               {"acknowledged", std::to_string(now.acknowledged)},
-                                               {"failed attempts", std::to_string(now.failed)},
-                                               {"last error", now.last_error}});
-                  }
-                  s.facts(facts);
-                });
+  auto api = s.api();
+  return s.show(
+      api.get_as<SubscriptionRow>(target(o) + query.text()), [&](const SubscriptionRow& row) {
+        const auto& settings = row.settings;
+        std::vector<std::pair<std::string, std::string>> facts{
+            {"subscription", row.name},
+            {"kind", settings.kind},
+            {"state", status_word(row, nullptr)},
+            {"url", settings.url},
+            {"signed with", settings.secret},
+            {"subject", settings.subject},
+            {"tenant", settings.tenant},
+            {"streams", join_text(settings.streams)},
+            {"types", join_text(settings.types)},
+            {"begins at", std::to_string(row.start)},
+            {"attempts",
+             settings.max_attempts ? std::to_string(settings.max_attempts) : "no limit"},
+            {"acknowledged within", milliseconds(settings.ack_deadline_ms)},
+            {"backoff",
+             milliseconds(settings.backoff_ms) + " to " + milliseconds(settings.max_backoff_ms)},
+            {"at most in flight", std::to_string(settings.max_in_flight)},
+            {"parked", std::to_string(row.parked)},
+            {"last change", row.reason},
+            {"created", time_text(row.created_time) + " by " + row.actor}};
+        const auto now = o.as_of.empty() ? api.get_as<SubscriptionStatus>(target(o, "/status"))
+                                         : Error{ErrorCode::not_found, "", ""};
+        if (now)
+          facts.insert(facts.end(), {{"lag", std::to_string(now->value.lag)},
+                                     {"in flight", std::to_string(now->value.in_flight)},
+                                     {"delivered", std::to_string(now->value.delivered)},
+                                     {"acknowledged", std::to_string(now->value.acknowledged)},
+                                     {"failed attempts", std::to_string(now->value.failed)},
+                                     {"last error", now->value.last_error}});
+        s.facts(facts);
+      });
 }
 
 struct Fetched {

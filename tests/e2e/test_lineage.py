@@ -89,13 +89,13 @@ class Lineage(Case):
         # Over a restart nothing is written twice; without the setting nothing at all.
         s.stop()
         s.start()
-        support.until(lambda: s.get(V1 + "/subscriptions/lineage-file")["status"]["lag"] == 0,
+        support.until(lambda: s.get(V1 + "/subscriptions/lineage-file/status")["lag"] == 0,
                       "no lag")
         self.assertEqual(self.read(path), events)
         with open(path, "a", encoding="utf-8") as text:
             text.write('{"torn')
         self.ok(s.post(V1 + "/pipelines/small/runs", {}), 202)
-        support.until(lambda: s.get(V1 + "/subscriptions/lineage-file")["status"]["lag"] == 0 and
+        support.until(lambda: s.get(V1 + "/subscriptions/lineage-file/status")["lag"] == 0 and
                       len(self.read_whole(path)) > len(events), "more lineage")
         self.check(self.read_whole(path))
 

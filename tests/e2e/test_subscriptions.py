@@ -46,7 +46,7 @@ class Subscriptions(Case):
         return self.ok(self.s.post(f"{SUBS}/{name}/ack", {"positions": positions}))["acknowledged"]
 
     def status(self, name):
-        return self.ok(self.s.get(f"{SUBS}/{name}"))["status"]
+        return self.ok(self.s.get(f"{SUBS}/{name}/status"))
 
     def drain(self, name, wanted, consumer=""):
         """Fetches and acknowledges until all the wanted positions have come."""
@@ -395,12 +395,12 @@ class OverNats(Case):
                               "max_backoff_ms": 100, "max_attempts": 0, "types": ["experiment.*"]}),
                 201)
         made = self.ok(s.post(V1 + "/experiments", {"name": "e"}), 201)["position"]
-        support.until(lambda: "no stream" in s.get(f"{SUBS}/n")["status"]["last_error"],
+        support.until(lambda: "no stream" in s.get(f"{SUBS}/n/status")["last_error"],
                       "a complaint")
         client = Nats(nats)
         self.addCleanup(client.close)
         client.ask("$JS.API.STREAM.CREATE.DELIVER", {"name": "DELIVER", "subjects": ["deliver.>"]})
-        support.until(lambda: s.get(f"{SUBS}/n")["status"]["acknowledged"] == 1, "a delivery")
+        support.until(lambda: s.get(f"{SUBS}/n/status")["acknowledged"] == 1, "a delivery")
         got = client.ask("$JS.API.STREAM.MSG.GET.DELIVER", {"seq": 1})["message"]
         event = json.loads(base64.b64decode(got["data"]))
         self.assertEqual((got["subject"], event["type"], event["mlforgeposition"]),

@@ -4,8 +4,13 @@ import hashlib
 import hmac
 import http.server
 import json
+import os
+import shutil
+import ssl
+import subprocess
 import threading
 import time
+import unittest
 
 import support
 from support import Case
@@ -18,7 +23,7 @@ SECRET = "whsec_test"
 class Receiver:
     """An HTTP server whose answers the test chooses; `got` holds (headers, body) in order."""
 
-    def __init__(self, port=0):
+    def __init__(self, port=0, certificate=None):
         self.got, self.lock, self.dead = [], threading.Lock(), False
         self.answer = lambda headers, body: 200
         self.headers = {}
@@ -52,6 +57,10 @@ class Receiver:
             daemon_threads = True
 
         self.server = Server(("127.0.0.1", port), Handler)
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         self.port = self.server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}/hook?x=1"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
@@ -69,7 +78,7 @@ class Receiver:
         self.server.server_close()
 
 
-class Webhooks(Case):
+class Hooks(Case):
     def setUp(self):
         super().setUp()
         self.s = self.server("--webhook-allowed-hosts", "127.0.0.1")
@@ -93,12 +102,14 @@ class Webhooks(Case):
         return self.ok(self.s.post(SUBS, body), 201)
 
     def status(self, name="hook"):
-        return self.ok(self.s.get(f"{SUBS}/{name}"))["status"]
+        return self.ok(self.s.get(f"{SUBS}/{name}/status"))
 
     def until_received(self, positions):
         support.until(lambda: set(positions) <= set(self.receiver.positions()),
                       f"{len(positions)} deliveries")
 
+
+class Webhooks(Hooks):
     def test_events_are_signed_cloud_events_in_order(self):
         self.make(secret=SECRET)
         sent = self.tag(20)
@@ -240,6 +251,38 @@ class Webhooks(Case):
         self.assertEqual(self.receiver.got, [])
         self.ok(self.s.call("PATCH", f"{SUBS}/hook", {"secret": SECRET}))
         self.until_received(sent)
+
+
+@unittest.skipUnless(shutil.which("openssl"), "openssl is not installed")
+class Https(Hooks):
+    def setUp(self):
+        Case.setUp(self)
+        self.pem, key = (os.path.join(self.folder, n) for n in ("cert.pem", "key.pem"))
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+                        "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+                        "-keyout", key, "-out", self.pem], check=True, capture_output=True)
+        self.receiver = Receiver(certificate=(self.pem, key))
+        self.addCleanup(self.receiver.stop)
+
+    def deliver(self, host, *flags):
+        self.s = self.server("--webhook-allowed-hosts", "localhost,127.0.0.1", *flags)
+        self.ok(self.s.post(V1 + "/experiments", {"name": "e"}), 201)
+        self.run_id = self.ok(self.s.post(V1 + "/runs", {"experiment_id": "1"}), 201)["run_id"]
+        self.make(url=f"https://{host}:{self.receiver.port}/hook?x=1", secret=SECRET)
+        return self.tag(3)
+
+    def test_a_certificate_that_is_trusted(self):
+        self.until_received(self.deliver("localhost", "--webhook-ca-file", self.pem))
+
+    def test_one_that_is_not(self):
+        self.deliver("localhost")
+        support.until(lambda: "verify" in self.status()["last_error"], "a complaint")
+        self.assertEqual(self.receiver.got, [])
+
+    def test_one_of_another_host(self):
+        self.deliver("127.0.0.1", "--webhook-ca-file", self.pem)
+        support.until(lambda: self.status()["failed"] > 2, "failed attempts")
+        self.assertEqual(self.receiver.got, [])
 
 
 if __name__ == "__main__":
