@@ -121,6 +121,7 @@ class Builder {
   }
 
   void on(const EventView&, const LogKeyAdded&) {}  // the log's own, of no life cycle
+  void on(const EventView&, const SubjectShredded&) {}
   void on(const EventView& e, const DatasetCreated&) { dataset(e).created = true; }
   void on(const EventView& e, const DatasetFileStaged&) { ++dataset(e).staged; }
   void on(const EventView& e, const DatasetFileUnstaged&) { ++dataset(e).unstaged; }
