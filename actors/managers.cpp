@@ -48,6 +48,10 @@ std::string stream_of(const RecordDriftReport& c) { return "drift/" + c.endpoint
 std::string stream_of(const RaiseDriftAlert& c) { return "drift/" + c.endpoint; }
 std::string stream_of(const TriggerRetraining& c) { return "drift/" + c.endpoint; }
 
+template <class C>
+requires requires(const SubscriptionState& s, const C& c) { decide(s, c); }
+std::string stream_of(const C& c) { return "subscription/" + c.name; }
+
 // Which state decides a command.
 template <class Command, class... States>
 struct StateFor;
@@ -228,6 +232,7 @@ Managers spawn_managers(caf::actor_system& system, const ManagerContext& context
       spawn_manager<DeploymentActor, DeploymentRequest, EndpointState, PredictionsState>(system,
                                                                                          context),
       spawn_manager<DriftActor, DriftRequest, DriftState>(system, context),
+      spawn_manager<SubscriptionActor, SubscriptionRequest, SubscriptionState>(system, context),
   };
 }
 

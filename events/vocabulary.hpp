@@ -14,6 +14,7 @@
 #include "events/fields.hpp"
 #include "events/json_event.hpp"
 #include "events/vocabulary_log.hpp"
+#include "events/vocabulary_subscription.hpp"
 
 namespace mlforge {
 
@@ -581,6 +582,8 @@ using Event = std::variant<
     DriftReported, DriftAlertRaised, RetrainingTriggered,                                        //
     LogKeyAdded,                                                                                 //
     SubjectShredded,                                                                             //
+    SubscriptionCreated, SubscriptionUpdated, SubscriptionDeleted, SubscriptionEventParked,
+    SubscriptionParkedReleased,  //
     UnknownEvent>;
 
 using Events = std::vector<Event>;

@@ -133,6 +133,7 @@ void add_pipeline_routes(App& app, http::Router& router);
 void add_endpoint_routes(App& app, http::Router& router);
 void add_serving_routes(App& app, http::Router& router);
 void add_subject_routes(App& app, http::Router& router);
+void add_subscription_routes(App& app, http::Router& router);
 void add_proof_routes(App& app, http::Router& router);
 void add_page_routes(http::Router& router);
 

@@ -4,6 +4,7 @@
 #include "events/checks.hpp"
 #include "events/event_codec.hpp"
 #include "gateway/handlers.hpp"
+#include "gateway/live_subscription.hpp"
 #include "gateway/table_routes.hpp"
 #include "projections/queries.hpp"
 
@@ -86,6 +87,7 @@ Expected<Position> live_start(App& app, const Request& request) {
 }
 
 void live_sse(App& app, const Request& request, Reply reply) {
+  if (request.query("subscription")) return subscription_sse(app, request, std::move(reply));
   auto filter = parse_event_filter(request);
   if (!filter) return reply.send(filter.error());
   const auto from = live_start(app, request);
@@ -105,6 +107,7 @@ void live_sse(App& app, const Request& request, Reply reply) {
 
 Status live_websocket(App& app, const Request& request,
                       const std::shared_ptr<http::WsSession>& session) {
+  if (request.query("subscription")) return subscription_websocket(app, request, session);
   auto filter = parse_event_filter(request);
   if (!filter) return filter.error();
   const auto from = live_start(app, request);
@@ -153,6 +156,11 @@ void add_event_routes(App& app, http::Router& router) {
       {"until", "RFC 3339 time, inclusive"},
       {"from", "first position", "integer"},
       {"tenant", "whose events; the default tenant's where it is absent"}};
+  auto live = filters;
+  live.insert(live.end(), {{"subscription", "take from this durable subscription instead"},
+                           {"consumer", "with subscription: the name of who takes"},
+                           {"max", "with subscription: at most so many without an acknowledgement",
+                            "integer"}});
   auto paged = filters;
   paged.push_back({"limit", "at most this many events, 1 to 1000", "integer"});
   paged.push_back({"as_of", "a position or an RFC 3339 time"});
@@ -179,14 +187,14 @@ void add_event_routes(App& app, http::Router& router) {
       "/api/v1/live/events", on(live_sse),
       {.summary = "Events as they happen, as server-sent events",
        .tag = "events",
-       .query = filters,
+       .query = live,
        .response_type = "text/event-stream",
        .headers = {{"Last-Event-ID",
                     "the position of the last event that was seen; goes before from", "integer"}}});
   router.websocket(
       "/api/v1/live",
       [&app](const Request& q, const auto& session) { return live_websocket(app, q, session); },
-      {.summary = "Events as they happen, over WebSocket", .tag = "events", .query = filters});
+      {.summary = "Events as they happen, over WebSocket", .tag = "events", .query = live});
   router.get("/api/v1/audit", audit_route(app),
              {.summary = "Who did what, when, to what, caused by what",
               .tag = "events",

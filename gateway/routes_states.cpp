@@ -50,7 +50,8 @@ constexpr Kind kKinds[] = {{"dataset", find_state<DatasetState>},
                            {"environment", find_state<EnvironmentState>},
                            {"deployment", find_state<EndpointState>},
                            {"predictions", find_state<PredictionsState>},
-                           {"drift", find_state<DriftState>}};
+                           {"drift", find_state<DriftState>},
+                           {"subscription", find_state<SubscriptionState>}};
 
 void show_state(App& app, const std::shared_ptr<const StreamStates>& states, const Request& request,
                 Reply reply) {

@@ -13,7 +13,9 @@
 #include "actors/rules.hpp"
 #include "gateway/app.hpp"
 #include "gateway/cli/commands.hpp"
+#include "gateway/deliveries.hpp"
 #include "gateway/handlers.hpp"
+#include "gateway/http/mailbox.hpp"
 #include "gateway/proof_follower.hpp"
 #include "projections/open_views.hpp"
 #include "projections/queries.hpp"
@@ -119,19 +121,27 @@ Status start_actors(App& app) {
           spdlog::error("the index stands still: {}", indexed.error().message);
       },
       app.projected);
+  app.projected.on_wait([&app] { caf::anon_send(app.projector, actors::StartAtom::value); });
   app.proofs = std::make_unique<ProofFollower>(*app.prover);
   // The writer is first to see a commit, and the rules are made after it: they are told through
   // this handle.
   app.context.log = app.log.get();
-  app.context.writer =
-      actors::spawn_writer(system, *app.log, app.writer_stats, [&app](Position head) {
+  app.context.writer = actors::spawn_writer(
+      system, *app.log, app.writer_stats,
+      [&app](Position head) {
         caf::anon_send(app.projector, actors::CommittedAtom::value, head);
         if (app.rules_ready) caf::anon_send(app.rules, actors::CommittedAtom::value, head);
         if (app.broadcaster) caf::anon_send(app.broadcaster, actors::CommittedAtom::value, head);
         app.live.wake_all();
+        if (app.subscriptions_ready) app.subscriptions->notify();
         app.proofs->notify();
+      },
+      [](const std::function<void()>& answer) {
+        const http::Mailbox::Gather together;
+        answer();
       });
   app.managers = actors::spawn_managers(system, app.context);
+  if (auto bad = start_subscriptions(app)) return bad;
   app.flusher = std::make_shared<PredictionFlusher>(app.predictions, app.managers.deployments);
   app.executor = actors::spawn_executor(system, {.log = app.log.get(),
                                                  .blobs = app.blobs.get(),
@@ -154,7 +164,7 @@ Status start_actors(App& app) {
                            const DriftReported& r) { app.metrics->drift_reported(name, r); }},
       *start);
   app.rules_ready = true;
-  return {};
+  return configure_lineage(app);
 }
 
 Status start_broadcast(App& app) {
@@ -195,6 +205,7 @@ Status start_server(App& app) {
   add_endpoint_routes(app, router);
   add_serving_routes(app, router);
   add_subject_routes(app, router);
+  add_subscription_routes(app, router);
   add_proof_routes(app, router);
   add_page_routes(router);
   app.openapi = http::openapi_json(router, api_info());
@@ -221,6 +232,7 @@ void end_actor(App& app, const Actor& actor) {
 void shut_down(App& app) {
   app.stopping = true;
   app.projected.fail();  // who waits for something to come is answered as it stands
+  if (app.subscriptions) app.subscriptions->no_more_waiting();
   if (app.serving) {
     std::promise<bool> drained;
     app.server->drain(std::chrono::seconds(app.config.drain_seconds),
@@ -230,6 +242,7 @@ void shut_down(App& app) {
   }
   if (app.flusher && !app.flusher->wait_idle(std::chrono::seconds(5)))
     spdlog::warn("some predictions could not be written down");
+  stop_subscriptions(app);
   if (app.workers) {
     app.workers->stop();
     app.workers->join();
@@ -247,6 +260,7 @@ void shut_down(App& app) {
     end_actor(app, app.managers.pipelines);
     end_actor(app, app.managers.deployments);
     end_actor(app, app.managers.drift);
+    end_actor(app, app.managers.subscriptions);
     end_actor(app, app.context.writer);
     end_actor(app, app.projector);
     end_actor(app, app.broadcaster);

@@ -4,8 +4,9 @@
 
 namespace mlforge::gateway::cli {
 
-void add_serve_commands(CLI::App& root, Session& s);     // serve, demo
-void add_folder_commands(CLI::App& root, Session& s);    // verify, rebuild
+void add_serve_commands(CLI::App& root, Session& s);   // serve, demo
+void add_folder_commands(CLI::App& root, Session& s);  // verify, rebuild
+void add_subscription_commands(CLI::App& root, Session& s);
 void add_proof_commands(CLI::App& root, Session& s);     // proof, keys
 void add_subject_commands(CLI::App& root, Session& s);   // subjects
 void add_event_commands(CLI::App& root, Session& s);     // events

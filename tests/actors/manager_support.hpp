@@ -75,7 +75,7 @@ using Answer = std::shared_ptr<std::optional<Expected<Outcome>>>;
 template <class F>
 void each_manager(const Managers& m, F&& fn) {
   fn(m.datasets), fn(m.environments), fn(m.tracking), fn(m.registry);
-  fn(m.pipelines), fn(m.deployments), fn(m.drift);
+  fn(m.pipelines), fn(m.deployments), fn(m.drift), fn(m.subscriptions);
 }
 
 struct SteppedConfig : caf::actor_system_config {
