@@ -20,6 +20,8 @@ struct CommandMeta {
   // What must still hold when the events are written, also of streams that are only read; else the
   // command is answered `conflict` and writes nothing.
   std::vector<storage::Expectation> conditions = {};
+  // Whom the personal fields are about: they are encrypted under that subject's key. Empty: none.
+  std::string subject = {};
 };
 
 // What a command came to. `events` are the new ones, or, for a repeated command id, those of the

@@ -111,11 +111,17 @@ template <class Manager, class Body>
 void handle(Manager& manager, Request<Body>& request) {
   std::visit(
       [&]<class Command>(Command& command) {
+        auto* keys = manager.context.subjects;
+        if (auto bad = key_fingerprint(keys, request.meta)) return request.done(*bad);
         if (auto bad = precondition(manager, request.meta, command)) return request.done(*bad);
         auto stream = stream_of(command);
         if (auto bad = check_stream(stream)) return request.done(*bad);
+        const std::string tenant = request.meta.tenant, name = stream;
+        Sealing sealing{tenant, name, {}, {}};
+        if (auto bad = seal_command(keys, request.meta, command, sealing))
+          return request.done(*bad);
         decide_and_append(manager.context, manager.template states_for<Command>(), manager.recent,
-                          manager.forget, std::move(stream), command, request);
+                          manager.forget, std::move(stream), command, sealing.made, request);
       },
       request.body);
 }

@@ -22,6 +22,7 @@
 #include "projections/view_store.hpp"
 #include "storage/blob_store.hpp"
 #include "storage/lmdb_log.hpp"
+#include "storage/subject_keys.hpp"
 
 namespace mlforge::storage {
 class Prover;
@@ -34,6 +35,7 @@ class ProofFollower;
 struct App {
   Config config;
   std::unique_ptr<storage::LmdbLog> log;
+  std::unique_ptr<storage::SubjectKeys> subjects;
   std::unique_ptr<storage::Prover> prover;
   std::unique_ptr<ProofFollower> proofs;  // keeps the prover up
   std::unique_ptr<storage::BlobStore> blobs;

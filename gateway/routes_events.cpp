@@ -23,6 +23,12 @@ std::optional<Position> parse_position(std::string_view text) {
   return value;
 }
 
+// ?reveal=true shows what the encrypted texts hold; else they stand as the log has them.
+http::Response shown(const App& app, const Request& request, std::string body) {
+  auto response = http::Response::json(std::move(body));
+  return request.query("reveal") == "true" ? revealed(app, std::move(response)) : response;
+}
+
 void list_events(App& app, const Request& request, Reply reply) {
   const auto filter = parse_event_filter(request);
   if (!filter) return reply.send(filter.error());
@@ -36,7 +42,7 @@ void list_events(App& app, const Request& request, Reply reply) {
   if (!page) return reply.send(page.error());
   std::string out = "{" + json_member("position", *as_of) + "," +
                     json_member("next_from", page->next_from) + ",\"items\":[" + page->items + "]}";
-  reply.send(http::Response::json(std::move(out)));
+  reply.send(shown(app, request, std::move(out)));
 }
 
 // An event by position is one read; by id the millisecond that its UUIDv7 carries says where to
@@ -67,7 +73,7 @@ void get_event(App& app, const Request& request, Reply reply) {
   const auto read = app.log->read(*position, id ? UINT64_MAX : 1, take);
   if (!read) return reply.send(read.error());
   if (out.empty()) return reply.send(not_found("event", text));
-  reply.send(http::Response::json(std::move(out)));
+  reply.send(shown(app, request, std::move(out)));
 }
 
 Expected<Position> live_start(App& app, const Request& request) {
@@ -158,6 +164,9 @@ void add_event_routes(App& app, http::Router& router) {
   auto paged = filters;
   paged.push_back({"limit", "at most this many events, 1 to 1000", "integer"});
   paged.push_back({"as_of", "a position or an RFC 3339 time"});
+  const http::QueryParam reveal{"reveal", "true: encrypted texts as what they hold, or [erased]",
+                                "boolean"};
+  paged.push_back(reveal);
   auto audit = list_parameters();
   audit.insert(audit.end(), {{"stream", "the whole name of a stream"},
                              {"type", "a type, or its start"},
@@ -169,7 +178,7 @@ void add_event_routes(App& app, http::Router& router) {
   router.get("/api/v1/events/{id}", on(get_event),
              {.summary = "One event, by id or position",
               .tag = "events",
-              .query = {{"as_of", "a position or an RFC 3339 time"}}});
+              .query = {{"as_of", "a position or an RFC 3339 time"}, reveal}});
   router.get("/api/v1/streams/{kind}/{name}", on(get_stream),
              {.summary = "How many events a stream holds",
               .tag = "events",

@@ -43,6 +43,25 @@ Status open_read_models(App& app, const std::filesystem::path& folder) {
   return {};
 }
 
+// What was to be destroyed when the last server ended is destroyed before anybody can read it.
+Status open_subject_keys(App& app) {
+  auto keys = storage::SubjectKeys::open(storage::subject_keys_file(app.config.data_dir),
+                                         app.context.clock);
+  if (!keys) return keys.error();
+  app.subjects = *std::move(keys);
+  app.context.subjects = app.subjects.get();
+  if (app.subjects->damaged() > 0)
+    spdlog::error("{} keys of subjects are damaged: what they encrypted reads as erased",
+                  app.subjects->damaged());
+  const auto shredded = app.subjects->shred_recorded(*app.log);
+  if (!shredded)
+    spdlog::error("whether all keys that the log names are destroyed is not known: {}",
+                  shredded.error().message);
+  else if (*shredded > 0)
+    spdlog::warn("{} keys that were to be destroyed are now", *shredded);
+  return {};
+}
+
 Status open_storage(App& app) {
   const std::filesystem::path folder = app.config.data_dir;
   storage::LmdbLogOptions options;
@@ -52,6 +71,7 @@ Status open_storage(App& app) {
   auto log = storage::open_lmdb_log(folder, options);
   if (!log) return log.error();
   app.log = *std::move(log);
+  if (auto bad = open_subject_keys(app)) return bad;
   auto prover = storage::Prover::open(folder, *app.log, {.map_bytes = options.map_bytes});
   if (!prover) return prover.error();
   app.prover = *std::move(prover);
@@ -138,6 +158,7 @@ Status start_actors(App& app) {
        .managers = app.managers,
        .executor = app.executor,
        .ruled = &app.ruled,
+       .subjects = app.subjects.get(),
        .cursor_file = app.config.data_dir + "/rules.cursor",
        .on_report = [&app](const std::string& name,
                            const DriftReported& r) { app.metrics->drift_reported(name, r); }},
@@ -183,6 +204,7 @@ Status start_server(App& app) {
   add_pipeline_routes(app, router);
   add_endpoint_routes(app, router);
   add_serving_routes(app, router);
+  add_subject_routes(app, router);
   add_subscription_routes(app, router);
   add_proof_routes(app, router);
   add_page_routes(router);

@@ -175,6 +175,9 @@ struct Sentence {
     return fmt::format("The log signs its checkpoints with key {} from here on: {}.", e.key_id,
                        e.reason);
   }
+  std::string operator()(const SubjectShredded& e) const {
+    return fmt::format("The key {} of a subject was destroyed{}.", e.key_id, because(e.reason));
+  }
   std::string operator()(const SubscriptionCreated& e) const {
     return fmt::format("Subscription '{}' of kind {} was created.", e.name, e.settings.kind);
   }

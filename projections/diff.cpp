@@ -125,6 +125,7 @@ class Builder {
   }
 
   void on(const EventView&, const LogKeyAdded&) {}  // the log's own, of no life cycle
+  void on(const EventView&, const SubjectShredded&) {}
   // Nor are those of who is told of it.
   void on(const EventView&, const SubscriptionCreated&) {}
   void on(const EventView&, const SubscriptionUpdated&) {}

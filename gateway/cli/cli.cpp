@@ -115,6 +115,7 @@ void build(CLI::App& root, Session& s) {
   add_environment_commands(root, s);
   add_folder_commands(root, s);
   add_proof_commands(root, s);
+  add_subject_commands(root, s);
   add_subscription_commands(root, s);
   add_transfer_commands(root, s);
   add_copy_commands(root, s);

@@ -85,7 +85,7 @@ struct SteppedConfig : caf::actor_system_config {
 // Managers and writer on one thread, moved on by hand: nothing happens between two calls.
 class SteppedSystem {
  public:
-  SteppedSystem();
+  explicit SteppedSystem(storage::SubjectKeys* subjects = nullptr);
   ~SteppedSystem();
   SteppedSystem(const SteppedSystem&) = delete;
 

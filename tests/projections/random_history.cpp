@@ -253,6 +253,11 @@ Happened Source::make<LogKeyAdded>() {
                                   .reason = "a test"}};
 }
 template <>
+Happened Source::make<SubjectShredded>() {
+  return {"subjects/all",
+          SubjectShredded{.key_id = std::to_string(10000000 + ++serial), .reason = "a test"}};
+}
+template <>
 Happened Source::make<SubscriptionCreated>() {
   const auto name = this->name("sub");
   return {
