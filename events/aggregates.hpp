@@ -7,6 +7,8 @@
 #include "events/log_keys.hpp"
 #include "events/pipeline.hpp"
 #include "events/registry.hpp"
+#include "events/subjects.hpp"
+#include "events/subscription.hpp"
 #include "events/tracking.hpp"
 
 namespace mlforge {
@@ -21,7 +23,8 @@ inline constexpr int kStatesOf =
     Evolves<DatasetState, E> + Evolves<ExperimentsState, E> + Evolves<RunState, E> +
     Evolves<ModelState, E> + Evolves<PipelineState, E> + Evolves<PipelineRunState, E> +
     Evolves<EnvironmentState, E> + Evolves<EndpointState, E> + Evolves<PredictionsState, E> +
-    Evolves<DriftState, E> + Evolves<LogKeysState, E>;
+    Evolves<DriftState, E> + Evolves<LogKeysState, E> + Evolves<SubjectsState, E> +
+    Evolves<SubscriptionState, E>;
 
 template <class T>
 struct EveryEventEvolves;

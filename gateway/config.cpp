@@ -73,6 +73,11 @@ std::string_view wanted_retention(std::string_view text) {
              ? "of kinds that no state is folded from: predictions"
              : "";
 }
+std::string_view wanted_lineage_url(std::string_view text) {
+  const bool right = text.empty() || text.starts_with("http://") || text.starts_with("https://");
+  return right ? "" : "an http:// or https:// URL";
+}
+std::string_view wanted_name(std::string_view text) { return text.empty() ? "a name" : ""; }
 
 constexpr std::array kSettings{
     Setting{"data_dir", &Config::data_dir, "folder of the log, the blobs and the read models", 0, 0,
@@ -117,6 +122,20 @@ constexpr std::array kSettings{
             "every"},
     Setting{"allowed_origins", &Config::allowed_origins,
             "Origins that browsers may call from besides the server's own; * for every"},
+    Setting{"webhook_allowed_hosts", &Config::webhook_allowed_hosts,
+            "hosts, *.suffixes, addresses or ranges (10.0.0.0/8) that webhooks may lead to besides "
+            "public addresses; * for every"},
+    Setting{"webhook_ca_file", &Config::webhook_ca_file,
+            "PEM file of the authorities that https webhooks are checked against; empty: the "
+            "system's"},
+    Setting{"lineage_file", &Config::lineage_file,
+            "file that OpenLineage run events are appended to, one a line; empty: none"},
+    Setting{"lineage_url", &Config::lineage_url,
+            "URL that OpenLineage run events are posted to, such as "
+            "http://127.0.0.1:5000/api/v1/lineage; empty: none",
+            0, 0, wanted_lineage_url},
+    Setting{"lineage_namespace", &Config::lineage_namespace,
+            "namespace of the jobs and datasets in OpenLineage run events", 0, 0, wanted_name},
     Setting{"log_level", &Config::log_level, "trace, debug, info, warn, error or off", 0, 0,
             wanted_level},
     Setting{"log_map_gib", &Config::log_map_gib,

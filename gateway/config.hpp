@@ -39,6 +39,12 @@ struct Config {
   std::vector<std::string> allowed_hosts;
   std::vector<std::string> allowed_origins;
 
+  std::vector<std::string> webhook_allowed_hosts;
+  std::string webhook_ca_file;
+  std::string lineage_file;
+  std::string lineage_url;
+  std::string lineage_namespace = "mlforge";
+
   std::string log_level = "info";
   std::uint64_t log_map_gib = 64;
   std::uint64_t drain_seconds = 10;

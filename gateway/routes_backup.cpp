@@ -98,11 +98,13 @@ class Backups {
                         .to = backups_folder(app) / row.name,
                         .at = row.position,
                         .map_bytes = app.log->map_bytes(),
-                        .progress = [&](std::uint64_t done, std::uint64_t) {
-                          const std::lock_guard lock(mutex_);
-                          last_.done = done;
-                          return !app.stopping;
-                        }};
+                        .progress =
+                            [&](std::uint64_t done, std::uint64_t) {
+                              const std::lock_guard lock(mutex_);
+                              last_.done = done;
+                              return !app.stopping;
+                            },
+                        .cursors = app.cursors.get()};
     const auto origin = copy_folder(*app.log, *app.blobs, request);
     const std::lock_guard lock(mutex_);
     if (origin) return take_origin(last_, *origin);

@@ -7,6 +7,7 @@
 #include "projections/models.hpp"
 #include "projections/pipelines.hpp"
 #include "projections/runs.hpp"
+#include "projections/subscriptions.hpp"
 
 namespace mlforge::projections {
 namespace {
@@ -23,7 +24,7 @@ std::vector<std::unique_ptr<Projection>> make() {
 std::vector<std::unique_ptr<Projection>> all_projections() {
   return make<RunsProjection, MetricsProjection, DatasetsProjection, ModelsProjection,
               PipelinesProjection, EnvironmentsProjection, DeploymentsProjection, DriftProjection,
-              AuditProjection>();
+              SubscriptionsProjection, AuditProjection>();
 }
 
 }  // namespace mlforge::projections

@@ -125,6 +125,13 @@ class Builder {
   }
 
   void on(const EventView&, const LogKeyAdded&) {}  // the log's own, of no life cycle
+  void on(const EventView&, const SubjectShredded&) {}
+  // Nor are those of who is told of it.
+  void on(const EventView&, const SubscriptionCreated&) {}
+  void on(const EventView&, const SubscriptionUpdated&) {}
+  void on(const EventView&, const SubscriptionDeleted&) {}
+  void on(const EventView&, const SubscriptionEventParked&) {}
+  void on(const EventView&, const SubscriptionParkedReleased&) {}
   void on(const EventView& e, const DatasetCreated&) { dataset(e).created = true; }
   void on(const EventView& e, const DatasetFileStaged&) { ++dataset(e).staged; }
   void on(const EventView& e, const DatasetFileUnstaged&) { ++dataset(e).unstaged; }

@@ -116,6 +116,8 @@ void build(CLI::App& root, Session& s) {
   add_folder_commands(root, s);
   add_archive_commands(root, s);
   add_proof_commands(root, s);
+  add_subject_commands(root, s);
+  add_subscription_commands(root, s);
   add_transfer_commands(root, s);
   add_copy_commands(root, s);
   add_travel_commands(root, s);
