@@ -127,7 +127,9 @@ Expected<Event> decode_event(std::string_view type, std::uint16_t schema, Conten
 
 Expected<const Event*> EventDecoder::decode(const EventView& e) {
   kept_.resize(std::variant_size_v<Event>);
-  const Row* row = e.expired ? nullptr : find_row(e.type, e.schema, e.content_type);
+  // Of an expired event what is left counts as the whole did.
+  const bool gone = e.expired && e.payload.empty();
+  const Row* row = gone ? nullptr : find_row(e.type, e.schema, e.content_type);
   if (row) {
     Event& event = kept_[row->index];
     std::string_view payload = e.payload;

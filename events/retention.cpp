@@ -5,6 +5,7 @@
 
 #include "events/checks.hpp"
 #include "events/codec.hpp"
+#include "events/columns.hpp"
 #include "events/event_codec.hpp"
 
 namespace mlforge {
@@ -30,6 +31,15 @@ TimeUs unit_of(char letter) {
       return 0;
   }
 }
+
+// The columns of PredictionsLogged that stay, which every version of it has.
+struct PredictionsLeft {
+  std::vector<std::int64_t> versions, challenger;
+  static constexpr auto fields() {
+    return std::tuple{field("versions", &PredictionsLeft::versions),
+                      field("challenger", &PredictionsLeft::challenger)};
+  }
+};
 
 }  // namespace
 
@@ -107,12 +117,12 @@ std::string residue(const EventView& event) {
   std::vector<std::pair<std::int64_t, std::int64_t>> answers(n);
   for (std::size_t i = 0; i < n; ++i) answers[i] = {batch->versions[i], batch->challenger[i]};
   std::sort(answers.begin(), answers.end());
-  PredictionsLogged left;
+  PredictionsLeft left;
   for (const auto& [version, challenger] : answers) {
     left.versions.push_back(version);
     left.challenger.push_back(challenger);
   }
-  return encode_event(left).payload;
+  return columns::encode(left);
 }
 
 }  // namespace mlforge
