@@ -98,10 +98,15 @@ TEST_CASE("upcast: predictions of version 1 are those of version 2 in which noth
   const auto kept = decoder.decode(e.view());
   REQUIRE(kept);
   CHECK(encode_event(**kept).payload == encode_event(*event).payload);
+  // Expired, it is what is left of it.
   e.expired = true;
-  const auto expired = decoder.decode(e.view());
-  REQUIRE(expired);
-  CHECK(std::holds_alternative<UnknownEvent>(**expired));
+  const auto left = decoder.decode(e.view());
+  REQUIRE(left);
+  CHECK(encode_event(**left).payload == encode_event(*event).payload);
+  e.payload.clear();
+  const auto nothing = decoder.decode(e.view());
+  REQUIRE(nothing);
+  CHECK(std::holds_alternative<UnknownEvent>(**nothing));
   // Shown, it is what was written.
   std::string json;
   append_payload_json(json, "prediction.logged", 1, ContentType::columns, bytes);

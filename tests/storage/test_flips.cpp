@@ -42,7 +42,7 @@ TEST_CASE("flips: bits of the log's own file") { check_flips("log/data.mdb", fli
 
 TEST_CASE("flips: bits of the index") { check_flips("index/data.mdb", flips(500), 2); }
 
-TEST_CASE("flips: bits of the Merkle tree") { check_flips("merkle/data.mdb", flips(500), 3); }
+TEST_CASE("flips: bits of the Merkle tree") { check_flips("merkle/data.mdb", flips(250), 3); }
 
 TEST_CASE("flips: bits of a log whose bodies are in segments") {
   const TemporaryFolder folder;
