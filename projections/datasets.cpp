@@ -3,14 +3,14 @@
 namespace mlforge::projections {
 namespace {
 
-constexpr auto kDatasets = DatasetsProjection::kName;
+constexpr auto kDatasetsView = DatasetsProjection::kName;
 
 std::string head_key(const EventView& e) {
-  return view_key(kDatasets, e.tenant, "dataset", entity(e.stream));
+  return view_key(kDatasetsView, e.tenant, "dataset", entity(e.stream));
 }
 
 std::string dataset_version_row_key(const EventView& e, std::uint64_t version) {
-  return view_key(kDatasets, e.tenant, "version", entity(e.stream), ascending(version));
+  return view_key(kDatasetsView, e.tenant, "version", entity(e.stream), ascending(version));
 }
 
 // Nothing where the dataset was never created.
@@ -18,8 +18,8 @@ std::optional<std::string> staged_key(ViewWriter& view, const EventView& e,
                                       const std::string& path) {
   const auto* head = find_row<DatasetHead>(view, head_key(e));
   if (!head) return std::nullopt;
-  return view_key(kDatasets, e.tenant, "staged", entity(e.stream), ascending(head->latest_version),
-                  path);
+  return view_key(kDatasetsView, e.tenant, "staged", entity(e.stream),
+                  ascending(head->latest_version), path);
 }
 
 }  // namespace
