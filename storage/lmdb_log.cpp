@@ -213,9 +213,9 @@ Expected<std::uint64_t> LmdbLog::read_stream(std::string_view tenant, std::strin
   return visited;
 }
 
-std::uint64_t LmdbLog::stream_version(std::string_view tenant, std::string_view stream) const {
-  const auto version = index_->version({tenant, stream});
-  return version ? *version : 0;
+Expected<std::uint64_t> LmdbLog::stream_version(std::string_view tenant,
+                                                std::string_view stream) const {
+  return index_->version({tenant, stream});
 }
 
 std::optional<Appended> LmdbLog::find_command(std::string_view tenant,
