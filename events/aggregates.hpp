@@ -7,6 +7,7 @@
 #include "events/log_keys.hpp"
 #include "events/pipeline.hpp"
 #include "events/registry.hpp"
+#include "events/retention.hpp"
 #include "events/subjects.hpp"
 #include "events/subscription.hpp"
 #include "events/tracking.hpp"
@@ -24,7 +25,7 @@ inline constexpr int kStatesOf =
     Evolves<ModelState, E> + Evolves<PipelineState, E> + Evolves<PipelineRunState, E> +
     Evolves<EnvironmentState, E> + Evolves<EndpointState, E> + Evolves<PredictionsState, E> +
     Evolves<DriftState, E> + Evolves<LogKeysState, E> + Evolves<SubjectsState, E> +
-    Evolves<SubscriptionState, E>;
+    Evolves<SubscriptionState, E> + Evolves<RetentionState, E>;
 
 template <class T>
 struct EveryEventEvolves;

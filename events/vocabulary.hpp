@@ -582,6 +582,7 @@ using Event = std::variant<
     DriftReported, DriftAlertRaised, RetrainingTriggered,                                        //
     LogKeyAdded,                                                                                 //
     SubjectShredded,                                                                             //
+    RetentionApplied,                                                                            //
     SubscriptionCreated, SubscriptionUpdated, SubscriptionDeleted, SubscriptionEventParked,
     SubscriptionParkedReleased,  //
     UnknownEvent>;
