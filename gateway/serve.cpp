@@ -14,6 +14,7 @@
 #include "gateway/app.hpp"
 #include "gateway/cli/commands.hpp"
 #include "gateway/handlers.hpp"
+#include "gateway/mlflow/routes.hpp"
 #include "gateway/proof_follower.hpp"
 #include "projections/open_views.hpp"
 #include "projections/queries.hpp"
@@ -174,6 +175,7 @@ Status start_server(App& app) {
   add_endpoint_routes(app, router);
   add_serving_routes(app, router);
   add_proof_routes(app, router);
+  add_mlflow_routes(app, router);
   add_page_routes(router);
   app.openapi = http::openapi_json(router, api_info());
   app.server = std::make_unique<http::Server>(server_options(app), std::move(router));
