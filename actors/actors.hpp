@@ -52,6 +52,8 @@ using DeploymentActor =
     caf::typed_actor<Takes<DeploymentRequest>, Takes<ForgetAtom, std::string, std::string>>;
 using DriftActor =
     caf::typed_actor<Takes<DriftRequest>, Takes<ForgetAtom, std::string, std::string>>;
+using SubscriptionActor =
+    caf::typed_actor<Takes<SubscriptionRequest>, Takes<ForgetAtom, std::string, std::string>>;
 
 }  // namespace mlforge::actors
 
@@ -63,3 +65,4 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(mlforge::actors::RegistryRequest)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(mlforge::actors::PipelineRequest)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(mlforge::actors::DeploymentRequest)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(mlforge::actors::DriftRequest)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(mlforge::actors::SubscriptionRequest)

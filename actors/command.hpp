@@ -20,6 +20,8 @@ struct CommandMeta {
   // What must still hold when the events are written, also of streams that are only read; else the
   // command is answered `conflict` and writes nothing.
   std::vector<storage::Expectation> conditions = {};
+  // Whom the personal fields are about: they are encrypted under that subject's key. Empty: none.
+  std::string subject = {};
 };
 
 // What a command came to. `events` are the new ones, or, for a repeated command id, those of the
@@ -105,6 +107,9 @@ using DeploymentBody =
     std::variant<RecordPredictions, CreateEndpoint, ChangeSplit, ActivateVersion>;
 using DriftBody = std::variant<RecordDriftReport, RaiseDriftAlert, TriggerRetraining>;
 
+using SubscriptionBody = std::variant<CreateSubscription, UpdateSubscription, DeleteSubscription,
+                                      ParkEvent, ReleaseParked>;
+
 using DatasetRequest = std::shared_ptr<Request<DatasetBody>>;
 using EnvironmentRequest = std::shared_ptr<Request<EnvironmentBody>>;
 using TrackingRequest = std::shared_ptr<Request<TrackingBody>>;
@@ -112,6 +117,7 @@ using RegistryRequest = std::shared_ptr<Request<RegistryBody>>;
 using PipelineRequest = std::shared_ptr<Request<PipelineBody>>;
 using DeploymentRequest = std::shared_ptr<Request<DeploymentBody>>;
 using DriftRequest = std::shared_ptr<Request<DriftBody>>;
+using SubscriptionRequest = std::shared_ptr<Request<SubscriptionBody>>;
 
 // Tells a manager (tenant, stream) that the state it has cached is wrong.
 using Forget = std::function<void(const std::string&, const std::string&)>;

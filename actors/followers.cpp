@@ -2,16 +2,20 @@
 
 #include <spdlog/spdlog.h>
 
+#include <chrono>
+
 #include "actors/nats_publisher.hpp"
 
 namespace mlforge::actors {
 namespace {
 
 constexpr std::size_t kBatch = 2000;
+constexpr std::chrono::milliseconds kGather{10};
 
 struct ProjectorState {
   Position head = 0;
-  bool scheduled = false;
+  bool scheduled = false;  // to run at once
+  bool gathering = false;  // to run soon
 };
 
 }  // namespace
@@ -24,12 +28,14 @@ ProjectorActor spawn_projector(caf::actor_system& system, projections::Projectio
         const auto schedule = [self] {
           if (!std::exchange(self->state.scheduled, true)) self->send(self, StartAtom::value);
         };
-        return {[self, schedule](CommittedAtom, Position head) {
+        return {[self, schedule, &projected](CommittedAtom, Position head) {
                   self->state.head = std::max(self->state.head, head);
-                  schedule();
+                  if (projected.awaited()) return schedule();
+                  if (!std::exchange(self->state.gathering, true))
+                    self->delayed_send(self, kGather, StartAtom::value);
                 },
                 [self, schedule, &engine, index, &projected](StartAtom) {
-                  self->state.scheduled = false;
+                  self->state.scheduled = self->state.gathering = false;
                   const auto reached = engine.catch_up(kBatch);
                   if (!reached) {
                     spdlog::error("the read models stand still: {}", reached.error().message);

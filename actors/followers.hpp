@@ -10,7 +10,9 @@ namespace mlforge::actors {
 
 class NatsPublisher;
 
-// Brings the read models to the head, then moves the barrier. `index` keeps the log's stream index
+// Brings the read models to the head, then moves the barrier: soon after a commit, so that those of
+// a busy moment are taken together, and at once where somebody waits (StartAtom tells it that
+// somebody began to). `index` keeps the log's stream index
 // up on the same thread. All must outlive the actor.
 ProjectorActor spawn_projector(caf::actor_system& system, projections::ProjectionEngine& engine,
                                std::function<void()> index, ReadBarrier& projected);

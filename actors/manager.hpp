@@ -5,6 +5,7 @@
 
 #include "actors/actors.hpp"
 #include "actors/repository.hpp"
+#include "actors/sealing.hpp"
 
 namespace mlforge::actors {
 
@@ -13,7 +14,8 @@ struct ManagerContext {
   const storage::Log* log = nullptr;
   WriterActor writer;
   std::shared_ptr<storage::Clock> clock;
-  std::shared_ptr<storage::IdSource> ids;  // thread-safe
+  std::shared_ptr<storage::IdSource> ids;    // thread-safe
+  storage::SubjectKeys* subjects = nullptr;  // null: nothing can be encrypted
 };
 
 // The outcome of a command whose id the log knows, with the events it caused then. `conflict` where
@@ -78,12 +80,24 @@ Status check_conditions(const storage::Log& log, std::string_view tenant,
 // on.
 Status check_sizes(const std::vector<NewEvent>& events);
 
-// The state of one stream, decided upon. Answers `done` at once where the log knows the command
-// already; else the writer does when the events, or those that a refusal rests on, are on disk.
+// Set where an event or its stream holds a sealed text that this command did not make.
+inline Status check_foreign(const std::vector<NewEvent>& events,
+                            const std::set<std::string>& made) {
+  for (const auto& event : events)
+    for (const std::string_view text :
+         {std::string_view(event.stream), std::string_view(event.payload)})
+      if (auto bad = check_foreign(text, made)) return bad;
+  return {};
+}
+
+// The state of one stream, decided upon. `made`: the sealed texts of the command. Answers `done` at
+// once where the log knows the command already; else the writer does when the events, or those that
+// a refusal rests on, are on disk.
 template <class State, class Body, class Command>
 void decide_and_append(ManagerContext& context, Repository<State>& states, RecentIds& recent,
                        const std::shared_ptr<const Forget>& forget, std::string stream,
-                       Command& command, Request<Body>& request) {
+                       Command& command, const std::set<std::string>& made,
+                       Request<Body>& request) {
   auto& meta = request.meta;
   if (!meta.command_id.empty()) {
     if (const auto known = context.log->find_command(meta.tenant, meta.command_id))
@@ -106,8 +120,9 @@ void decide_and_append(ManagerContext& context, Repository<State>& states, Recen
   std::vector<NewEvent> encoded;
   encoded.reserve(events->size());
   for (const auto& event : *events) encoded.push_back(encode_event(event, stream));
-  if (auto bad = check_sizes(encoded))
-    return send_barrier(context, std::move(stream), *bad, request);
+  auto bad = check_sizes(encoded);
+  if (!bad) bad = check_foreign(encoded, made);
+  if (bad) return send_barrier(context, std::move(stream), *bad, request);
   for (const auto& event : *events) fold((*entry)->state, event);
   recent.add(meta);
   auto append = std::make_shared<Append>();

@@ -61,6 +61,10 @@ std::string stream_of(const RecordDriftReport& c) { return "drift/" + c.endpoint
 std::string stream_of(const RaiseDriftAlert& c) { return "drift/" + c.endpoint; }
 std::string stream_of(const TriggerRetraining& c) { return "drift/" + c.endpoint; }
 
+template <class C>
+requires requires(const SubscriptionState& s, const C& c) { decide(s, c); }
+std::string stream_of(const C& c) { return "subscription/" + c.name; }
+
 // Which state decides a command.
 template <class Command, class... States>
 struct StateFor;
@@ -203,11 +207,17 @@ template <class Manager, class Body>
 void handle(Manager& manager, Request<Body>& request) {
   std::visit(
       [&]<class Command>(Command& command) {
+        auto* keys = manager.context.subjects;
+        if (auto bad = key_fingerprint(keys, request.meta)) return request.done(*bad);
         if (auto bad = precondition(manager, request.meta, command)) return request.done(*bad);
         auto stream = stream_of(command);
         if (auto bad = check_stream(stream)) return request.done(*bad);
+        const std::string tenant = request.meta.tenant, name = stream;
+        Sealing sealing{tenant, name, {}, {}};
+        if (auto bad = seal_command(keys, request.meta, command, sealing))
+          return request.done(*bad);
         decide_and_append(manager.context, manager.template states_for<Command>(), manager.recent,
-                          manager.forget, std::move(stream), command, request);
+                          manager.forget, std::move(stream), command, sealing.made, request);
       },
       request.body);
 }
@@ -319,6 +329,7 @@ Managers spawn_managers(caf::actor_system& system, const ManagerContext& context
       spawn_manager<DeploymentActor, DeploymentRequest, EndpointState, PredictionsState>(system,
                                                                                          context),
       spawn_manager<DriftActor, DriftRequest, DriftState>(system, context),
+      spawn_manager<SubscriptionActor, SubscriptionRequest, SubscriptionState>(system, context),
   };
 }
 

@@ -12,6 +12,7 @@ struct Managers {
   PipelineActor pipelines;
   DeploymentActor deployments;
   DriftActor drift;
+  SubscriptionActor subscriptions;
 };
 
 // `context` is copied into each manager. A manager that fails is restarted from the log.

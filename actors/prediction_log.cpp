@@ -11,7 +11,11 @@ std::size_t size_of(const PredictionRow& row) {
   std::size_t bytes =
       sizeof(PredictionRow) + row.request_id.size() + row.numeric.size() * sizeof(double);
   for (const auto& each : row.categorical) bytes += sizeof(std::string) + each.size();
-  return bytes;
+  if (row.subject.empty()) return bytes;
+  // Encrypted it stands as text in base64: a number takes up to 26 bytes of JSON, a character six.
+  std::size_t text = 512 + 6 * row.request_id.size() + 27 * row.numeric.size();
+  for (const auto& each : row.categorical) text += 4 + 6 * each.size();
+  return bytes + row.subject.size() + text * 4 / 3;
 }
 
 bool same_features(const ServedModel& a, const ServedModel& b) {
@@ -42,6 +46,15 @@ PredictionsLogged to_columns(std::vector<PredictionRow> rows) {
   return out;
 }
 
+// Of each row; nothing where no row is about anybody.
+std::vector<std::string> subjects_of(std::vector<PredictionRow>& rows) {
+  const auto none = [](const PredictionRow& row) { return row.subject.empty(); };
+  if (std::all_of(rows.begin(), rows.end(), none)) return {};
+  std::vector<std::string> out;
+  for (auto& row : rows) out.push_back(std::move(row.subject));
+  return out;
+}
+
 }  // namespace
 
 PredictionLog::PredictionLog(std::size_t max_bytes, std::size_t max_batch)
@@ -62,7 +75,26 @@ Status PredictionLog::add(std::string_view endpoint, PredictionRow row) {
   auto at = rows_.find(endpoint);
   if (at == rows_.end()) at = rows_.emplace(endpoint, Rows{}).first;
   at->second.push_back(std::move(row));
+  ++added_[at->first];
   return {};
+}
+
+void PredictionLog::finished(const Batch& batch) {
+  const std::lock_guard lock(mutex_);
+  finished_[batch.endpoint] += batch.columns.request_ids.size();
+}
+
+PredictionLog::Mark PredictionLog::mark() const {
+  const std::lock_guard lock(mutex_);
+  return added_;
+}
+
+bool PredictionLog::passed(const Mark& mark) const {
+  const std::lock_guard lock(mutex_);
+  return std::all_of(mark.begin(), mark.end(), [&](const auto& each) {
+    const auto at = finished_.find(each.first);
+    return at != finished_.end() && at->second >= each.second;
+  });
 }
 
 std::vector<PredictionRow> PredictionLog::take_rows(Rows& rows) {
@@ -92,7 +124,9 @@ std::optional<PredictionLog::Batch> PredictionLog::take() {
     endpoint = last_taken_ = at->first;
     rows = take_rows(at->second);
   }
-  return Batch{std::move(endpoint), to_columns(std::move(rows))};  // not under the lock: it copies
+  auto subjects = subjects_of(rows);
+  // Not under the lock: it copies.
+  return Batch{std::move(endpoint), to_columns(std::move(rows)), std::move(subjects)};
 }
 
 bool PredictionLog::empty() const {

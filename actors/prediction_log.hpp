@@ -26,10 +26,19 @@ class PredictionLog {
   struct Batch {
     std::string endpoint;
     PredictionsLogged columns;
+    std::vector<std::string> subjects = {};  // of each row; "": nobody. Empty: nobody in any
   };
   // Up to max_batch rows of one endpoint in the order of their adding, all of models with the same
   // features; nothing when empty. Endpoints take turns. Any thread.
   std::optional<Batch> take();
+  // A batch that was taken is in the log, or lost for good. Any thread.
+  void finished(const Batch& batch);
+
+  // How many rows each endpoint has added so far; passed() once all of those are finished.
+  using Mark = std::map<std::string, std::uint64_t, std::less<>>;
+  Mark mark() const;
+  bool passed(const Mark& mark) const;
+
   bool empty() const;
   std::size_t bytes() const;  // as counted for the bound; 0 when empty
 
@@ -41,6 +50,7 @@ class PredictionLog {
   std::size_t max_bytes_, max_batch_, bytes_ = 0;
   std::map<std::string, Rows, std::less<>> rows_;
   std::string last_taken_;
+  Mark added_, finished_;
 };
 
 }  // namespace mlforge::actors

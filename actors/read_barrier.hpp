@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include "events/envelope.hpp"
@@ -15,15 +16,22 @@ class ReadBarrier {
   // Calls `fn` once the position is reached, or cannot be (see fail): at once on this thread, or
   // later on the one that calls reached() or fail(). Who must know which looks at position().
   void when(Position position, std::function<void()> fn) {
-    {
-      const std::lock_guard lock(mutex_);
-      if (position > reached_ && !failed_) {
-        waiting_.emplace(position, std::move(fn));
-        return;
-      }
+    std::unique_lock lock(mutex_);
+    if (position <= reached_ || failed_) {
+      lock.unlock();
+      return fn();
     }
-    fn();
+    waiting_.emplace(position, std::move(fn));
+    const bool is_first = !awaited_.exchange(true);
+    lock.unlock();
+    if (is_first && on_wait_) on_wait_();
   }
+
+  // `fn` is called when somebody begins to wait and nobody else does, on that thread. To be set
+  // before the first when().
+  void on_wait(std::function<void()> fn) { on_wait_ = std::move(fn); }
+  // Whether somebody waits. Any thread.
+  bool awaited() const { return awaited_; }
 
   void reached(Position position) {
     std::unique_lock lock(mutex_);
@@ -49,6 +57,7 @@ class ReadBarrier {
     std::vector<std::function<void()>> ready;
     for (auto at = waiting_.begin(); at != end; ++at) ready.push_back(std::move(at->second));
     waiting_.erase(waiting_.begin(), end);
+    awaited_ = !waiting_.empty();
     lock.unlock();
     for (auto& fn : ready) fn();
   }
@@ -56,6 +65,8 @@ class ReadBarrier {
   std::mutex mutex_;
   std::atomic<Position> reached_ = 0;
   std::atomic<bool> failed_ = false;
+  std::atomic<bool> awaited_ = false;
+  std::function<void()> on_wait_;
   Waiting waiting_;
 };
 

@@ -7,6 +7,7 @@
 #include "actors/ask.hpp"
 #include "actors/drift_job.hpp"
 #include "actors/repository.hpp"
+#include "actors/sealing.hpp"
 
 namespace mlforge::actors {
 namespace {
@@ -104,6 +105,13 @@ class Rules {
     caf::anon_send(c_.executor, StartAtom::value, std::string(kTenant), run.pipeline_run_id);
   }
 
+  // The rows about subjects whose key is gone count in no window.
+  PredictionsLogged readable(std::string_view tenant, std::string_view stream,
+                             PredictionsLogged batch) const {
+    open_rows(c_.subjects, tenant, stream, batch);
+    return batch;
+  }
+
   void load_endpoint(const std::string& name);
   void refill_window(const std::string& name, Watched& watched);
   void report_window(const Envelope& e, const std::string& name, Watched& watched);
@@ -183,7 +191,7 @@ void Rules::refill_window(const std::string& name, Watched& watched) {
         if (e.position <= covered) return true;
         const auto event = decode_event(e);
         if (const auto* batch = event ? std::get_if<PredictionsLogged>(&*event) : nullptr)
-          watched.window.add(e.position, *batch);
+          watched.window.add(e.position, readable(e.tenant, e.stream, *batch));
         return true;
       });
   if (!read) spdlog::error("the predictions of {} cannot be read: {}", name, read.error().message);
@@ -242,7 +250,8 @@ void Rules::on(const Envelope& e, const PredictionsLogged& batch) {
   if (at == endpoints_.end() || !at->second.state.config) return;
   if (e.position <= at->second.covered) return;  // after a crash the cursor lags
   auto& window = at->second.window;
-  if (e.position > window.last_position()) window.add(e.position, batch);
+  if (e.position > window.last_position())
+    window.add(e.position, readable(e.tenant, e.stream, batch));
   if (window.size() < at->second.state.config->drift_window) return;
   report_window(e, name, at->second);
 }

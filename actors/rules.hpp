@@ -28,6 +28,7 @@ struct RulesContext {
   Managers managers;
   ExecutorActor executor;
   ReadBarrier* ruled = nullptr;
+  const storage::SubjectKeys* subjects = nullptr;  // null: what is encrypted counts in no window
   std::string cursor_file;  // a hint: lost, the rules look at everything again
   std::function<void(const std::string&, const DriftReported&)>
       on_report;  // (endpoint, report), for the metrics

@@ -39,6 +39,7 @@ struct Prediction {
 // The features of one request in the model's order, for the log. Texts own their memory.
 struct PredictionRow {
   std::string request_id;
+  std::string subject;  // whom it is about; empty: nobody
   Prediction prediction;
   TimeUs time = 0;
   std::shared_ptr<const ServedModel> model;

@@ -11,6 +11,7 @@ struct State {
   storage::Log* log = nullptr;
   WriterStats* stats = nullptr;
   OnCommit on_commit;
+  AnswerAll answer_all;
   std::vector<AppendPtr> waiting;
   std::vector<storage::AppendRequest> requests;
   bool scheduled = false;
@@ -82,15 +83,17 @@ void flush(State& state) {
     ++state.stats->commits;
     state.on_commit(head);
   }
-  std::size_t at = 0;
-  for (auto& each : batch) {
-    if (each->events.empty()) {
-      answer_barrier(state, *each, head);
-      continue;
+  state.answer_all([&] {
+    std::size_t at = 0;
+    for (auto& each : batch) {
+      if (each->events.empty()) {
+        answer_barrier(state, *each, head);
+        continue;
+      }
+      each->request = std::move(state.requests[at]);
+      finish(state, *each, results[at++]);
     }
-    each->request = std::move(state.requests[at]);
-    finish(state, *each, results[at++]);
-  }
+  });
 }
 
 // A scheduler that is stepped by hand steps the writer too: then batches are what a test makes
@@ -102,13 +105,15 @@ bool stepped_by_hand(caf::actor_system& system) {
 }  // namespace
 
 WriterActor spawn_writer(caf::actor_system& system, storage::Log& log, WriterStats& stats,
-                         OnCommit on_commit) {
+                         OnCommit on_commit, AnswerAll answer_all) {
+  if (!answer_all) answer_all = [](const std::function<void()>& answer) { answer(); };
   const auto behavior =
-      [&log, &stats,
-       on_commit](WriterActor::stateful_pointer<State> self) -> WriterActor::behavior_type {
+      [&log, &stats, on_commit,
+       answer_all](WriterActor::stateful_pointer<State> self) -> WriterActor::behavior_type {
     self->state.log = &log;
     self->state.stats = &stats;
     self->state.on_commit = on_commit;
+    self->state.answer_all = answer_all;
     return {[self](const AppendPtr& append) {
               self->state.waiting.push_back(append);
               // The mailbox is in order: what waits in it now comes before this message, and joins

@@ -15,8 +15,11 @@ struct WriterStats {
 // Told the new head after each commit, on the writer's thread; must not block.
 using OnCommit = std::function<void(Position)>;
 
+// Runs what it is given, which answers the commands of one commit.
+using AnswerAll = std::function<void(const std::function<void()>& answer)>;
+
 // `log` and `stats` outlive the actor. Runs on a thread of its own: it blocks in the sync.
 WriterActor spawn_writer(caf::actor_system& system, storage::Log& log, WriterStats& stats,
-                         OnCommit on_commit);
+                         OnCommit on_commit, AnswerAll answer_all = {});
 
 }  // namespace mlforge::actors

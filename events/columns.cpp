@@ -1,5 +1,7 @@
 #include "events/columns.hpp"
 
+#include "events/codec.hpp"
+
 namespace mlforge::columns {
 namespace {
 
@@ -103,6 +105,49 @@ void get(const RawField& f, std::vector<std::string>& out) {
     out[i].assign(f.bytes.substr(at, size));
     at += size;
   }
+}
+
+namespace {
+
+template <class T>
+void append_value(std::string& out, const RawField& f) {
+  T value{};
+  get(f, value);
+  codec::write(out, value);
+}
+
+void append_value(std::string& out, const RawField& f) {
+  switch (f.kind) {
+    case Kind::int64:
+      return append_value<std::int64_t>(out, f);
+    case Kind::real:
+      return append_value<double>(out, f);
+    case Kind::text:
+      return append_value<std::string>(out, f);
+    case Kind::int64s:
+      return append_value<std::vector<std::int64_t>>(out, f);
+    case Kind::reals:
+      return append_value<std::vector<double>>(out, f);
+    case Kind::texts:
+      return append_value<std::vector<std::string>>(out, f);
+  }
+}
+
+}  // namespace
+
+void append_json(std::string& out, std::string_view bytes) {
+  std::string object = "{";
+  Reader reader(bytes);
+  while (const auto field = reader.next()) {
+    if (object.size() > 1) object += ',';
+    append_json_string(object, field->name);
+    object += ':';
+    append_value(object, *field);
+  }
+  if (reader.ok())
+    out += object + "}";
+  else
+    append_json_string(out, bytes);
 }
 
 }  // namespace mlforge::columns

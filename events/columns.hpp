@@ -126,4 +126,7 @@ Expected<T> decode(std::string_view bytes) {
   return value;
 }
 
+// Any columns as a JSON object; bytes that are none become a JSON string.
+void append_json(std::string& out, std::string_view bytes);
+
 }  // namespace mlforge::columns

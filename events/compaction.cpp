@@ -141,4 +141,13 @@ Compacted compact(const DriftState& s) {
   return out;
 }
 
+Compacted compact(const SubscriptionState& s) {
+  Compacted out;
+  if (!s.exists) return out;
+  out.events.push_back(
+      SubscriptionCreated{.name = s.name, .settings = s.settings, .start = s.start});
+  for (const auto& [position, parked] : s.parked) out.events.push_back(parked);
+  return out;
+}
+
 }  // namespace mlforge

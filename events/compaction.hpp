@@ -23,6 +23,7 @@ Compacted compact(const EnvironmentState& state);
 Compacted compact(const EndpointState& state);
 Compacted compact(const PredictionsState& state);
 Compacted compact(const DriftState& state);
+Compacted compact(const SubscriptionState& state);
 
 template <class State>
 State restore(const Compacted& compacted) {

@@ -64,6 +64,7 @@ struct PredictionsState {
 struct RecordPredictions {
   std::string endpoint;
   PredictionsLogged batch;
+  std::vector<std::string> subjects = {};  // of each row; "": none. Empty: none of any
 };
 Expected<Events> decide(const PredictionsState& state, const RecordPredictions& command);
 void evolve(PredictionsState& state, const PredictionsLogged& event);

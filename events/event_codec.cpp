@@ -2,6 +2,8 @@
 
 #include <unordered_map>
 
+#include "events/upcast.hpp"
+
 namespace mlforge {
 namespace {
 
@@ -70,9 +72,8 @@ constexpr auto kIndices = std::make_index_sequence<std::variant_size_v<Event>>{}
 const Row* find_row(std::string_view type, std::uint16_t schema, ContentType content) {
   static const auto rows = make_rows(kIndices);
   const auto at = rows.find(type);
-  if (at == rows.end() || schema > at->second.schema || content != at->second.content)
-    return nullptr;
-  return &at->second;
+  if (at == rows.end() || content != at->second.content) return nullptr;
+  return can_upcast(type, content, schema, at->second.schema) ? &at->second : nullptr;
 }
 
 template <std::size_t... I, class F>
@@ -114,15 +115,30 @@ NewEvent encode_event(const Event& event, std::string stream) {
 
 Expected<Event> decode_event(std::string_view type, std::uint16_t schema, ContentType content,
                              std::string_view payload) {
-  if (const Row* row = find_row(type, schema, content)) return row->decode(payload);
+  const Row* row = find_row(type, schema, content);
+  if (row && schema == row->schema) return row->decode(payload);
+  if (row) {
+    const auto lifted = upcast(type, content, schema, row->schema, payload);
+    if (!lifted) return lifted.error();
+    return row->decode(*lifted);
+  }
   return Event{UnknownEvent{std::string(type), schema, content, std::string(payload)}};
 }
 
 Expected<const Event*> EventDecoder::decode(const EventView& e) {
   kept_.resize(std::variant_size_v<Event>);
-  if (const Row* row = find_row(e.type, e.schema, e.content_type)) {
+  // Of an expired event what is left counts as the whole did.
+  const bool gone = e.expired && e.payload.empty();
+  const Row* row = gone ? nullptr : find_row(e.type, e.schema, e.content_type);
+  if (row) {
     Event& event = kept_[row->index];
-    if (auto failed = row->decode_over(e.payload, event)) return *std::move(failed);
+    std::string_view payload = e.payload;
+    if (e.schema < row->schema) {
+      auto lifted = upcast(e.type, e.content_type, e.schema, row->schema, payload);
+      if (!lifted) return lifted.error();
+      payload = lifted_ = *std::move(lifted);
+    }
+    if (auto failed = row->decode_over(payload, event)) return *std::move(failed);
     return &event;
   }
   return &(kept_.back() =
@@ -144,9 +160,22 @@ void for_each_event_type(const std::function<void(std::string_view, std::uint16_
   });
 }
 
+bool is_personal(std::string_view type, std::string_view field) {
+  bool personal = false;
+  each_type(kIndices, [&]<class E>(std::type_identity<E>) {
+    if constexpr (kKnown<E>)
+      if (E::type == type)
+        for_each_field<E>([&](const auto& f) { personal |= f.personal && f.name == field; });
+  });
+  return personal;
+}
+
 void append_payload_json(std::string& out, std::string_view type, std::uint16_t schema,
                          ContentType content, std::string_view payload) {
-  if (const Row* row = find_row(type, schema, content))
+  const Row* row = find_row(type, schema, content);
+  if (row && schema < row->schema && content == ContentType::columns)
+    columns::append_json(out, payload);  // with the fields that its version had
+  else if (row)
     row->json(out, payload);
   else if (content == ContentType::json && codec::parse(payload))
     out.append(payload);

@@ -32,6 +32,7 @@ class EventDecoder {
 
  private:
   std::vector<Event> kept_;  // one of each type, by its place in the variant
+  std::string lifted_;       // the payload of an older version as the newest has it
 };
 
 // The wire name of an event.
@@ -41,6 +42,9 @@ std::string_view type_name(const Event& event);
 // written.
 void for_each_event_type(const std::function<void(std::string_view, std::uint16_t, ContentType,
                                                   const std::vector<std::string_view>&)>& visit);
+
+// Whether a field may hold what has to be erased some day (docs/erasure.md).
+bool is_personal(std::string_view type, std::string_view field);
 
 // The payload as JSON text whatever it is stored as; bytes that do not decode become a JSON string.
 void append_payload_json(std::string& out, std::string_view type, std::uint16_t schema,

@@ -12,6 +12,7 @@ struct Field {
   std::string_view name;
   M C::*member;
   bool required;
+  bool personal = false;
 };
 
 // A field that may be absent: it keeps its default.
@@ -24,6 +25,17 @@ constexpr Field<C, M> field(std::string_view name, M C::*member) {
 template <class C, class M>
 constexpr Field<C, M> required(std::string_view name, M C::*member) {
   return {name, member, true};
+}
+
+// A field that may hold what has to be erased some day: where the request names a subject, it is
+// encrypted under the subject's key before it is stored (docs/erasure.md). Texts and maps of texts.
+template <class C, class M>
+constexpr Field<C, M> personal(std::string_view name, M C::*member) {
+  return {name, member, false, true};
+}
+template <class C, class M>
+constexpr Field<C, M> required_personal(std::string_view name, M C::*member) {
+  return {name, member, true, true};
 }
 
 template <class T>

@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <cstring>
 
 namespace mlforge {
 namespace {
@@ -53,6 +54,18 @@ void append_escape(std::string& out, unsigned char c) {
   }
 }
 
+// Whether all eight bytes from `at` on can stand in a JSON string as they are: ASCII from the blank
+// on, neither quote nor backslash. (A byte minus another borrows into its high bit where it is
+// less; a borrow from the byte below can only refuse what the slow way then takes.)
+bool are_plain(const char* at) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101, kHigh = 0x8080808080808080;
+  std::uint64_t word;
+  std::memcpy(&word, at, sizeof word);
+  const std::uint64_t quote = word ^ (kOnes * '"'), backslash = word ^ (kOnes * '\\');
+  const std::uint64_t odd = (word - kOnes * 0x20) | (quote - kOnes) | (backslash - kOnes) | word;
+  return (odd & kHigh) == 0;
+}
+
 template <class T>
 void append_number(std::string& out, T value) {
   char text[32];
@@ -73,6 +86,10 @@ void append_json_string(std::string& out, std::string_view text) {
   out += '"';
   std::size_t plain = 0, at = 0;
   while (at < text.size()) {
+    if (text.size() - at >= 8 && are_plain(text.data() + at)) {
+      at += 8;
+      continue;
+    }
     const auto c = static_cast<unsigned char>(text[at]);
     if (c >= 0x20 && c < 0x80 && c != '"' && c != '\\') {
       ++at;

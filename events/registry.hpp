@@ -45,7 +45,7 @@ struct RegisterModel {
   std::string name, description;
   static constexpr auto fields() {
     return std::tuple{required("name", &RegisterModel::name),
-                      field("description", &RegisterModel::description)};
+                      personal("description", &RegisterModel::description)};
   }
 };
 

@@ -1,6 +1,7 @@
 #include "events/tracking.hpp"
 
 #include "events/checks.hpp"
+#include "events/sealed_text.hpp"
 
 namespace mlforge {
 namespace {
@@ -22,7 +23,7 @@ Status check_key(const std::string& field, const std::string& key) {
 Status check_texts(const std::string& field, const Texts& texts) {
   for (const auto& [key, value] : texts) {
     if (auto bad = check_key(field, key)) return bad;
-    if (value.size() > kMaxValue)
+    if (clear_bytes(value) > kMaxValue)
       return invalid(field + "." + key, "must have at most 8,000 bytes");
   }
   return {};
@@ -37,10 +38,11 @@ Expected<Texts> new_params(const RunState& state, const Texts& wanted) {
     if (at == state.params.end())
       fresh.emplace(key, value);
     else if (at->second != value)
-      return Error{
-          ErrorCode::conflict,
-          "param '" + key + "' is already '" + at->second + "': params of a run never change",
-          "params." + key};
+      return Error{ErrorCode::conflict,
+                   "param '" + key + "' is already " +
+                       (parse_sealed(at->second) ? "there, encrypted" : "'" + at->second + "'") +
+                       ": params of a run never change",
+                   "params." + key};
   }
   return fresh;
 }
@@ -95,7 +97,7 @@ Expected<Events> decide(const RunState& state, const StartRun& c) {
   if (auto bad = check_name("run_id", c.run_id)) return *bad;
   if (auto bad = check_texts("params", c.params)) return *bad;
   if (auto bad = check_texts("tags", c.tags)) return *bad;
-  if (c.name.size() > kMaxKey) return invalid("name", "must have at most 250 bytes");
+  if (clear_bytes(c.name) > kMaxKey) return invalid("name", "must have at most 250 bytes");
   Events events{RunStarted{.run_id = c.run_id,
                            .experiment_id = c.experiment_id,
                            .name = c.name,

@@ -57,21 +57,25 @@ struct StartRun {
   TimeUs time = 0;
   static constexpr auto fields() {
     return std::tuple{required("experiment_id", &StartRun::experiment_id),
-                      field("name", &StartRun::name), field("params", &StartRun::params),
-                      field("tags", &StartRun::tags)};
+                      personal("name", &StartRun::name), personal("params", &StartRun::params),
+                      personal("tags", &StartRun::tags)};
   }
 };
 
 struct LogParams {
   std::string run_id;
   Texts params;
-  static constexpr auto fields() { return std::tuple{required("params", &LogParams::params)}; }
+  static constexpr auto fields() {
+    return std::tuple{required_personal("params", &LogParams::params)};
+  }
 };
 
 struct SetRunTags {
   std::string run_id;
   Texts tags;
-  static constexpr auto fields() { return std::tuple{required("tags", &SetRunTags::tags)}; }
+  static constexpr auto fields() {
+    return std::tuple{required_personal("tags", &SetRunTags::tags)};
+  }
 };
 
 struct Metric {

@@ -17,6 +17,7 @@
 #include "events/vocabulary_log.hpp"
 #include "events/vocabulary_registry.hpp"
 #include "events/vocabulary_tracking.hpp"
+#include "events/vocabulary_subscription.hpp"
 
 namespace mlforge {
 
@@ -132,7 +133,7 @@ struct RunStarted : JsonEvent<1> {
   static constexpr auto fields() {
     return std::tuple{field("run_id", &RunStarted::run_id),
                       field("experiment_id", &RunStarted::experiment_id),
-                      field("name", &RunStarted::name),
+                      personal("name", &RunStarted::name),
                       field("pipeline_run_id", &RunStarted::pipeline_run_id),
                       field("step", &RunStarted::step),
                       field("start_time", &RunStarted::start_time),
@@ -144,13 +145,15 @@ struct RunStarted : JsonEvent<1> {
 struct RunParamsLogged : JsonEvent<1> {
   static constexpr std::string_view type = "run.params_logged";
   Texts params;
-  static constexpr auto fields() { return std::tuple{field("params", &RunParamsLogged::params)}; }
+  static constexpr auto fields() {
+    return std::tuple{personal("params", &RunParamsLogged::params)};
+  }
 };
 
 struct RunTagsSet : JsonEvent<1> {
   static constexpr std::string_view type = "run.tags_set";
   Texts tags;
-  static constexpr auto fields() { return std::tuple{field("tags", &RunTagsSet::tags)}; }
+  static constexpr auto fields() { return std::tuple{personal("tags", &RunTagsSet::tags)}; }
 };
 
 // Row i is (keys[i], values[i], timestamps[i] in milliseconds, steps[i]).
@@ -210,7 +213,7 @@ struct ModelRegistered : JsonEvent<1> {
   Texts tags;
   static constexpr auto fields() {
     return std::tuple{field("name", &ModelRegistered::name),
-                      field("description", &ModelRegistered::description),
+                      personal("description", &ModelRegistered::description),
                       field("tags", &ModelRegistered::tags)};
   }
 };
@@ -476,10 +479,12 @@ struct EndpointVersionActivated : JsonEvent<1> {
 // predictions/<endpoint>
 
 // A batch of n answers. The features are stored column by column: values of feature f are [f * n,
-// (f + 1) * n).
+// (f + 1) * n). Of a row about a subject (its text in `sealed` is not empty) the personal fields
+// are in that text, encrypted, and empty or NaN here; an older program would take that for missing
+// values, so this is version 2. Version 1 had no `sealed`.
 struct PredictionsLogged {
   static constexpr std::string_view type = "prediction.logged";
-  static constexpr std::uint16_t schema = 1;
+  static constexpr std::uint16_t schema = 2;
   static constexpr ContentType content = ContentType::columns;
   std::vector<std::string> request_ids;
   std::vector<double> probabilities;
@@ -490,16 +495,18 @@ struct PredictionsLogged {
   std::vector<double> numeric_values;  // NaN: missing
   std::vector<std::string> categorical_names;
   std::vector<std::string> categorical_values;  // empty: missing
+  std::vector<std::string> sealed;              // events/sealed_text.hpp; empty: nothing is
   static constexpr auto fields() {
-    return std::tuple{field("request_ids", &PredictionsLogged::request_ids),
-                      field("probabilities", &PredictionsLogged::probabilities),
+    return std::tuple{personal("request_ids", &PredictionsLogged::request_ids),
+                      personal("probabilities", &PredictionsLogged::probabilities),
                       field("versions", &PredictionsLogged::versions),
                       field("challenger", &PredictionsLogged::challenger),
                       field("times", &PredictionsLogged::times),
                       field("numeric_names", &PredictionsLogged::numeric_names),
-                      field("numeric_values", &PredictionsLogged::numeric_values),
+                      personal("numeric_values", &PredictionsLogged::numeric_values),
                       field("categorical_names", &PredictionsLogged::categorical_names),
-                      field("categorical_values", &PredictionsLogged::categorical_values)};
+                      personal("categorical_values", &PredictionsLogged::categorical_values),
+                      field("sealed", &PredictionsLogged::sealed)};
   }
 };
 
@@ -538,6 +545,9 @@ using Event = std::variant<
     ArtifactStored, ArtifactRemoved,            //
     ModelDescribed, ModelTagsSet, ModelTagRemoved, ModelDeleted, ModelVersionDescribed,
     ModelVersionTagsSet, ModelVersionTagRemoved, ModelVersionDeleted,  //
+    SubjectShredded,                                                                             //
+    SubscriptionCreated, SubscriptionUpdated, SubscriptionDeleted, SubscriptionEventParked,
+    SubscriptionParkedReleased,  //
     UnknownEvent>;
 
 using Events = std::vector<Event>;

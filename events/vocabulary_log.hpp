@@ -30,4 +30,18 @@ struct LogKeyAdded : JsonEvent<1> {
   }
 };
 
+// ---------------------------------------------------------------- subjects, stream subjects/all
+
+// The key of a subject is destroyed right after this is on disk: what was encrypted under it is
+// erased wherever it lies. The subject's name stands nowhere in the log.
+struct SubjectShredded : JsonEvent<1> {
+  static constexpr std::string_view type = "subject.shredded";
+  std::string key_id;  // 32 hexadecimal digits
+  std::string reason;  // in words; never the name
+  static constexpr auto fields() {
+    return std::tuple{field("key_id", &SubjectShredded::key_id),
+                      field("reason", &SubjectShredded::reason)};
+  }
+};
+
 }  // namespace mlforge

@@ -7,8 +7,11 @@
 #include "actors/broadcast.hpp"
 #include "actors/managers.hpp"
 #include "actors/prediction_log.hpp"
+#include "actors/push.hpp"
 #include "actors/read_barrier.hpp"
 #include "actors/scorer.hpp"
+#include "actors/subscriptions.hpp"
+#include "actors/url_guard.hpp"
 #include "actors/writer.hpp"
 #include "gateway/config.hpp"
 #include "gateway/flusher.hpp"
@@ -19,6 +22,7 @@
 #include "projections/view_store.hpp"
 #include "storage/blob_store.hpp"
 #include "storage/lmdb_log.hpp"
+#include "storage/subject_keys.hpp"
 
 namespace mlforge::storage {
 class Prover;
@@ -26,13 +30,16 @@ class Prover;
 
 namespace mlforge::gateway {
 
+class Archivist;
 class ProofFollower;
 
 struct App {
   Config config;
   std::unique_ptr<storage::LmdbLog> log;
+  std::unique_ptr<storage::SubjectKeys> subjects;
   std::unique_ptr<storage::Prover> prover;
   std::unique_ptr<ProofFollower> proofs;  // keeps the prover up
+  std::unique_ptr<Archivist> archivist;   // moves and drops old bodies
   std::unique_ptr<storage::BlobStore> blobs;
   std::unique_ptr<projections::ViewStore> views;
   std::unique_ptr<projections::ProjectionEngine> engine;
@@ -45,6 +52,13 @@ struct App {
   std::shared_ptr<PredictionFlusher> flusher;
   std::unique_ptr<Metrics> metrics;
   LiveHub live;
+  std::unique_ptr<storage::CursorStore> cursors;         // of the subscriptions
+  std::shared_ptr<const actors::UrlGuard> url_guard;     // where webhooks may lead
+  std::unique_ptr<actors::Subscriptions> subscriptions;  // told of every commit
+  // Named consumers over SSE: the flag that ends a connection when the consumer comes on another.
+  // The server's thread only.
+  std::map<std::string, std::shared_ptr<bool>> sse_consumers;
+  std::unique_ptr<actors::PushDeliveries> push;  // the subscriptions that the server delivers
   std::unique_ptr<actors::Broadcast> broadcast;  // null: --nats off
 
   std::unique_ptr<caf::actor_system_config> caf_config;
@@ -57,7 +71,8 @@ struct App {
   actors::ExecutorActor executor;
 
   std::atomic<bool> rules_ready = false;  // `rules` may be told of commits
-  std::atomic<bool> serving = false;      // the server answers
+  std::atomic<bool> subscriptions_ready = false;
+  std::atomic<bool> serving = false;  // the server answers
   std::atomic<bool> stopping = false;
   std::string openapi;  // rendered once
 

@@ -9,12 +9,14 @@
 #include <sstream>
 
 #include "actors/pipeline_yaml.hpp"
+#include "events/retention.hpp"
 
 namespace mlforge::gateway {
 namespace {
 
 using actors::YamlNode;
 using Strings = std::vector<std::string>;
+using TextMap = std::map<std::string, std::string>;
 
 template <class T>
 bool parse_whole(std::string_view text, T& out) {
@@ -59,6 +61,24 @@ std::string_view wanted_level(std::string_view text) {
   return "trace, debug, info, warn, error or off";
 }
 
+std::string_view wanted_age(std::string_view text) {
+  return text == "never" || parse_duration(text) ? ""
+                                                 : "never, or a duration such as 12h, 30d or 1y";
+}
+std::string_view wanted_retention(std::string_view text) {
+  const auto equal = text.find('=');
+  if (equal == std::string_view::npos || !parse_duration(text.substr(equal + 1)))
+    return "kinds with durations, such as {predictions: 30d}";
+  return check_retention_kind(text.substr(0, equal))
+             ? "of kinds that no state is folded from: predictions"
+             : "";
+}
+std::string_view wanted_lineage_url(std::string_view text) {
+  const bool right = text.empty() || text.starts_with("http://") || text.starts_with("https://");
+  return right ? "" : "an http:// or https:// URL";
+}
+std::string_view wanted_name(std::string_view text) { return text.empty() ? "a name" : ""; }
+
 constexpr std::array kSettings{
     Setting{"data_dir", &Config::data_dir, "folder of the log, the blobs and the read models", 0, 0,
             wanted_text, "", "data"},
@@ -102,12 +122,37 @@ constexpr std::array kSettings{
             "every"},
     Setting{"allowed_origins", &Config::allowed_origins,
             "Origins that browsers may call from besides the server's own; * for every"},
+    Setting{"webhook_allowed_hosts", &Config::webhook_allowed_hosts,
+            "hosts, *.suffixes, addresses or ranges (10.0.0.0/8) that webhooks may lead to besides "
+            "public addresses; * for every"},
+    Setting{"webhook_ca_file", &Config::webhook_ca_file,
+            "PEM file of the authorities that https webhooks are checked against; empty: the "
+            "system's"},
+    Setting{"lineage_file", &Config::lineage_file,
+            "file that OpenLineage run events are appended to, one a line; empty: none"},
+    Setting{"lineage_url", &Config::lineage_url,
+            "URL that OpenLineage run events are posted to, such as "
+            "http://127.0.0.1:5000/api/v1/lineage; empty: none",
+            0, 0, wanted_lineage_url},
+    Setting{"lineage_namespace", &Config::lineage_namespace,
+            "namespace of the jobs and datasets in OpenLineage run events", 0, 0, wanted_name},
     Setting{"log_level", &Config::log_level, "trace, debug, info, warn, error or off", 0, 0,
             wanted_level},
     Setting{"log_map_gib", &Config::log_map_gib,
             "GiB of address space for the log: the most that it may grow to", 1, 65'536},
     Setting{"drain_seconds", &Config::drain_seconds,
             "how long requests in flight may take to end at a shutdown", 0, 3600},
+    Setting{"archive_after_events", &Config::archive_after_events,
+            "bodies of all but so many of the newest events move into compressed segments; 0: no "
+            "such rule",
+            0, 1e15},
+    Setting{"archive_after", &Config::archive_after,
+            "bodies of events that are older move into compressed segments: 12h, 30d, 1y, or never",
+            0, 0, wanted_age},
+    Setting{"retention", &Config::retention,
+            "how long payloads are kept, by kind of stream, before they are dropped for ever: "
+            "{predictions: 30d}",
+            0, 0, wanted_retention},
 };
 
 Status check_range(const Setting& setting, double value) {
@@ -126,6 +171,14 @@ Status check(const Setting& setting, const Config& config) {
     return Error{ErrorCode::invalid_argument,
                  "must be " + std::string(wanted) + ", not '" + value + "'",
                  std::string(setting.name)};
+  }
+  if (const auto* map = std::get_if<TextMap Config::*>(&setting.member)) {
+    for (const auto& [key, value] : config.*(*map))
+      if (const auto wanted = setting.wanted(key + "=" + value); !wanted.empty())
+        return Error{ErrorCode::invalid_argument,
+                     "must be " + std::string(wanted) + ", not '" + key + "=" + value + "'",
+                     std::string(setting.name)};
+    return {};
   }
   if (const auto* number = std::get_if<double Config::*>(&setting.member))
     return check_range(setting, config.*(*number));
@@ -157,6 +210,14 @@ Status assign(const Setting& setting, const std::string& text, Config& config) {
     config.*(*member) = text;
   } else if (const auto* list = std::get_if<Strings Config::*>(&setting.member)) {
     config.*(*list) = split_list(text);
+  } else if (const auto* map = std::get_if<TextMap Config::*>(&setting.member)) {
+    auto& entries = config.*(*map);
+    entries.clear();
+    for (const auto& part : split_list(text)) {
+      const auto equal = part.find('=');
+      if (equal == std::string::npos) return wrong("KEY=VALUE pairs, separated by commas");
+      entries[part.substr(0, equal)] = part.substr(equal + 1);
+    }
   } else if (const auto* number = std::get_if<double Config::*>(&setting.member)) {
     if (!parse_whole(text, config.*(*number)) || !std::isfinite(config.*(*number)))
       return wrong("a finite number");
@@ -310,13 +371,13 @@ std::string Setting::flag() const {
 }
 
 std::string_view Setting::type() const {
-  constexpr std::array<std::string_view, 4> kNames{"text", "number", "whole number",
-                                                   "list of texts"};
+  constexpr std::array<std::string_view, 5> kNames{"text", "number", "whole number",
+                                                   "list of texts", "map of texts"};
   return kNames[member.index()];
 }
 
 std::string_view Setting::kind() const {
-  constexpr std::array<std::string_view, 4> kNames{"TEXT", "NUMBER", "N", "A,B,..."};
+  constexpr std::array<std::string_view, 5> kNames{"TEXT", "NUMBER", "N", "A,B,...", "K=V,..."};
   return kNames[member.index()];
 }
 
@@ -327,6 +388,11 @@ std::string Setting::text(const Config& config) const {
   if (const auto* whole = std::get_if<std::uint64_t Config::*>(&member))
     return std::to_string(config.*(*whole));
   std::string out;
+  if (const auto* map = std::get_if<TextMap Config::*>(&member)) {
+    for (const auto& [key, value] : config.*(*map))
+      out += (out.empty() ? "" : ", ") + key + ": \"" + value + "\"";
+    return "{" + out + "}";
+  }
   for (const auto& each : config.*std::get<Strings Config::*>(member))
     out += (out.empty() ? "" : ", ") + ("\"" + each + "\"");
   return "[" + out + "]";

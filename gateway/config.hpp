@@ -4,6 +4,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -38,9 +39,19 @@ struct Config {
   std::vector<std::string> allowed_hosts;
   std::vector<std::string> allowed_origins;
 
+  std::vector<std::string> webhook_allowed_hosts;
+  std::string webhook_ca_file;
+  std::string lineage_file;
+  std::string lineage_url;
+  std::string lineage_namespace = "mlforge";
+
   std::string log_level = "info";
   std::uint64_t log_map_gib = 64;
   std::uint64_t drain_seconds = 10;
+
+  std::uint64_t archive_after_events = 0;
+  std::string archive_after = "never";
+  std::map<std::string, std::string> retention;
 
   std::string host() const;    // of `listen`, without the brackets of an IPv6 address
   std::uint16_t port() const;  // of `listen`; 0: the system chooses a free one
@@ -50,12 +61,14 @@ struct Config {
 // MLFORGE_<NAME>, the flag --<name> with dashes.
 struct Setting {
   using Member = std::variant<std::string Config::*, double Config::*, std::uint64_t Config::*,
-                              std::vector<std::string> Config::*>;
+                              std::vector<std::string> Config::*,
+                              std::map<std::string, std::string> Config::*>;
   std::string_view name;
   Member member;
   std::string_view help;
   double minimum = 0, maximum = 0;  // of a number, both inclusive
-  // Of a text: what would be right, as the end of "must be ..."; empty when it is right.
+  // Of a text, or of "key=value" of each entry of a map: what would be right, as the end of "must
+  // be ..."; empty when it is right.
   std::string_view (*wanted)(std::string_view) = nullptr;
   std::string_view short_env = {};   // another variable of the same meaning; MLFORGE_* wins
   std::string_view short_flag = {};  // another flag, without its dashes

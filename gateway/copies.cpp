@@ -72,6 +72,9 @@ Expected<Origin> copy_folder(const storage::Log& log, const storage::BlobStore& 
     return !request.progress || request.progress(request.at, request.at);
   });
   if (!copied) return copied.error();
+  // Newer than the records, they are cut back when the copy is opened.
+  if (request.cursors)
+    if (auto bad = request.cursors->copy((*builder)->folder() / "subscriptions")) return *bad;
   return finish(**builder, origin, *copied, log.log_id(), ruled);
 }
 

@@ -5,6 +5,7 @@
 
 #include "events/fields.hpp"
 #include "storage/blob_copy.hpp"
+#include "storage/cursor_store.hpp"
 #include "storage/log_builder.hpp"
 
 namespace mlforge::gateway {
@@ -34,7 +35,8 @@ struct CopyRequest {
   std::filesystem::path to;    // must not exist or be empty
   Position at = 0;             // copy up to here
   std::size_t map_bytes = std::size_t{64} << 30;
-  storage::CopyProgress progress;  // of the records
+  storage::CopyProgress progress;                 // of the records
+  const storage::CursorStore* cursors = nullptr;  // of the subscriptions; null: there are none
 };
 
 // Copies records, blobs and what the rules have reached while others may append to `log`; the copy

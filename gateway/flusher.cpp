@@ -30,10 +30,17 @@ bool PredictionFlusher::wait_idle(std::chrono::milliseconds timeout) {
   return changed_.wait_for(lock, timeout, [this] { return !busy_ && predictions_.empty(); });
 }
 
+bool PredictionFlusher::wait_written(std::chrono::milliseconds timeout) {
+  const auto mark = predictions_.mark();
+  kick();
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, timeout, [&] { return predictions_.passed(mark); });
+}
+
 void PredictionFlusher::send(BatchPtr batch, int attempt) {
   actors::CommandMeta meta;
   meta.actor = "endpoint:" + batch->endpoint;
-  actors::DeploymentBody body = RecordPredictions{batch->endpoint, batch->columns};
+  actors::DeploymentBody body = RecordPredictions{batch->endpoint, batch->columns, batch->subjects};
   auto done = [self = shared_from_this(), batch = std::move(batch),
                attempt](Expected<actors::Outcome> result) {
     self->answered(batch, attempt, result ? Status{} : Status{result.error()});
@@ -47,6 +54,7 @@ void PredictionFlusher::answered(const BatchPtr& batch, int attempt, const Statu
   if (failed && is_worth_another_try(failed->code) && attempt < kAttempts)
     return send(batch, attempt + 1);
   if (failed) give_up(*batch, *failed);
+  predictions_.finished(*batch);
   {
     const std::lock_guard lock(mutex_);
     busy_ = false;
@@ -60,7 +68,10 @@ void PredictionFlusher::answered(const BatchPtr& batch, int attempt, const Statu
 void PredictionFlusher::give_up(const actors::PredictionLog::Batch& batch, const Error& why) {
   std::uint64_t rows = batch.columns.request_ids.size();
   if (why.code == ErrorCode::read_only || why.code == ErrorCode::unavailable)
-    while (const auto more = predictions_.take()) rows += more->columns.request_ids.size();
+    while (const auto more = predictions_.take()) {
+      rows += more->columns.request_ids.size();
+      predictions_.finished(*more);
+    }
   lost_ += rows;
   spdlog::error("{} answered predictions are not in the log: {}", rows, why.message);
 }

@@ -25,6 +25,9 @@ class PredictionFlusher : public std::enable_shared_from_this<PredictionFlusher>
 
   // Waits until everything that was added has been carried; false when it was not within `timeout`.
   bool wait_idle(std::chrono::milliseconds timeout);
+  // Waits until every prediction that was answered before the call is in the log, or lost. Any
+  // thread.
+  bool wait_written(std::chrono::milliseconds timeout);
 
  private:
   using BatchPtr = std::shared_ptr<const actors::PredictionLog::Batch>;

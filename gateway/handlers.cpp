@@ -58,6 +58,8 @@ Expected<actors::CommandMeta> command_meta(const http::Request& request,
   const auto actor = request.header("X-Mlforge-Actor");
   if (actor.size() > 200 || has_control(actor))
     return invalid("X-Mlforge-Actor", "must have at most 200 bytes and no control characters");
+  if (!find_sealed(actor).empty())
+    return invalid("X-Mlforge-Actor", "must not hold an encrypted text");
   if (!actor.empty()) meta.actor = actor;
   const auto key = request.header("Idempotency-Key");
   if (key.size() > 128 || has_control(key))
@@ -69,7 +71,17 @@ Expected<actors::CommandMeta> command_meta(const http::Request& request,
   auto conditions = parse_conditions(request.header("X-Mlforge-Expect"));
   if (!conditions) return conditions.error();
   meta.conditions = *std::move(conditions);
+  auto subject = subject_of(request);
+  if (!subject) return subject.error();
+  meta.subject = *std::move(subject);
   return meta;
+}
+
+Expected<std::string> subject_of(const http::Request& request) {
+  const auto subject = request.header("X-Mlforge-Subject");
+  if (subject.size() > storage::kMaxSubjectBytes || has_control(subject))
+    return invalid("X-Mlforge-Subject", "must have at most 200 bytes and no control characters");
+  return std::string(subject);
 }
 
 std::string with_position(Position position, std::string_view row) {
@@ -136,6 +148,11 @@ Error standing_still(const App& app) {
           ""};
 }
 
+http::Response revealed(const App& app, http::Response response) {
+  response.body = app.subjects->reveal(kTenant, std::move(response.body));
+  return response;
+}
+
 void run_query(App& app, const http::Request& request, http::Reply reply,
                std::function<Expected<http::Response>(const QueryContext&)> query) {
   const auto as_of = query_as_of(app, request);
@@ -153,7 +170,7 @@ void run_query(App& app, const http::Request& request, http::Reply reply,
     if (reader->status())
       reply->send(*reader->status());
     else if (result)
-      reply->send(*std::move(result));
+      reply->send(revealed(app, *std::move(result)));
     else
       reply->send(result.error());
   };

@@ -19,6 +19,9 @@ inline constexpr const char* kTenant = "default";
 Expected<actors::CommandMeta> command_meta(const http::Request& request,
                                            std::string_view uploaded = {});
 
+// Whom the request is about (X-Mlforge-Subject): its personal fields are encrypted. Empty: nobody.
+Expected<std::string> subject_of(const http::Request& request);
+
 // {"position":N, ... the fields of the object `row` ...}
 std::string with_position(Position position, std::string_view row);
 
@@ -93,6 +96,9 @@ Expected<State> state_for_write(const App& app, const std::string& stream) {
 // The answer to a read that the read models cannot give.
 Error standing_still(const App& app);
 
+// With the encrypted texts in a JSON answer replaced by what they hold, or by "[erased]".
+http::Response revealed(const App& app, http::Response response);
+
 // Waits for the read models to reach the head as it stands now, then answers `query(QueryContext)
 // -> Expected<Response>`.
 void run_query(App& app, const http::Request& request, http::Reply reply,
@@ -126,7 +132,10 @@ void add_model_routes(App& app, http::Router& router);
 void add_pipeline_routes(App& app, http::Router& router);
 void add_endpoint_routes(App& app, http::Router& router);
 void add_serving_routes(App& app, http::Router& router);
+void add_subject_routes(App& app, http::Router& router);
+void add_subscription_routes(App& app, http::Router& router);
 void add_proof_routes(App& app, http::Router& router);
+void add_archive_routes(App& app, http::Router& router);
 void add_page_routes(http::Router& router);
 
 }  // namespace mlforge::gateway

@@ -2,13 +2,18 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <deque>
+
 #include "events/event_codec.hpp"
 
 namespace mlforge::gateway {
 namespace {
 
-// Events looked at in one pull: a filter that matches nothing must not hold up the server's thread.
-constexpr std::uint64_t kStride = 5000;
+// How much one pull may do. A watcher that catches up is pulled again as soon as it has taken the
+// last page, and requests wait for one page of each watcher: small ones keep that short.
+constexpr std::uint64_t kStride = 1000;  // events looked at, where the filter matches none
+constexpr std::size_t kPageBytes = 8 << 10;
 
 enum class Stop { enough, stride, head, damage };
 
@@ -59,15 +64,24 @@ void LiveHub::wake_all() {
   for (const auto& [id, wake] : wakers_) wake();
 }
 
+// Frames are made a page at a time: a look into the log for each would cost more than the frame.
 http::PullSource frame_source(const storage::Log& log, EventFilter filter, Position from,
                               std::function<void()> again) {
-  return [&log, filter = std::move(filter), from,
-          again = std::move(again)](std::size_t) mutable -> std::optional<http::Message> {
+  return [&log, filter = std::move(filter), from, again = std::move(again),
+          page = std::deque<std::string>()](std::size_t) mutable -> std::optional<http::Message> {
+    auto stop = Stop::enough;
+    if (page.empty()) {
+      std::size_t bytes = 0;
+      stop = read_on(log, filter, from, [&](const EventView& e) {
+        append_event_json(page.emplace_back(), e);
+        return (bytes += page.back().size()) >= kPageBytes;
+      });
+    }
     std::string frame;
-    const auto stop = read_on(log, filter, from, [&](const EventView& e) {
-      append_event_json(frame, e);
-      return true;
-    });
+    if (!page.empty()) {
+      frame = std::move(page.front());
+      page.pop_front();
+    }
     return message(std::move(frame), stop, again);
   };
 }
@@ -81,7 +95,7 @@ http::PullSource sse_source(const storage::Log& log, EventFilter filter, Positio
       data.clear();
       append_event_json(data, e);
       http::append_sse_event(text, std::to_string(e.position), e.type, data);
-      return text.size() + 4096 > max_bytes;
+      return text.size() >= std::min(kPageBytes, max_bytes);
     });
     return message(std::move(text), stop, again);
   };

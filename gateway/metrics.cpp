@@ -52,7 +52,8 @@ Metrics::Metrics()
       conflicts_(counter(*registry_, "mlforge_append_conflicts_total",
                          "Appends refused for a stale version")),
       lost_(counter(*registry_, "mlforge_predictions_lost_total",
-                    "Answered predictions that could not be written to the log")) {}
+                    "Answered predictions that could not be written to the log")),
+      subscriptions_(*registry_) {}
 
 void Metrics::predicted(const std::string& endpoint, std::uint64_t version, bool challenger) {
   const std::lock_guard lock(mutex_);
@@ -76,6 +77,7 @@ void Metrics::refresh(App& app) {
   writable_.Set(writable);
   read_only_.Set(!writable);
   watchers_.Set(double(app.live.size()));
+  if (app.subscriptions) subscriptions_.refresh(app.subscriptions->statuses());
   if (app.broadcast) published_.Set(double(app.broadcast->status().published));
   bring_to(events_, double(app.writer_stats.events));
   bring_to(commits_, double(app.writer_stats.commits));

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "events/vocabulary.hpp"
+#include "gateway/subscription_metrics.hpp"
 
 namespace mlforge::gateway {
 
@@ -34,6 +35,7 @@ class Metrics {
   prometheus::Family<prometheus::Gauge>& models_;
   prometheus::Gauge &head_, &projected_, &writable_, &published_, &watchers_, &read_only_;
   prometheus::Counter &events_, &commits_, &conflicts_, &lost_;
+  SubscriptionMetrics subscriptions_;
   std::mutex mutex_;
   std::map<std::tuple<std::string, std::uint64_t, bool>, prometheus::Counter*> by_route_;
 };

@@ -3,6 +3,7 @@
 #include <mutex>
 
 #include "events/checks.hpp"
+#include "gateway/archivist.hpp"
 #include "gateway/copies.hpp"
 #include "gateway/handlers.hpp"
 
@@ -97,11 +98,13 @@ class Backups {
                         .to = backups_folder(app) / row.name,
                         .at = row.position,
                         .map_bytes = app.log->map_bytes(),
-                        .progress = [&](std::uint64_t done, std::uint64_t) {
-                          const std::lock_guard lock(mutex_);
-                          last_.done = done;
-                          return !app.stopping;
-                        }};
+                        .progress =
+                            [&](std::uint64_t done, std::uint64_t) {
+                              const std::lock_guard lock(mutex_);
+                              last_.done = done;
+                              return !app.stopping;
+                            },
+                        .cursors = app.cursors.get()};
     const auto origin = copy_folder(*app.log, *app.blobs, request);
     const std::lock_guard lock(mutex_);
     if (origin) return take_origin(last_, *origin);
@@ -134,9 +137,12 @@ void start_backup(App& app, const std::shared_ptr<Backups>& backups, const Reque
   const auto body = read_body<BackupRequest>(request, reply);
   if (!body) return;
   if (auto bad = check_backup_name(body->destination)) return reply.send(*bad);
+  auto held = app.archivist->hold();  // before the position is taken
   const auto row = backups->begin(app, body->destination);
   if (!row) return reply.send(row.error());
-  boost::asio::post(*app.workers, [&app, backups, row = *row] { backups->run(app, row); });
+  boost::asio::post(*app.workers, [&app, backups, held = std::move(held), row = *row] {
+    backups->run(app, row);
+  });
   reply.send(http::Response::json(to_json(*row), 202));
 }
 

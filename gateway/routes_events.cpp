@@ -4,6 +4,7 @@
 #include "events/checks.hpp"
 #include "events/event_codec.hpp"
 #include "gateway/handlers.hpp"
+#include "gateway/live_subscription.hpp"
 #include "gateway/table_routes.hpp"
 #include "projections/queries.hpp"
 
@@ -22,6 +23,12 @@ std::optional<Position> parse_position(std::string_view text) {
   return value;
 }
 
+// ?reveal=true shows what the encrypted texts hold; else they stand as the log has them.
+http::Response shown(const App& app, const Request& request, std::string body) {
+  auto response = http::Response::json(std::move(body));
+  return request.query("reveal") == "true" ? revealed(app, std::move(response)) : response;
+}
+
 void list_events(App& app, const Request& request, Reply reply) {
   const auto filter = parse_event_filter(request);
   if (!filter) return reply.send(filter.error());
@@ -35,7 +42,7 @@ void list_events(App& app, const Request& request, Reply reply) {
   if (!page) return reply.send(page.error());
   std::string out = "{" + json_member("position", *as_of) + "," +
                     json_member("next_from", page->next_from) + ",\"items\":[" + page->items + "]}";
-  reply.send(http::Response::json(std::move(out)));
+  reply.send(shown(app, request, std::move(out)));
 }
 
 // An event by position is one read; by id the millisecond that its UUIDv7 carries says where to
@@ -66,7 +73,7 @@ void get_event(App& app, const Request& request, Reply reply) {
   const auto read = app.log->read(*position, id ? UINT64_MAX : 1, take);
   if (!read) return reply.send(read.error());
   if (out.empty()) return reply.send(not_found("event", text));
-  reply.send(http::Response::json(std::move(out)));
+  reply.send(shown(app, request, std::move(out)));
 }
 
 Expected<Position> live_start(App& app, const Request& request) {
@@ -80,6 +87,7 @@ Expected<Position> live_start(App& app, const Request& request) {
 }
 
 void live_sse(App& app, const Request& request, Reply reply) {
+  if (request.query("subscription")) return subscription_sse(app, request, std::move(reply));
   auto filter = parse_event_filter(request);
   if (!filter) return reply.send(filter.error());
   const auto from = live_start(app, request);
@@ -99,6 +107,7 @@ void live_sse(App& app, const Request& request, Reply reply) {
 
 Status live_websocket(App& app, const Request& request,
                       const std::shared_ptr<http::WsSession>& session) {
+  if (request.query("subscription")) return subscription_websocket(app, request, session);
   auto filter = parse_event_filter(request);
   if (!filter) return filter.error();
   const auto from = live_start(app, request);
@@ -147,9 +156,17 @@ void add_event_routes(App& app, http::Router& router) {
       {"until", "RFC 3339 time, inclusive"},
       {"from", "first position", "integer"},
       {"tenant", "whose events; the default tenant's where it is absent"}};
+  auto live = filters;
+  live.insert(live.end(), {{"subscription", "take from this durable subscription instead"},
+                           {"consumer", "with subscription: the name of who takes"},
+                           {"max", "with subscription: at most so many without an acknowledgement",
+                            "integer"}});
   auto paged = filters;
   paged.push_back({"limit", "at most this many events, 1 to 1000", "integer"});
   paged.push_back({"as_of", "a position or an RFC 3339 time"});
+  const http::QueryParam reveal{"reveal", "true: encrypted texts as what they hold, or [erased]",
+                                "boolean"};
+  paged.push_back(reveal);
   auto audit = list_parameters();
   audit.insert(audit.end(), {{"stream", "the whole name of a stream"},
                              {"type", "a type, or its start"},
@@ -161,7 +178,7 @@ void add_event_routes(App& app, http::Router& router) {
   router.get("/api/v1/events/{id}", on(get_event),
              {.summary = "One event, by id or position",
               .tag = "events",
-              .query = {{"as_of", "a position or an RFC 3339 time"}}});
+              .query = {{"as_of", "a position or an RFC 3339 time"}, reveal}});
   router.get("/api/v1/streams/{kind}/{name}", on(get_stream),
              {.summary = "How many events a stream holds",
               .tag = "events",
@@ -170,14 +187,14 @@ void add_event_routes(App& app, http::Router& router) {
       "/api/v1/live/events", on(live_sse),
       {.summary = "Events as they happen, as server-sent events",
        .tag = "events",
-       .query = filters,
+       .query = live,
        .response_type = "text/event-stream",
        .headers = {{"Last-Event-ID",
                     "the position of the last event that was seen; goes before from", "integer"}}});
   router.websocket(
       "/api/v1/live",
       [&app](const Request& q, const auto& session) { return live_websocket(app, q, session); },
-      {.summary = "Events as they happen, over WebSocket", .tag = "events", .query = filters});
+      {.summary = "Events as they happen, over WebSocket", .tag = "events", .query = live});
   router.get("/api/v1/audit", audit_route(app),
              {.summary = "Who did what, when, to what, caused by what",
               .tag = "events",

@@ -177,6 +177,7 @@ void rotate_key(App& app, const Request& request, Reply reply) {
   if (!meta) return reply.send(meta.error());
   const auto body = read_body<RotateBody>(request, reply);
   if (!body) return;
+  if (auto bad = actors::check_foreign(body->reason, {})) return reply.send(*bad);
   run_signed(app, std::move(reply), [&app, meta = *meta, body = *body](Reply r) {
     rotate(app, meta, body.reason, std::move(r));
   });

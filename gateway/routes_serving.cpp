@@ -77,8 +77,17 @@ void change_split(App& app, const Request& request, Reply reply) {
 
 struct PredictRequest {
   simdjson::dom::object features;
-  std::string_view request_id;
+  std::string_view request_id, subject;
 };
+
+// A text of at most 200 bytes that is given once.
+Status read_text(std::string_view name, const simdjson::dom::element& value,
+                 std::string_view& out) {
+  if (out.data()) return invalid(name, "is given twice");
+  if (value.get(out)) return invalid(name, "must be a string");
+  if (out.size() > 200) return invalid(name, "must have at most 200 bytes");
+  return {};
+}
 
 // Reads the body in place: this is the hot path, so nothing is copied before the scorer does.
 Expected<PredictRequest> parse_predict(std::string_view body) {
@@ -96,13 +105,15 @@ Expected<PredictRequest> parse_predict(std::string_view body) {
         return invalid("features", "must be an object of feature names and values");
       has_features = true;
     } else if (key == "request_id") {
-      if (out.request_id.data()) return invalid("request_id", "is given twice");
-      if (value.get(out.request_id)) return invalid("request_id", "must be a string");
-      if (out.request_id.size() > 200) return invalid("request_id", "must have at most 200 bytes");
+      if (auto bad = read_text(key, value, out.request_id)) return *bad;
+    } else if (key == "subject") {
+      if (auto bad = read_text(key, value, out.subject)) return *bad;
+      if (out.subject.empty() || has_control(out.subject))
+        return invalid(key, "must have 1 to 200 bytes and no control characters");
     } else {
       return Error{ErrorCode::unknown_field,
                    "field '" + std::string(key) +
-                       "' is not a field of this request: it has features and request_id",
+                       "' is not a field of this request: it has features, request_id and subject",
                    std::string(key)};
     }
   }
@@ -137,7 +148,10 @@ void predict_on(App& app, const Request& request, Reply reply, std::string_view 
   const auto parsed = parse_predict(request.body);
   if (!parsed) return reply.send(parsed.error());
   actors::PredictionRow row;
+  const auto subject = subject_of(request);
+  if (!subject) return reply.send(subject.error());
   row.request_id = parsed->request_id.empty() ? new_id(app) : std::string(parsed->request_id);
+  row.subject = parsed->subject.empty() ? *subject : std::string(parsed->subject);
   row.time = app.context.clock->now();
   const auto prediction = actors::predict(*endpoint, parsed->features, row);
   if (!prediction) return reply.send(prediction.error());
@@ -243,7 +257,7 @@ void add_serving_routes(App& app, http::Router& router) {
       .summary = "Predict",
       .tag = "serving",
       .body =
-          R"({"type":"object","required":["features"],"additionalProperties":false,"properties":{"features":{"type":"object","additionalProperties":{"type":["number","string","null"]}},"request_id":{"type":"string"}}})",
+          R"({"type":"object","required":["features"],"additionalProperties":false,"properties":{"features":{"type":"object","additionalProperties":{"type":["number","string","null"]}},"request_id":{"type":"string"},"subject":{"type":"string"}}})",
       .hot = true};
   router.post(
       "/predict", [&app](const Request& q, Reply r) { predict_on(app, q, std::move(r), ""); },

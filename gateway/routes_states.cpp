@@ -52,7 +52,8 @@ constexpr Kind kKinds[] = {{"dataset", find_state<DatasetState>},
                            {"environment", find_state<EnvironmentState>},
                            {"deployment", find_state<EndpointState>},
                            {"predictions", find_state<PredictionsState>},
-                           {"drift", find_state<DriftState>}};
+                           {"drift", find_state<DriftState>},
+                           {"subscription", find_state<SubscriptionState>}};
 
 void show_state(App& app, const std::shared_ptr<const StreamStates>& states, const Request& request,
                 Reply reply) {
@@ -62,10 +63,10 @@ void show_state(App& app, const std::shared_ptr<const StreamStates>& states, con
   const auto kind = stream.substr(0, stream.find('/'));
   for (const auto& each : kKinds) {
     if (each.name != kind) continue;
-    return run_blocking(app, std::move(reply), [=, as_of = *as_of](Reply answer) {
+    return run_blocking(app, std::move(reply), [=, &app, as_of = *as_of](Reply answer) {
       const auto found = each.find(*states, stream, as_of);
       if (found)
-        answer.send(http::Response::json(*found));
+        answer.send(revealed(app, http::Response::json(*found)));
       else
         answer.send(found.error());
     });

@@ -83,6 +83,13 @@ std::string event_types_json() {
       if (i > 0) items += ',';
       append_json_string(items, fields[i]);
     }
+    items += "],\"personal\":[";
+    bool first = true;
+    for (const auto& each : fields) {
+      if (!is_personal(type, each)) continue;
+      if (!std::exchange(first, false)) items += ',';
+      append_json_string(items, each);
+    }
     items += "]}";
   });
   return "{\"items\":[" + items + "]}";
@@ -99,7 +106,9 @@ http::ApiInfo api_info() {
               {{"Idempotency-Key", "a repeated write with the same key has one outcome"},
                {"X-Mlforge-Expect",
                 "what must still hold, as STREAM=VERSION, ...: else the write is refused with 409"},
-               {"X-Mlforge-Actor", "who asks; stands in the events"}},
+               {"X-Mlforge-Actor", "who asks; stands in the events"},
+               {"X-Mlforge-Subject",
+                "whom it is about: the personal fields are encrypted under that subject's key"}},
           .outcome = R"({"type":"object","properties":{"position":{"type":"integer"},)"
                      R"("duplicate":{"type":"boolean"}}})"};
 }

@@ -73,7 +73,7 @@ void show_diff(App& app, const Request& request, Reply reply) {
   run_blocking(app, std::move(reply), [&app, window = *window](Reply answer) {
     const auto diff = projections::diff_between(*app.log, kTenant, window.from, window.to);
     if (!diff) return answer.send(diff.error());
-    answer.send(http::Response::json(with_position(window.to, to_json(*diff))));
+    answer.send(revealed(app, http::Response::json(with_position(window.to, to_json(*diff)))));
   });
 }
 

@@ -12,9 +12,12 @@
 #include "actors/followers.hpp"
 #include "actors/rules.hpp"
 #include "gateway/app.hpp"
+#include "gateway/archivist.hpp"
 #include "gateway/cli/commands.hpp"
+#include "gateway/deliveries.hpp"
 #include "gateway/handlers.hpp"
 #include "gateway/mlflow/routes.hpp"
+#include "gateway/http/mailbox.hpp"
 #include "gateway/proof_follower.hpp"
 #include "projections/open_views.hpp"
 #include "projections/queries.hpp"
@@ -42,6 +45,25 @@ Status open_read_models(App& app, const std::filesystem::path& folder) {
   return {};
 }
 
+// What was to be destroyed when the last server ended is destroyed before anybody can read it.
+Status open_subject_keys(App& app) {
+  auto keys = storage::SubjectKeys::open(storage::subject_keys_file(app.config.data_dir),
+                                         app.context.clock);
+  if (!keys) return keys.error();
+  app.subjects = *std::move(keys);
+  app.context.subjects = app.subjects.get();
+  if (app.subjects->damaged() > 0)
+    spdlog::error("{} keys of subjects are damaged: what they encrypted reads as erased",
+                  app.subjects->damaged());
+  const auto shredded = app.subjects->shred_recorded(*app.log);
+  if (!shredded)
+    spdlog::error("whether all keys that the log names are destroyed is not known: {}",
+                  shredded.error().message);
+  else if (*shredded > 0)
+    spdlog::warn("{} keys that were to be destroyed are now", *shredded);
+  return {};
+}
+
 Status open_storage(App& app) {
   const std::filesystem::path folder = app.config.data_dir;
   storage::LmdbLogOptions options;
@@ -51,6 +73,7 @@ Status open_storage(App& app) {
   auto log = storage::open_lmdb_log(folder, options);
   if (!log) return log.error();
   app.log = *std::move(log);
+  if (auto bad = open_subject_keys(app)) return bad;
   auto prover = storage::Prover::open(folder, *app.log, {.map_bytes = options.map_bytes});
   if (!prover) return prover.error();
   app.prover = *std::move(prover);
@@ -100,19 +123,30 @@ Status start_actors(App& app) {
           spdlog::error("the index stands still: {}", indexed.error().message);
       },
       app.projected);
+  app.projected.on_wait([&app] { caf::anon_send(app.projector, actors::StartAtom::value); });
   app.proofs = std::make_unique<ProofFollower>(*app.prover);
   // The writer is first to see a commit, and the rules are made after it: they are told through
   // this handle.
   app.context.log = app.log.get();
-  app.context.writer =
-      actors::spawn_writer(system, *app.log, app.writer_stats, [&app](Position head) {
+  app.context.writer = actors::spawn_writer(
+      system, *app.log, app.writer_stats,
+      [&app](Position head) {
         caf::anon_send(app.projector, actors::CommittedAtom::value, head);
         if (app.rules_ready) caf::anon_send(app.rules, actors::CommittedAtom::value, head);
         if (app.broadcaster) caf::anon_send(app.broadcaster, actors::CommittedAtom::value, head);
         app.live.wake_all();
+        if (app.subscriptions_ready) app.subscriptions->notify();
         app.proofs->notify();
+      },
+      [](const std::function<void()>& answer) {
+        const http::Mailbox::Gather together;
+        answer();
       });
+  app.archivist = std::make_unique<Archivist>(
+      *app.log, *app.context.clock, archive_rules(app.config),
+      [&app](storage::AppendRequest request) { return append_through(app, std::move(request)); });
   app.managers = actors::spawn_managers(system, app.context);
+  if (auto bad = start_subscriptions(app)) return bad;
   app.flusher = std::make_shared<PredictionFlusher>(app.predictions, app.managers.deployments);
   app.executor = actors::spawn_executor(system, {.log = app.log.get(),
                                                  .blobs = app.blobs.get(),
@@ -129,12 +163,13 @@ Status start_actors(App& app) {
        .managers = app.managers,
        .executor = app.executor,
        .ruled = &app.ruled,
+       .subjects = app.subjects.get(),
        .cursor_file = app.config.data_dir + "/rules.cursor",
        .on_report = [&app](const std::string& name,
                            const DriftReported& r) { app.metrics->drift_reported(name, r); }},
       *start);
   app.rules_ready = true;
-  return {};
+  return configure_lineage(app);
 }
 
 Status start_broadcast(App& app) {
@@ -174,8 +209,11 @@ Status start_server(App& app) {
   add_pipeline_routes(app, router);
   add_endpoint_routes(app, router);
   add_serving_routes(app, router);
+  add_subject_routes(app, router);
+  add_subscription_routes(app, router);
   add_proof_routes(app, router);
   add_mlflow_routes(app, router);
+  add_archive_routes(app, router);
   add_page_routes(router);
   app.openapi = http::openapi_json(router, api_info());
   app.server = std::make_unique<http::Server>(server_options(app), std::move(router));
@@ -201,6 +239,7 @@ void end_actor(App& app, const Actor& actor) {
 void shut_down(App& app) {
   app.stopping = true;
   app.projected.fail();  // who waits for something to come is answered as it stands
+  if (app.subscriptions) app.subscriptions->no_more_waiting();
   if (app.serving) {
     std::promise<bool> drained;
     app.server->drain(std::chrono::seconds(app.config.drain_seconds),
@@ -210,10 +249,12 @@ void shut_down(App& app) {
   }
   if (app.flusher && !app.flusher->wait_idle(std::chrono::seconds(5)))
     spdlog::warn("some predictions could not be written down");
+  stop_subscriptions(app);
   if (app.workers) {
     app.workers->stop();
     app.workers->join();
   }
+  if (app.archivist) app.archivist->stop();
   if (app.system) {
     // Those that ask others first, then those who are asked; the handles stay, for the writer reads
     // them.
@@ -227,6 +268,7 @@ void shut_down(App& app) {
     end_actor(app, app.managers.pipelines);
     end_actor(app, app.managers.deployments);
     end_actor(app, app.managers.drift);
+    end_actor(app, app.managers.subscriptions);
     end_actor(app, app.context.writer);
     end_actor(app, app.projector);
     end_actor(app, app.broadcaster);

@@ -9,6 +9,7 @@
 #include "projections/models.hpp"
 #include "projections/pipelines.hpp"
 #include "projections/runs.hpp"
+#include "projections/subscriptions.hpp"
 
 namespace mlforge::projections {
 namespace {
@@ -25,7 +26,8 @@ std::vector<std::unique_ptr<Projection>> make() {
 std::vector<std::unique_ptr<Projection>> all_projections() {
   return make<RunsProjection, MetricsProjection, DatasetsProjection, ModelsProjection,
               PipelinesProjection, EnvironmentsProjection, DeploymentsProjection, DriftProjection,
-              ArtifactsProjection, LoggedModelsProjection, AuditProjection>();
+              ArtifactsProjection, LoggedModelsProjection, SubscriptionsProjection,
+              AuditProjection>();
 }
 
 }  // namespace mlforge::projections

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "events/retention.hpp"
+
 namespace mlforge::projections {
 namespace {
 
@@ -267,7 +269,33 @@ struct Sentence {
     return fmt::format("The log signs its checkpoints with key {} from here on: {}.", e.key_id,
                        e.reason);
   }
+  std::string operator()(const SubjectShredded& e) const {
+    return fmt::format("The key {} of a subject was destroyed{}.", e.key_id, because(e.reason));
+  }
+  std::string operator()(const SubscriptionCreated& e) const {
+    return fmt::format("Subscription '{}' of kind {} was created.", e.name, e.settings.kind);
+  }
+  std::string operator()(const SubscriptionUpdated& e) const {
+    return fmt::format("The settings of subscription '{}' changed{}{}.", name,
+                       e.settings.active ? "" : "; it is not active", because(e.reason));
+  }
+  std::string operator()(const SubscriptionDeleted&) const {
+    return fmt::format("Subscription '{}' was deleted.", name);
+  }
+  std::string operator()(const SubscriptionEventParked& e) const {
+    return fmt::format("Subscription '{}' parked event {} ({}) after {} attempts{}.", name,
+                       e.event_position, e.event_type, e.attempts, because(e.error));
+  }
+  std::string operator()(const SubscriptionParkedReleased& e) const {
+    return fmt::format("{} parked events of subscription '{}' were {}.", e.event_positions.size(),
+                       name, e.action);
+  }
   std::string operator()(const UnknownEvent& e) const {
+    if (const auto r = retention_applied(e.type, e.payload))
+      return fmt::format(
+          "Payloads of {} events of streams '{}/*' up to position {} are dropped: "
+          "they are kept for {}.",
+          r->events, r->kind, r->up_to, r->keep);
     return fmt::format("An event '{}' of schema {} that this program does not know.", e.type,
                        e.schema);
   }

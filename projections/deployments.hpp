@@ -49,7 +49,7 @@ inline constexpr Series<CountPoint> kCountSeries{"deployments"};
 class DeploymentsProjection : public Dispatch<DeploymentsProjection> {
  public:
   static constexpr std::string_view kName = "deployments";
-  static constexpr std::uint32_t kVersion = 1;
+  static constexpr std::uint32_t kVersion = 2;
   void on(ViewWriter& view, const EventView& envelope, const EndpointCreated& event);
   void on(ViewWriter& view, const EventView& envelope, const EndpointSplitChanged& event);
   void on(ViewWriter& view, const EventView& envelope, const EndpointVersionActivated& event);

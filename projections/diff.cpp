@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "events/event_codec.hpp"
+#include "events/retention.hpp"
 #include "projections/metrics.hpp"
 
 namespace mlforge::projections {
@@ -55,7 +56,10 @@ class Builder {
 
   Status add(const EventView& e) {
     ++diff.events;
-    auto event = decode_event(e);
+    // Of an expired event what is left counts as the whole did.
+    auto event = e.expired && !e.payload.empty()
+                     ? decode_event(e.type, e.schema, e.content_type, e.payload)
+                     : decode_event(e);
     if (!event) return event.error();
     std::visit([&](const auto& each) { on(e, each); }, *event);
     return failed_;
@@ -121,6 +125,13 @@ class Builder {
   }
 
   void on(const EventView&, const LogKeyAdded&) {}  // the log's own, of no life cycle
+  void on(const EventView&, const SubjectShredded&) {}
+  // Nor are those of who is told of it.
+  void on(const EventView&, const SubscriptionCreated&) {}
+  void on(const EventView&, const SubscriptionUpdated&) {}
+  void on(const EventView&, const SubscriptionDeleted&) {}
+  void on(const EventView&, const SubscriptionEventParked&) {}
+  void on(const EventView&, const SubscriptionParkedReleased&) {}
   void on(const EventView& e, const DatasetCreated&) { dataset(e).created = true; }
   void on(const EventView& e, const DatasetFileStaged&) { ++dataset(e).staged; }
   void on(const EventView& e, const DatasetFileUnstaged&) { ++dataset(e).unstaged; }
@@ -259,14 +270,16 @@ class Builder {
     move_pointer(endpoint(e).routes, a.route, a.previous, a.version);
   }
   void on(const EventView& e, const PredictionsLogged& p) {
-    endpoint(e).predictions += p.request_ids.size();
+    endpoint(e).predictions += e.expired ? p.versions.size() : p.request_ids.size();
   }
   void on(const EventView& e, const DriftReported& r) { ++endpoint(e).drift_reports[r.severity]; }
   void on(const EventView& e, const DriftAlertRaised& a) { endpoint(e).alerts.push_back(a); }
   void on(const EventView& e, const RetrainingTriggered& r) {
     endpoint(e).retrainings.push_back(r);
   }
-  void on(const EventView&, const UnknownEvent& u) { ++diff.other[u.type]; }
+  void on(const EventView&, const UnknownEvent& u) {
+    if (u.type != RetentionApplied::type) ++diff.other[u.type];  // the log's own, of no life cycle
+  }
 
   void add_best(const std::string& id, const RunSeen& run) {
     auto& best = experiment(run.experiment).best;

@@ -19,9 +19,15 @@ void append_points(ViewWriter& view, const EventView& envelope, const E& event) 
   const std::size_t count = std::min(
       {event.keys.size(), event.values.size(), event.timestamps.size(), event.steps.size()});
   std::string* tail = nullptr;
+  std::string key = kMetricSeries.tails_of(envelope.tenant, entity(envelope.stream));
+  const std::size_t prefix = key.size();
   for (std::size_t i = 0; i < count; ++i) {
     const Series<MetricPoint>::Id id{envelope.tenant, entity(envelope.stream), event.keys[i]};
-    if (!tail || event.keys[i] != event.keys[i - 1]) tail = &kMetricSeries.open(view, id);
+    if (!tail || event.keys[i] != event.keys[i - 1]) {
+      key.resize(prefix);
+      append_part(key, event.keys[i]);
+      tail = &kMetricSeries.open(view, key, event.keys[i]);
+    }
     kMetricSeries.append(view, id, *tail,
                          {envelope.position, event.steps[i], event.timestamps[i], event.values[i]});
   }

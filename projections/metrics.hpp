@@ -22,7 +22,7 @@ inline constexpr Series<MetricPoint> kMetricSeries{"metrics"};
 class MetricsProjection : public Dispatch<MetricsProjection> {
  public:
   static constexpr std::string_view kName = "metrics";
-  static constexpr std::uint32_t kVersion = 1;
+  static constexpr std::uint32_t kVersion = 2;
   void on(ViewWriter& view, const EventView& envelope, const RunMetricsLogged& event);
   void on(ViewWriter& view, const EventView& envelope, const RunModelMetricsLogged& event);
 };

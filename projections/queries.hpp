@@ -14,6 +14,7 @@
 #include "projections/models.hpp"
 #include "projections/pipelines.hpp"
 #include "projections/runs.hpp"
+#include "projections/subscriptions.hpp"
 
 namespace mlforge::projections {
 
@@ -184,5 +185,16 @@ struct AuditFilter {
 // still have a next one.
 Expected<Page<AuditRow>> list_audit(ViewReader& view, std::string_view tenant,
                                     const AuditFilter& filter, const PageRequest& page);
+
+// ------------------------------------------------------- subscriptions
+
+Expected<SubscriptionRow> get_subscription(ViewReader& view, std::string_view tenant,
+                                           std::string_view name, Position as_of = kLatest);
+// In alphabetical order.
+Expected<Page<SubscriptionRow>> list_subscriptions(ViewReader& view, std::string_view tenant,
+                                                   const PageRequest& page);
+// The events that a subscription has parked, oldest first. not_found: no such subscription.
+Expected<Page<ParkedRow>> list_parked(ViewReader& view, std::string_view tenant,
+                                      std::string_view name, const PageRequest& page);
 
 }  // namespace mlforge::projections

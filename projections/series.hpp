@@ -20,7 +20,8 @@ namespace mlforge::projections {
 template <class P>
 struct Series {
   static_assert(std::is_trivially_copyable_v<P>);
-  static constexpr std::size_t kSealBytes = 4096 / sizeof(P) * sizeof(P);
+  // A sealed row, and a full tail with a name that is not long, fit one page of LMDB with its head.
+  static constexpr std::size_t kSealBytes = 3968 / sizeof(P) * sizeof(P);
 
   std::string_view projection;
 
@@ -68,11 +69,15 @@ struct Series {
 
   // The tail row of the series, for append(); valid until the writer's next flush.
   std::string& open(ViewWriter& view, const Id& id) const {
-    std::string& tail = view.plain(tail_key(id));
+    return open(view, tail_key(id), id.name);
+  }
+  // The same by its key, which is tails_of() and the name as a part.
+  std::string& open(ViewWriter& view, const std::string& tail_key, std::string_view name) const {
+    std::string& tail = view.plain(tail_key);
     if (tail.empty()) {
-      const auto size = static_cast<std::uint16_t>(std::min<std::size_t>(id.name.size(), 65535));
+      const auto size = static_cast<std::uint16_t>(std::min<std::size_t>(name.size(), 65535));
       tail.append(reinterpret_cast<const char*>(&size), sizeof size);
-      tail.append(id.name.substr(0, size));
+      tail.append(name.substr(0, size));
     }
     return tail;
   }
@@ -89,7 +94,7 @@ struct Series {
     if (tail.size() - points >= kSealBytes &&
         point_at(tail, tail.size() - sizeof point).position != point.position) {
       const Position first = point_at(tail, points).position;
-      view.put_plain(sealed_of(id) + ascending(first), tail.substr(points));
+      view.add_plain(sealed_of(id) + ascending(first), std::string_view(tail).substr(points));
       tail.resize(points);
     }
     tail.append(bytes, sizeof point);

@@ -64,6 +64,10 @@ std::span<const EventView> AppendPlanner::plan(std::span<const AppendRequest> re
   batch_time_ = last_time_;
   answers.clear();
   answers.reserve(requests.size());
+  std::size_t nth = 0;
+  for (const AppendRequest& request : requests)
+    if (!request.command_id.empty())
+      commands_.prefetch({request.tenant, request.command_id}, nth++);
   for (const AppendRequest& request : requests) answers.push_back(plan_request(request));
   return events_;
 }

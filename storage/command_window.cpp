@@ -41,6 +41,12 @@ std::size_t CommandWindow::find_slot(StreamName command, std::uint32_t hash) con
   return at;
 }
 
+void CommandWindow::prefetch(StreamName command, std::size_t nth) const {
+  __builtin_prefetch(&slots_[hash_of(command) % kSlots]);
+  const std::size_t next = (end_ + nth) % kRing;
+  if (next < ring_.size()) __builtin_prefetch(&ring_[next]);
+}
+
 std::optional<Appended> CommandWindow::find(StreamName command) const {
   const std::lock_guard lock(mutex_);
   const Slot& slot = slots_[find_slot(command, hash_of(command))];
@@ -54,6 +60,11 @@ std::optional<Appended> CommandWindow::find(StreamName command) const {
 
 void CommandWindow::add(std::span<const Outcome> outcomes, Position head) {
   const std::lock_guard lock(mutex_);
+  for (std::size_t i = 0; i < outcomes.size() && begin_ + i < end_; ++i) {
+    const Entry& oldest = ring_[(begin_ + i) % kRing];
+    __builtin_prefetch(&slots_[oldest.hash % kSlots]);
+    __builtin_prefetch(oldest.text.data());
+  }
   while (begin_ < end_ && is_outside(ring_[begin_ % kRing].appended, head)) remove_oldest();
   for (const Outcome& outcome : outcomes)
     if (!is_outside(outcome.appended, head)) insert(outcome);

@@ -25,6 +25,10 @@ class CommandWindow {
 
   CommandWindow();
 
+  // Asks the processor to fetch what find() and add() will look at: they are far apart, and waiting
+  // for one after the other is most of what they cost. The writer's thread.
+  void prefetch(StreamName command, std::size_t nth) const;
+
   // Any thread. The answer has `duplicate` set.
   std::optional<Appended> find(StreamName command) const;
 

@@ -5,6 +5,7 @@
 #include <deque>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -33,6 +34,11 @@ struct ArchiveReport {
   Position archived = 0;  // up to here bodies are in segments
   std::uint64_t events = 0, segments = 0;
   std::uint64_t raw_bytes = 0, file_bytes = 0;  // of the bodies, and of the segments' files
+};
+
+struct ExpireReport {
+  std::uint64_t events = 0;                         // whose payloads were dropped by this call
+  std::uint64_t bytes_before = 0, bytes_after = 0;  // of the file
 };
 
 class LmdbLog final : public Log {
@@ -77,6 +83,12 @@ class LmdbLog final : public Log {
   // be done. A full disk is `read_only` and stops nothing; a failed sync of the log's environment
   // stops the writing. Any thread.
   Expected<ArchiveReport> archive_some(Position last, bool only_full = false);
+  // Drops for ever the payloads of the events in one segment whose stream is of a kind in `up_to`
+  // and that are not after its position; their hashes and what residue() leaves stay. The segment
+  // is written anew beside the old one and takes its place: after a power cut there is the one or
+  // the other. Nothing is done with a segment that is not archived to its end. Any thread.
+  Expected<ExpireReport> expire_segment(Position first,
+                                        const std::map<std::string, Position>& up_to);
   // Up to here bodies are in segments; 0: none is. Any thread.
   Position archived() const { return archived_.load(std::memory_order_acquire); }
   const SegmentStore& segments() const { return segments_; }
@@ -99,6 +111,7 @@ class LmdbLog final : public Log {
   Status open_archive();
   Expected<std::shared_ptr<const Segment>> write_segment(Position last, bool only_full,
                                                          ArchiveReport& report);
+  Status begin_free_list(Position position);
   Status archive_frame(const Segment& segment, std::uint32_t index);
   Status read_back(const Segment& segment, std::uint32_t index, MDB_cursor* cursor,
                    HashBlock& block) const;

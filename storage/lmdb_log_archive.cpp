@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "events/retention.hpp"
 #include "storage/lmdb_log.hpp"
 #include "storage/record_reader.hpp"
 
@@ -61,6 +62,7 @@ Expected<ArchiveReport> LmdbLog::archive_some(Position last, bool only_full) {
   const auto segment = write_segment(last, only_full, report);
   if (!segment) return segment.error();
   if (!*segment) return report;
+  if (auto bad = begin_free_list(head)) return *bad;
   for (std::uint32_t i = 0; i < (*segment)->frames(); ++i) {
     if ((*segment)->last_of(i) <= archived()) continue;
     if (auto bad = archive_frame(**segment, i)) return *bad;
@@ -107,6 +109,29 @@ Expected<std::shared_ptr<const Segment>> LmdbLog::write_segment(Position last, b
   if (auto failed = folder_.allow_segments()) return *failed;
   if (auto failed = segments_.write(first, *bytes)) return *failed;
   return segments_.segment(first);
+}
+
+// LMDB 0.9.24 crashes when the first pages that an environment ever frees are so many that their
+// list takes pages of its own: it looks for free ones in the list that it is beginning. So one page
+// is freed by itself first, by writing a record once more as it is.
+Status LmdbLog::begin_free_list(Position position) {
+  constexpr MDB_dbi kFreeList = 0;
+  Txn txn;
+  MDB_stat list{};
+  int rc = txn.begin(env_.get(), 0);
+  if (rc == 0) rc = mdb_stat(txn.get(), kFreeList, &list);
+  if (rc == 0 && list.ms_entries > 0) return {};
+  MDB_val key = to_val(position), value{};
+  if (rc == 0) rc = mdb_get(txn.get(), records_, &key, &value);
+  if (rc != 0) return lmdb_error(rc, fmt::format("reading position {}", position));
+  std::vector<std::uint8_t> record(to_bytes(value).begin(), to_bytes(value).end());
+  value = to_val(Bytes(record));
+  if ((rc = mdb_put(txn.get(), records_, &key, &value, 0))) return lmdb_error(rc, "archiving");
+  if ((rc = txn.commit())) {
+    stop_writing(lmdb_error(rc, "syncing the log"));
+    return *writable();
+  }
+  return {};
 }
 
 // In one transaction, which the writer's next append may have to wait for.
@@ -160,6 +185,48 @@ Status LmdbLog::read_back(const Segment& segment, std::uint32_t index, MDB_curso
     block.last_time = event.time;
   }
   return {};
+}
+
+Expected<ExpireReport> LmdbLog::expire_segment(Position first,
+                                               const std::map<std::string, Position>& up_to) {
+  const std::lock_guard one(archiving_);
+  ExpireReport report;
+  const auto segment = segments_.segment(first);
+  if (!segment) return segment.error();
+  if ((*segment)->last() > archived()) return report;
+  SegmentLimits limits = segment_limits_;
+  limits.frame_bytes = SIZE_MAX;  // frames keep their positions
+  limits.frame_events = UINT32_MAX;
+  SegmentBuilder builder(log_id(), limits);
+  std::vector<std::uint8_t> record;
+  for (std::uint32_t i = 0; i < (*segment)->frames(); ++i) {
+    const auto frame = (*segment)->read(i);
+    if (!frame) return frame.error();
+    if (!(*frame)->is_sound)
+      return damaged_record((*frame)->first, "its frame does not match its checksum");
+    for (Position position = (*frame)->first; position <= (*frame)->last(); ++position) {
+      const Bytes body = (*frame)->salted_body(position);
+      assemble_record({}, body, record);
+      EventView event;
+      if (const char* why = decode_record(Bytes(record), event))
+        return damaged_record(position, why);
+      const auto limit = up_to.find(std::string(stream_kind(event.stream)));
+      const bool drop = limit != up_to.end() && position <= limit->second && !event.expired;
+      report.events += drop;
+      Status bad = drop ? builder.add(position, Bytes(expire_body(body, residue(event))))
+                        : builder.add(position, body);
+      if (bad) return *bad;
+    }
+    if (auto bad = builder.end_frame()) return *bad;
+  }
+  if (report.events == 0) return report;
+  const auto bytes = builder.finish();
+  if (!bytes) return bytes.error();
+  report.bytes_before = (*segment)->file_bytes();
+  report.bytes_after = bytes->size();
+  if (auto full = check_room(folder_.descriptor(), bytes->size())) return *full;
+  if (auto failed = segments_.write(first, *bytes)) return *failed;
+  return report;
 }
 
 int LmdbLog::replace_by_block(MDB_cursor* cursor, const HashBlock& block) const {

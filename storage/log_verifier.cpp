@@ -6,9 +6,11 @@
 #include <limits>
 #include <unordered_map>
 
+#include "events/retention.hpp"
 #include "storage/checkpoint_checker.hpp"
 #include "storage/index_database.hpp"
 #include "storage/lmdb_log.hpp"
+#include "storage/log_keys.hpp"
 #include "storage/record_reader.hpp"
 #include "storage/tree_checker.hpp"
 
@@ -159,6 +161,7 @@ class Verifier {
                                 "version {}.",
                                 at, event.version, event.stream, stream.version));
     stream.last_position = at;
+    note_retention(event);
     frontier_.append(leaf_hash(commitment));
     checkpoint_.event(event);
     if (!check_index(event, stream) || !check_tree(event, leaf_hash(commitment)) ||
@@ -261,8 +264,34 @@ class Verifier {
                                         position));
   }
 
+  // What was dropped can no longer be compared with its commitment; that it was to be dropped must
+  // stand in the log.
+  void note_retention(const EventView& event) {
+    if (event.expired) {
+      ++report_.expired;
+      expired_[std::string(stream_kind(event.stream))] = event.position;
+    }
+    if (event.stream != kRetentionStream || event.tenant != kLogTenant) return;
+    if (const auto applied = retention_applied(event.type, event.payload))
+      evolve(retention_, *applied);
+  }
+
+  // A fork may end before the event that had its payloads dropped.
+  bool check_retention() {
+    const auto origin = read_small_file(path() / "ORIGIN");
+    if (origin && origin->find("\"kind\":\"fork\"") != origin->npos) return true;
+    for (const auto& [kind, last] : expired_) {
+      const auto allowed = retention_.up_to.find(kind);
+      if (allowed != retention_.up_to.end() && last <= allowed->second) continue;
+      return report(last, fmt::format("The payload of position {}, of kind {}, was dropped, but no "
+                                      "event of the log says that it was to be.",
+                                      last, kind));
+    }
+    return true;
+  }
+
   void check_ends() {
-    if (!check_index_streams()) return;
+    if (!check_index_streams() || !check_retention()) return;
     if (auto bad = checkpoint_.check_signature(trusted_, report_.signed_by))
       report(0, *std::move(bad));
     report_.pinned = trusted_ && !report_.signed_by.empty();
@@ -315,6 +344,8 @@ class Verifier {
   IndexDatabase index_;
   IndexDatabase::Snapshot snapshot_;
   Position reached_ = 0;
+  std::map<std::string, Position> expired_;  // the last one, by kind
+  RetentionState retention_;
   TreeChecker tree_;
   CheckpointChecker checkpoint_;
   VerifyReport report_;

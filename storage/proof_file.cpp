@@ -121,14 +121,15 @@ class ProofVerifier {
     if (event.position != at)
       return wrong(
           fmt::format("The record of position {} is that of position {}.", at, event.position), at);
-    const Digest commitment = sha256(record_salted_body(bytes));
-    if (commitment != record_commitment(bytes))
+    const Digest commitment = record_commitment(bytes);
+    if (!event.expired && commitment != sha256(record_salted_body(bytes)))
       return wrong(fmt::format("The leaf commitment of position {} does not match its record.", at),
                    at);
     if (at == 0 || !verify_inclusion(at - 1, report_.checkpoint.size, leaf_hash(commitment), *path,
                                      report_.checkpoint.root))
       return wrong(fmt::format("Position {} is not in the tree that was signed.", at), at);
     ++report_.events;
+    expired_ += event.expired;
     return true;
   }
 
@@ -137,6 +138,13 @@ class ProofVerifier {
     std::vector<std::uint8_t> bytes;
     EventView event;
     if (!check_event(file_.events.front(), bytes, event)) return false;
+    if (event.expired) {
+      report_.claim = fmt::format(
+          "position {} of {} has the commitment in this file; its payload "
+          "was dropped by retention, so nothing that it held is proven",
+          event.position, report_.checkpoint.size);
+      return true;
+    }
     report_.claim = fmt::format("position {} of {} is version {} of stream {}, a {} of {}",
                                 event.position, report_.checkpoint.size, event.version,
                                 event.stream, event.type, format_time(event.time));
@@ -172,6 +180,11 @@ class ProofVerifier {
                       file_.stream, state.version, state.last_position, report_.checkpoint.size)
                 : fmt::format("there is no stream {} in the log of {} events", file_.stream,
                               report_.checkpoint.size);
+    if (expired_)
+      report_.claim += fmt::format(
+          "; {} of them were dropped by retention: of those only the number "
+          "and the commitments are proven",
+          expired_);
     return true;
   }
 
@@ -218,6 +231,7 @@ class ProofVerifier {
   const ProofFile& file_;
   const std::optional<VerifierKey>& trusted_;
   ProofReport report_;
+  std::size_t expired_ = 0;  // of the events
 };
 
 }  // namespace

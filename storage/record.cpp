@@ -92,8 +92,8 @@ const char* decode_record(Bytes record, EventView& e) {
     total += lengths[i] = load_le<std::uint16_t>(at + kNameLengths + 2 * i);
   const std::size_t payload_length = load_le<std::uint32_t>(at + kPayloadLength);
   if (total + payload_length != record.size()) return "its lengths do not add up to its size";
-  if (expired && (payload_length != 0 || !is_zero(record.subspan(kSalt, kSaltBytes))))
-    return "it is said to be expired, but is not without payload and salt";
+  if (expired && !is_zero(record.subspan(kSalt, kSaltBytes)))
+    return "it is said to be expired, but it has a salt";
 
   const char* text = reinterpret_cast<const char*>(at) + kRecordHeaderBytes;
   const auto take = [&text](std::size_t length) {
@@ -147,12 +147,14 @@ void assemble_record(const Digest& commitment, Bytes salted_body, std::vector<st
   store_le<std::uint32_t>(at + kCrc, crc32c(Bytes(out).subspan(kSize)));
 }
 
-std::vector<std::uint8_t> expire_body(Bytes body) {
+std::vector<std::uint8_t> expire_body(Bytes body, std::string_view left) {
   const std::size_t payload = load_le<std::uint32_t>(body.data() + kPayloadLength - kSalt);
   std::vector<std::uint8_t> out(body.begin(), body.end() - static_cast<std::ptrdiff_t>(payload));
   std::fill_n(out.begin(), kSaltBytes, std::uint8_t{0});
   out[kLayout - kSalt] = kExpiredLayout;
-  store_le<std::uint32_t>(out.data() + kPayloadLength - kSalt, 0);
+  store_le<std::uint32_t>(out.data() + kPayloadLength - kSalt,
+                          static_cast<std::uint32_t>(left.size()));
+  out.insert(out.end(), left.begin(), left.end());
   return out;
 }
 

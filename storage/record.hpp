@@ -13,8 +13,8 @@
 namespace mlforge::storage {
 
 inline constexpr std::uint8_t kRecordLayout = 1;
-// A record whose payload was dropped by retention: no payload, no salt, and a commitment that is
-// still that of the whole record. EventView::expired is set.
+// A record whose payload was dropped by retention: no salt, of the payload what is left, and a
+// commitment that is still that of the whole record. EventView::expired is set.
 inline constexpr std::uint8_t kExpiredLayout = 3;
 inline constexpr std::size_t kRecordHeaderBytes = 152;
 inline constexpr std::size_t kSaltBytes = 16;
@@ -55,8 +55,8 @@ Bytes record_salted_body(Bytes record);  // what the commitment is the SHA-256 o
 bool is_expired_body(Bytes salted_body);
 // Fills `out` with the record that has this commitment and this salted body.
 void assemble_record(const Digest& commitment, Bytes salted_body, std::vector<std::uint8_t>& out);
-// What is left of a salted body that decode_record() has accepted in its record, without payload
-// and salt.
-std::vector<std::uint8_t> expire_body(Bytes salted_body);
+// A salted body, out of a record that decode_record() accepts, with `left` in place of its payload
+// and without its salt.
+std::vector<std::uint8_t> expire_body(Bytes salted_body, std::string_view left);
 
 }  // namespace mlforge::storage

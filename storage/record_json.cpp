@@ -154,6 +154,8 @@ class Line {
       if (auto bad = take(member.key, member.value, text)) return bad;
     for (std::size_t i = 0; i < kFields; ++i)
       if (!seen_[i] && kField[i].required) return wrong(kField[i].name, "is missing");
+    if (event.expired && !commitment)
+      return wrong("commitment", "is missing; of an expired event it cannot be computed");
     return check();
   }
 
@@ -174,6 +176,7 @@ class Line {
     content_type,
     salt_field,
     commitment_field,
+    expired,
     payload,
     kFields
   };
@@ -192,6 +195,7 @@ class Line {
                                                          {"content_type"},
                                                          {"salt"},
                                                          {"commitment", false},
+                                                         {"expired", false},
                                                          {"payload", true, true}}};
 
   Status take(std::string_view key, const element& value, std::string_view line) {
@@ -235,6 +239,10 @@ class Line {
         return {};
       default:
         break;
+    }
+    if (field == expired) {
+      if (value.get(event.expired) == simdjson::SUCCESS) return {};
+      return wrong(name, "must be true or false");
     }
     if (field == time) {
       // A time outside of what RFC 3339 can write is exported as a number.
@@ -344,6 +352,7 @@ void append_record_json(std::string& out, Bytes record) {
   append_hex(out, record_salted_body(record).first(kSaltBytes));
   out += '"';
   append_text_field(out, "commitment", to_string(record_commitment(record)));
+  if (e.expired) out += ",\"expired\":true";
   if (stands_in_a_line(e)) {
     append_name(out, "payload");
     out.append(e.payload);
@@ -358,6 +367,15 @@ Status RecordJsonReader::append(std::string_view text, std::vector<std::uint8_t>
   if (auto bad = line.read(text)) return bad;
   const std::size_t before = out.size();
   encoder_.append(line.event, line.salt, out);
+  if (line.event.expired) {
+    const auto body =
+        expire_body(record_salted_body(Bytes(out).subspan(before)), line.event.payload);
+    std::vector<std::uint8_t> record;
+    assemble_record(*line.commitment, Bytes(body), record);
+    out.resize(before);
+    out.insert(out.end(), record.begin(), record.end());
+    return {};
+  }
   if (line.commitment && record_commitment(Bytes(out).subspan(before)) != *line.commitment) {
     out.resize(before);
     return wrong("commitment",

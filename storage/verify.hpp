@@ -22,6 +22,7 @@ struct VerifyReport {
   std::string root;                 // of the tree over all records, hexadecimal
   std::uint64_t checkpoint_size = 0;  // of the stored checkpoint; 0: there is none
   std::string signed_by;              // its key id
+  std::uint64_t expired = 0;          // events whose payload was dropped by retention
   bool pinned = false;                // the signature was followed to the key that was given
   static constexpr auto fields() {
     return std::tuple{field("events", &VerifyReport::events),
@@ -32,6 +33,7 @@ struct VerifyReport {
                       field("root", &VerifyReport::root),
                       field("checkpoint_size", &VerifyReport::checkpoint_size),
                       field("signed_by", &VerifyReport::signed_by),
+                      field("expired", &VerifyReport::expired),
                       field("pinned", &VerifyReport::pinned)};
   }
 };

@@ -114,7 +114,10 @@ void build(CLI::App& root, Session& s) {
   add_drift_commands(root, s);
   add_environment_commands(root, s);
   add_folder_commands(root, s);
+  add_archive_commands(root, s);
   add_proof_commands(root, s);
+  add_subject_commands(root, s);
+  add_subscription_commands(root, s);
   add_transfer_commands(root, s);
   add_copy_commands(root, s);
   add_travel_commands(root, s);

@@ -111,7 +111,14 @@ Expected<CopyRow> copy(const Session& s, const Config& config, const std::string
 Expected<Origin> copy_with_blobs(const storage::Log& log, const CopyRequest& request) {
   const auto blobs = storage::open_local_blobs(request.from / "blobs");
   if (!blobs) return blobs.error();
-  return copy_folder(log, **blobs, request);
+  const auto folder = request.from / "subscriptions";
+  std::error_code ignored;
+  if (!std::filesystem::exists(folder, ignored)) return copy_folder(log, **blobs, request);
+  const auto cursors = storage::CursorStore::open(folder, log.log_id());
+  if (!cursors) return cursors.error();
+  CopyRequest with_cursors = request;
+  with_cursors.cursors = cursors->get();
+  return copy_folder(log, **blobs, with_cursors);
 }
 
 int backup_folder(const Session& s, const Config& config, const std::string& to) {

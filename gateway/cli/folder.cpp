@@ -32,6 +32,7 @@ struct VerifyRow {
   std::vector<std::string> damaged_blobs;
   double seconds = 0;
   bool tree_checked = false;
+  std::uint64_t expired = 0;
   std::string root;
   std::uint64_t checkpoint_size = 0;
   std::string signed_by;
@@ -50,7 +51,8 @@ struct VerifyRow {
                       field("root", &VerifyRow::root),
                       field("checkpoint_size", &VerifyRow::checkpoint_size),
                       field("signed_by", &VerifyRow::signed_by),
-                      field("pinned", &VerifyRow::pinned)};
+                      field("pinned", &VerifyRow::pinned),
+                      field("expired", &VerifyRow::expired)};
   }
 };
 
@@ -145,6 +147,7 @@ int verify_folder(const Session& s, const std::string& folder, const Key& key) {
                 .what = report->what,
                 .index_checked = report->index_checked,
                 .tree_checked = report->tree_checked,
+                .expired = report->expired,
                 .root = report->root,
                 .checkpoint_size = report->checkpoint_size,
                 .signed_by = report->signed_by,
@@ -156,6 +159,7 @@ int verify_folder(const Session& s, const std::string& folder, const Key& key) {
   else
     s.facts({{"events", std::to_string(row.events)},
              {"result", row.ok ? "ok" : "damaged"},
+             {"dropped by retention", row.expired ? std::to_string(row.expired) : ""},
              {"first bad position",
               row.first_bad_position ? std::to_string(row.first_bad_position) : ""},
              {"finding", row.what},

@@ -4,9 +4,12 @@
 
 namespace mlforge::gateway::cli {
 
-void add_serve_commands(CLI::App& root, Session& s);     // serve, demo
-void add_folder_commands(CLI::App& root, Session& s);    // verify, rebuild
+void add_serve_commands(CLI::App& root, Session& s);    // serve, demo
+void add_folder_commands(CLI::App& root, Session& s);   // verify, rebuild
+void add_archive_commands(CLI::App& root, Session& s);  // archive, retention, compact
+void add_subscription_commands(CLI::App& root, Session& s);
 void add_proof_commands(CLI::App& root, Session& s);     // proof, keys
+void add_subject_commands(CLI::App& root, Session& s);   // subjects
 void add_event_commands(CLI::App& root, Session& s);     // events
 void add_transfer_commands(CLI::App& root, Session& s);  // export, import
 void add_copy_commands(CLI::App& root, Session& s);      // backup, restore, fork

@@ -9,7 +9,7 @@ namespace mlforge::http {
 
 void Connection::reply(Response response) {
   if (mailbox_->on_server_thread()) return finish(std::move(response));
-  mailbox_->push(Mailbox::Answer{ConnectionRef(this), std::move(response)});
+  mailbox_->push_answer({ConnectionRef(this), std::move(response)});
 }
 
 void Connection::reply_all(std::vector<std::pair<ReplyTarget*, Response>>& batch) {

@@ -6,7 +6,34 @@
 
 namespace mlforge::http {
 
+namespace {
+
+// So many that the locks do not matter, so few that the first need not wait for the last.
+constexpr std::size_t kGathered = 32;
+
+}  // namespace
+
 thread_local const Mailbox* Mailbox::current_ = nullptr;
+thread_local Mailbox::Gather* Mailbox::gathering_ = nullptr;
+
+void Mailbox::Gather::add(Mailbox& box, Letter letter) {
+  if (box_ != &box) hand_over();
+  box_ = &box;
+  letters_.push_back(std::move(letter));
+  if (letters_.size() >= kGathered) hand_over();
+}
+
+void Mailbox::Gather::hand_over() {
+  if (letters_.empty()) return;
+  box_->push_all(std::exchange(letters_, {}));
+}
+
+void Mailbox::push_answer(Answer answer) {
+  if (gathering_)
+    gathering_->add(*this, std::move(answer));
+  else
+    push(std::move(answer));
+}
 
 void Mailbox::push(Letter letter) {
   std::lock_guard lock(mutex_);

@@ -31,6 +31,30 @@ class Mailbox {
   void close();
   bool on_server_thread() const { return current_ == this; }
 
+  // While one lives, the answers that its thread gives to requests are handed over some at a time,
+  // so that the server's thread is not woken for each.
+  class Gather {
+   public:
+    Gather() : before_(std::exchange(gathering_, this)) {}
+    ~Gather() {
+      gathering_ = before_;
+      hand_over();
+    }
+    Gather(const Gather&) = delete;
+    Gather& operator=(const Gather&) = delete;
+
+   private:
+    friend class Mailbox;
+    void add(Mailbox& box, Letter letter);
+    void hand_over();
+
+    Gather* before_;
+    Mailbox* box_ = nullptr;  // of letters_, which keep it alive
+    std::vector<Letter> letters_;
+  };
+  // As push(), through the thread's Gather where it has one.
+  void push_answer(Answer answer);
+
   // Marks the calling thread as the server's for the lifetime of the scope.
   class Scope {
    public:
@@ -45,6 +69,7 @@ class Mailbox {
 
  private:
   static thread_local const Mailbox* current_;
+  static thread_local Gather* gathering_;
 
   std::mutex mutex_;
   boost::asio::io_context* context_;  // null once closed

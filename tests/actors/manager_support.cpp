@@ -41,10 +41,13 @@ void append_event(storage::Log& log, const std::string& stream, NewEvent event) 
   REQUIRE(log.append({&request, 1}).at(0));
 }
 
-SteppedSystem::SteppedSystem() {
+SteppedSystem::SteppedSystem(storage::SubjectKeys* subjects) {
   writer = spawn_writer(system, log, stats, [this](Position head) { commits.push_back(head); });
-  managers = spawn_managers(
-      system, {.log = &log, .writer = writer, .clock = std::make_shared<FixedClock>(), .ids = ids});
+  managers = spawn_managers(system, {.log = &log,
+                                     .writer = writer,
+                                     .clock = std::make_shared<FixedClock>(),
+                                     .ids = ids,
+                                     .subjects = subjects});
   run();
 }
 

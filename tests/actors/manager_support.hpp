@@ -75,7 +75,7 @@ using Answer = std::shared_ptr<std::optional<Expected<Outcome>>>;
 template <class F>
 void each_manager(const Managers& m, F&& fn) {
   fn(m.datasets), fn(m.environments), fn(m.tracking), fn(m.registry);
-  fn(m.pipelines), fn(m.deployments), fn(m.drift);
+  fn(m.pipelines), fn(m.deployments), fn(m.drift), fn(m.subscriptions);
 }
 
 struct SteppedConfig : caf::actor_system_config {
@@ -85,7 +85,7 @@ struct SteppedConfig : caf::actor_system_config {
 // Managers and writer on one thread, moved on by hand: nothing happens between two calls.
 class SteppedSystem {
  public:
-  SteppedSystem();
+  explicit SteppedSystem(storage::SubjectKeys* subjects = nullptr);
   ~SteppedSystem();
   SteppedSystem(const SteppedSystem&) = delete;
 

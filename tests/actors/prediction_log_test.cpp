@@ -115,6 +115,35 @@ TEST_CASE("prediction log: what predict() answered is what is logged, through th
   CHECK(back.categorical_values == std::vector<std::string>{""});
 }
 
+TEST_CASE("prediction log: whom rows are about goes along, and costs room") {
+  PredictionLog log;
+  auto plain = row_of(two_features(), "a"), about = row_of(two_features(), "b");
+  about.subject = "ann";
+  REQUIRE_FALSE(log.add("income", std::move(plain)));
+  const auto small = log.bytes();
+  CHECK(log.take()->subjects.empty());
+  REQUIRE_FALSE(log.add("income", std::move(about)));
+  CHECK(log.bytes() > small + 500);
+  REQUIRE_FALSE(log.add("income", row_of(two_features(), "c")));
+  CHECK(log.take()->subjects == std::vector<std::string>{"ann", ""});
+}
+
+TEST_CASE("prediction log: a mark is passed when all that was added before it is finished") {
+  PredictionLog log(64 << 20, 1);
+  CHECK(log.passed(log.mark()));
+  REQUIRE_FALSE(log.add("x", row_of(two_features(), "1")));
+  REQUIRE_FALSE(log.add("y", row_of(two_features(), "2")));
+  const auto mark = log.mark();
+  REQUIRE_FALSE(log.add("x", row_of(two_features(), "3")));
+  const auto first = log.take(), second = log.take();
+  CHECK_FALSE(log.passed(mark));
+  log.finished(*first);
+  CHECK_FALSE(log.passed(mark));
+  log.finished(*second);
+  CHECK(log.passed(mark));
+  CHECK_FALSE(log.passed(log.mark()));
+}
+
 TEST_CASE("prediction log: a full buffer refuses, and takes again once it was drained") {
   PredictionLog log(4000);
   std::size_t accepted = 0;

@@ -1,6 +1,7 @@
 // How fast the read models are built from a log: events a second of processor time and of wall
 // time, through all projections, from a log on disk (records read, checked and decoded).
-//   bench_projections [--json] [--events N] [--folder F] [--keep]
+//   bench_projections [--json] [--events N] [--folder F] [--log mixed|metrics] [--batch N] [--keep]
+// With --keep, the logs stay in the folder and are found there the next time.
 #include <sys/resource.h>
 
 #include <chrono>
@@ -10,6 +11,7 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "mixed_log.hpp"
 #include "projections/projector.hpp"
@@ -80,34 +82,43 @@ void print(const Figure& f, bool json) {
 
 using Fill = std::function<void(storage::Log&)>;
 
-void measure(const fs::path& folder, const char* name, bool json, const Fill& fill) {
+struct Options {
+  bool json = false, keep = false;
+  std::uint64_t events = 300'000;
+  std::string folder, log;
+  std::vector<std::uint64_t> batches{20'000, 2'000, 200};
+};
+
+void measure(const Options& options, const char* name, const Fill& fill) {
+  if (!options.log.empty() && options.log != name) return;
+  const fs::path folder = options.folder;
   const auto log = need(storage::open_lmdb_log(folder / (std::string("log-") + name)));
   if (log->head() == 0) fill(*log);
-  for (const std::uint64_t batch : {20'000u, 2'000u, 200u})
-    print(replay(folder, *log, name, batch), json);
+  for (const std::uint64_t batch : options.batches)
+    print(replay(folder, *log, name, batch), options.json);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  bool json = false, keep = false;
-  std::uint64_t events = 300'000;
-  std::string folder;
+  Options o;
   for (int i = 1; i < argc; ++i) {
-    if (!std::strcmp(argv[i], "--json")) json = true;
-    if (!std::strcmp(argv[i], "--keep")) keep = true;
-    if (!std::strcmp(argv[i], "--events") && i + 1 < argc)
-      events = std::strtoull(argv[++i], nullptr, 10);
-    if (!std::strcmp(argv[i], "--folder") && i + 1 < argc) folder = argv[++i];
+    if (!std::strcmp(argv[i], "--json")) o.json = true;
+    if (!std::strcmp(argv[i], "--keep")) o.keep = true;
+    if (i + 1 == argc) break;
+    if (!std::strcmp(argv[i], "--events")) o.events = std::strtoull(argv[++i], nullptr, 10);
+    if (!std::strcmp(argv[i], "--folder")) o.folder = argv[++i];
+    if (!std::strcmp(argv[i], "--log")) o.log = argv[++i];
+    if (!std::strcmp(argv[i], "--batch")) o.batches = {std::strtoull(argv[++i], nullptr, 10)};
   }
-  if (events == 0) return 2;
-  if (folder.empty()) {
-    folder = (fs::temp_directory_path() / "bench-projections-XXXXXX").string();
-    if (!::mkdtemp(folder.data())) return 1;
+  if (o.events == 0) return 2;
+  const std::string parent = o.folder.empty() ? fs::temp_directory_path().string() : o.folder;
+  if (!o.keep) {
+    o.folder = parent + "/bench-projections-XXXXXX";
+    if (!::mkdtemp(o.folder.data())) return 1;
   }
-  measure(folder, "mixed", json, [&](storage::Log& log) { bench::fill_mixed(log, events); });
-  measure(folder, "metrics", json,
-          [&](storage::Log& log) { bench::fill_metrics(log, events, 1000); });
-  if (!keep) fs::remove_all(folder);
+  measure(o, "mixed", [&](storage::Log& log) { bench::fill_mixed(log, o.events); });
+  measure(o, "metrics", [&](storage::Log& log) { bench::fill_metrics(log, o.events, 1000); });
+  if (!o.keep) fs::remove_all(o.folder);
   return 0;
 }

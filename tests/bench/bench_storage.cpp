@@ -55,6 +55,8 @@ T need(Expected<T> value) {
 
 // One way of appending, batch by batch.
 struct Way {
+  explicit Way(const char* n) : name(n) {}
+
   const char* name;
   std::vector<double> seconds;  // of each batch
   double index_seconds = 0, cpu = 0;
@@ -133,7 +135,7 @@ struct RawLogs {
 Row bench_batch(LmdbLog& log, RawLogs& raw, std::size_t batch, double seconds) {
   const std::string payload(kPayloadBytes, 'x'), record(record_bytes(), 'x');
   auto requests = make_requests(batch);
-  Way ours{"mlforge"}, bare{"raw"}, same{"same bytes"}, beside{"same indexes"}, inside{"one sync"};
+  Way ours("mlforge"), bare("raw"), same("same bytes"), beside("same indexes"), inside("one sync");
   const auto start = SteadyClock::now();
   while (Seconds(SteadyClock::now() - start).count() < seconds) {
     std::uint64_t command = log.head();

@@ -1,6 +1,8 @@
 """The parts that a program of one library measures by itself: run, read its JSON, make a table of it."""
 import json
+import statistics
 import subprocess
+import sys
 
 from servers import Missing, die_with_parent, say
 
@@ -66,3 +68,69 @@ def measure_seek(bench):
     """Looks at earlier moments."""
     events = 100_000 if bench.options.quick else 1_000_000
     return "```\n" + "\n".join(lines_of(bench, "bench_seek", events)) + "\n```\n"
+
+
+WATCHER = """
+import os, socket, sys
+host, port, path, kind = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
+upgrade = ("Connection: Upgrade\\r\\nUpgrade: websocket\\r\\nSec-WebSocket-Version: 13\\r\\n"
+           "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\\r\\n") if kind == "ws" else ""
+total = 0
+while os.getppid() != 1:
+    peer = socket.create_connection((host, port))
+    peer.sendall(f"GET {path}?from=1 HTTP/1.1\\r\\nHost: {host}:{port}\\r\\n{upgrade}\\r\\n".encode())
+    peer.settimeout(0.3)
+    buffer, got = bytearray(1 << 18), 0
+    try:
+        while (n := peer.recv_into(buffer)) > 0:
+            got += n
+            if got > (64 << 20):
+                break  # and from the beginning again: it is always behind
+    except TimeoutError:
+        pass
+    peer.close()
+"""
+
+
+class Watchers:
+    """Clients that read the log live from its beginning, over and over."""
+
+    def __init__(self, server, count, kind):
+        host, _, port = server.url[len("http://"):].partition(":")
+        path = {"ws": "/api/v1/live", "sse": "/api/v1/live/events"}[kind]
+        self.processes = [subprocess.Popen([sys.executable, "-c", WATCHER, host, port, path, kind],
+                                           stdin=subprocess.DEVNULL, preexec_fn=die_with_parent) for _ in range(count)]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for process in self.processes:
+            process.kill()
+        for process in self.processes:
+            process.wait()
+
+
+def measure_watchers(bench, body, setup):
+    """Appends while others read the log from its beginning."""
+    server = bench.start("off")
+    path = setup(server)
+    bench.load(server, path, 64, body, seconds=4)
+
+    def watched_load(kind):
+        def load():
+            server.settle()
+            with Watchers(server, 4, kind):
+                return bench.load(server, path, 64, body, settle=False)
+        return load
+    cases = {"nobody": lambda: bench.load(server, path, 64, body), "4 over WebSocket": watched_load("ws"),
+             "4 over SSE": watched_load("sse")}
+    rounds = bench.interleave(cases, "appends, 64 connections, watched by")
+    server.stop()
+    if not rounds or "nobody" not in rounds[0]:
+        raise Missing("watchers: the appends without them could not be measured")
+    rates = {name: [r[name]["requests_per_second"] for r in rounds] for name in rounds[0]}
+    head = ["64 connections, watchers that catch up", "appends/s", "to none"]
+    return table(head, [[name, f"{statistics.median(rate):.0f}",
+                         f"{statistics.median(a / b for a, b in zip(rate, rates['nobody'])):.2f}"]
+                        for name, rate in rates.items()])

@@ -81,7 +81,7 @@ class Server:
         ticks = 0
         for pid in self.pids():
             with contextlib.suppress(OSError):
-                ticks += sum(map(int, stat_fields(pid)[11:13]))
+                ticks += sum(map(int, stat_fields(pid)[11:15]))  # with children that have ended
         return ticks / TICKS
 
     def anonymous_mib(self):

@@ -305,16 +305,16 @@ class Folder(Durability):
         self.ok(server.post(V1 + "/experiments", {"name": "e"}), 201)
         self.assertEqual(server.stop(), 0)
         before = self.format_file(lambda lines: lines)
-        after = self.format_file(lambda lines: lines.replace("format: 1\n", "format: 2\n"))
+        after = self.format_file(lambda lines: lines.replace("format: 1\n", "format: 3\n"))
         self.assertEqual(before, after, "the checksum is not the documented one")
         files = self.contents()
         for command in (["serve", "--listen", "127.0.0.1:0", "--nats", "off"], ["verify"],
                         ["rebuild"]):
             with self.subTest(command=command[0]):
                 done = self.cli(*command, "--data", self.data(), code=5)
-                self.assertRegex(done.stderr, r"version 2\b.*newer mlforge")
+                self.assertRegex(done.stderr, r"version 3\b.*newer mlforge")
                 self.assertEqual(self.contents(), files, "something was changed")
-        self.format_file(lambda lines: lines.replace("format: 2\n", "format: 1\n"))
+        self.format_file(lambda lines: lines.replace("format: 3\n", "format: 1\n"))
         server.start()
         self.assertEqual(server.position(), 1)
 
@@ -442,7 +442,7 @@ class Damage(Durability):
         for _ in range(2):
             done = self.cli("rebuild", "--data", self.data(), "--json")
             rows = support.strict_json(done.stdout)["projections"]
-            self.assertEqual(len(rows), 9)
+            self.assertEqual(len(rows), 10)
             for r in rows:
                 self.assertTrue(r["equal"], r)
                 self.assertEqual(r["digest_before"], r["digest_after"])

@@ -173,6 +173,7 @@ class Moments(Case):
         self.second = support.train(self, s, "m", rounds=20)
         self.decide(2)
         self.ok(s.post(f"{V1}/endpoints/m/split", {"canary_bp": 500, "reason": "less"}))
+        self.ok(s.call("PATCH", f"{V1}/subscriptions/m", {"active": False}))
         self.ok(s.put(f"{V1}/datasets/people/files/b.csv", "x"), 201)
         experiment = self.ok(s.post(f"{V1}/experiments", {"name": "later"}), 201)
         run = self.ok(s.post(f"{V1}/runs", {"experiment_id": experiment["experiment_id"]}), 201)
@@ -184,6 +185,7 @@ class Moments(Case):
 
     def prepare(self):
         self.ok(self.s.post(f"{V1}/endpoints", {"name": "m", "model": "m", "canary_bp": 1000}), 201)
+        self.ok(self.s.post(f"{V1}/subscriptions", {"name": "m"}), 201)
         experiment = self.ok(self.s.post(f"{V1}/experiments", {"name": "own"}), 201)
         self.experiment = experiment["experiment_id"]
         self.started = self.ok(self.s.post(f"{V1}/runs", {"experiment_id": self.experiment}),

@@ -54,6 +54,21 @@ TEST_CASE("json: every pair of bytes gives a text that parses") {
     }
 }
 
+TEST_CASE("json: a byte is escaped the same wherever it stands in a long text") {
+  for (int byte = 0; byte < 256; ++byte) {
+    const std::string one(1, static_cast<char>(byte));
+    std::string alone;
+    append_json_string(alone, one);
+    const auto escaped = alone.substr(1, alone.size() - 2);
+    for (std::size_t at = 0; at < 20; ++at) {
+      const std::string before(at, 'a'), after(20 - at, ' ');
+      std::string whole;
+      append_json_string(whole, before + one + after);
+      REQUIRE(whole == '"' + before + escaped + after + '"');
+    }
+  }
+}
+
 TEST_CASE("json: numbers are the shortest that read back to the same bits") {
   CHECK(written(0.1) == "0.1");
   CHECK(written(1.0) == "1");

@@ -1,21 +1,19 @@
 // Any bytes are either refused or decode into views that lie inside of them and encode to the same
 // fields again. An input is also tried with its size and checksum put right, as no fuzzer guesses
 // those.
-#include <cstdlib>
 #include <cstring>
 #include <vector>
 
 #include "storage/crc32c.hpp"
 #include "storage/record.hpp"
+#include "tests/fuzz/fuzz.hpp"
 
 namespace {
 
 using namespace mlforge;
 using namespace mlforge::storage;
 
-void require(bool ok) {
-  if (!ok) std::abort();
-}
+using fuzz::require;
 
 void check_inside(std::string_view view, Bytes record) {
   const auto* begin = reinterpret_cast<const std::uint8_t*>(view.data());
@@ -46,6 +44,30 @@ void put_right(std::vector<std::uint8_t>& record) {
 }
 
 }  // namespace
+
+std::vector<std::string> mlforge::fuzz::seeds() {
+  RecordEncoder encoder;
+  const std::array<std::uint8_t, kSaltBytes> salt{9, 9};
+  std::vector<std::string> out;
+  for (std::uint64_t i = 1; i <= 3; ++i) {
+    EventView e;
+    e.position = e.version = i;
+    e.tenant = "default", e.stream = "run/a", e.type = "run.ended", e.actor = "ann";
+    e.time = i == 2 ? INT64_MIN : 1'700'000'000'000'000;
+    e.command_id = i == 3 ? "key-1#0123456789abcdef" : "";
+    e.content_type = i == 2 ? ContentType::columns : ContentType::json;
+    const std::string payload(i == 1 ? 0 : 300 * i, 'x');
+    e.payload = payload;
+    std::vector<std::uint8_t> record;
+    encoder.append(e, salt, record);
+    out.emplace_back(record.begin(), record.end());
+  }
+  return out;
+}
+
+std::vector<std::string> mlforge::fuzz::words() {
+  return {std::string(2, '\0'), std::string(4, '\xff'), std::string(8, '\x7f'), "\x01"};
+}
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   check({data, size});

@@ -10,11 +10,6 @@ using namespace mlforge::http::test;
 
 namespace {
 
-bool has_code(const RawResponse& response, std::string_view code) {
-  return response.body.find("{\"error\":{\"code\":\"" + std::string(code) + "\"") == 0 &&
-         response.body.find("\"correlation_id\":\"") != std::string::npos;
-}
-
 // Sends `bytes` on a connection of its own; the server must answer and then close.
 RawResponse refused(const TestServer& server, std::string_view bytes) {
   RawClient client(server.port());

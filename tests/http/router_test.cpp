@@ -13,7 +13,7 @@ namespace {
 const Handler kNothing = [](const Request&, Reply) {};
 
 std::string match(const Router& router, Method method, std::string_view path) {
-  std::vector<Field> params;
+  std::vector<http::Field> params;
   const auto found = router.match(method, path, params);
   if (!found.route) return found.allow.empty() ? "404" : "405 " + found.allow;
   std::string out = found.route->pattern;

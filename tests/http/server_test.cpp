@@ -1,6 +1,7 @@
 // Requests and answers over real sockets.
 #include <thread>
 
+#include "gateway/http/mailbox.hpp"
 #include "tests/http/support.hpp"
 
 using namespace mlforge;
@@ -122,6 +123,30 @@ TEST_CASE("a batch answers many connections") {
     CHECK(response.status == (i % 2 ? 200 : 409));
     CHECK(response.body.find(std::to_string(i)) != std::string::npos);
   }
+}
+
+TEST_CASE("answers that a thread gathers go out some at a time, the last when it stops") {
+  TestServer server;
+  std::vector<std::unique_ptr<RawClient>> clients;
+  std::vector<Reply> replies;
+  for (int i = 0; i < 40; ++i) {
+    clients.push_back(std::make_unique<RawClient>(server.port()));
+    clients.back()->send(post("/hold", "x"));
+    replies.push_back(std::move(server.held.take().reply));
+  }
+  std::thread([&] {
+    const Mailbox::Gather together;
+    {
+      const Mailbox::Gather inner;
+      replies[0].send(Response::text("0"));
+    }
+    CHECK(clients[0]->response().body == "0");
+    for (std::size_t i = 1; i < replies.size(); ++i)
+      replies[i].send(Response::text(std::to_string(i)));
+    for (std::size_t i = 1; i <= 32; ++i) CHECK(clients[i]->response().body == std::to_string(i));
+  }).join();
+  for (std::size_t i = 33; i < replies.size(); ++i)
+    CHECK(clients[i]->response().body == std::to_string(i));
 }
 
 TEST_CASE("a Reply that is dropped, and a handler that throws, answer 500") {

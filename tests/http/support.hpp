@@ -59,6 +59,12 @@ struct RawResponse {
   bool has(std::string_view text) const { return head.find(text) != std::string::npos; }
 };
 
+// Whether the body is the one shape of errors, with this code.
+inline bool has_code(const RawResponse& response, std::string_view code) {
+  return response.body.find("{\"error\":{\"code\":\"" + std::string(code) + "\"") == 0 &&
+         response.body.find("\"correlation_id\":\"") != std::string::npos;
+}
+
 class RawClient {
  public:
   explicit RawClient(std::uint16_t port, int receive_buffer = 0)

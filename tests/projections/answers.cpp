@@ -59,6 +59,9 @@ std::string answers_of(ViewReader& v, Position p) {
   add(out, "environments", list_environments(v, t, {.as_of = p}));
   add(out, "environment e1", find_environment(v, t, "e1", p));
   add(out, "endpoints", list_endpoints(v, t, {.as_of = p}));
+  add(out, "subscriptions", list_subscriptions(v, t, {.as_of = p}));
+  for (const char* name : {"sub0", "sub1", "sub2"})
+    add(out, "parked", list_parked(v, t, name, {.as_of = p}));
   add(out, "audit", list_audit(v, t, {}, {.as_of = p}));
   add(out, "audit of a stream", list_audit(v, t, {.stream = "model/model1"}, {.as_of = p}));
   REQUIRE_FALSE(v.status());

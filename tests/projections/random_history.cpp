@@ -395,6 +395,39 @@ Happened Source::make<ModelVersionDeleted>() {
   return {"model/" + name("model"), ModelVersionDeleted{.version = 1 + below(3)}};
 }
 template <>
+Happened Source::make<SubjectShredded>() {
+  return {"subjects/all",
+          SubjectShredded{.key_id = std::to_string(10000000 + ++serial), .reason = "a test"}};
+}
+template <>
+Happened Source::make<SubscriptionCreated>() {
+  const auto name = this->name("sub");
+  return {
+      "subscription/" + name,
+      SubscriptionCreated{.name = name, .settings = {.types = {"run.*"}}, .start = 1 + below(9)}};
+}
+template <>
+Happened Source::make<SubscriptionUpdated>() {
+  return {"subscription/" + name("sub"),
+          SubscriptionUpdated{.settings = {.active = coin()}, .reason = "a test"}};
+}
+template <>
+Happened Source::make<SubscriptionDeleted>() {
+  return {"subscription/" + name("sub"), SubscriptionDeleted{.parked = {below(20), below(20)}}};
+}
+template <>
+Happened Source::make<SubscriptionEventParked>() {
+  return {"subscription/" + name("sub"),
+          SubscriptionEventParked{
+              .event_position = below(20), .event_type = "run.started", .attempts = below(9)}};
+}
+template <>
+Happened Source::make<SubscriptionParkedReleased>() {
+  return {"subscription/" + name("sub"),
+          SubscriptionParkedReleased{.event_positions = {below(20)},
+                                     .action = pick({"replayed", "dropped"})}};
+}
+template <>
 Happened Source::make<UnknownEvent>() {
   return {"later/" + name("x"), UnknownEvent{"later.happened", 7, ContentType::json, "{}"}};
 }

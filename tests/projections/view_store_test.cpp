@@ -113,6 +113,58 @@ TEST_CASE("plain rows are changed in memory and written once a batch") {
   REQUIRE(s.reader().get_plain(key) == "new");
 }
 
+TEST_CASE("a row that is kept parsed follows its text") {
+  Store s;
+  const auto key = view_key("p", "t", "row", "a");
+  std::size_t parses = 0;
+  const auto parse = [&](std::string_view text) {
+    ++parses;
+    return std::string(text);
+  };
+  const auto append = [&](ViewWriter& w, const char* what, Position position) {
+    w.update<std::string>(
+        key, position, parse, [&](std::string& row) { row += what; },
+        [](std::string& out, const std::string& row) { out += row; });
+  };
+  REQUIRE_FALSE(s.batch([&](ViewWriter& w) {
+    append(w, "nothing to append to", 1);
+    w.put(key, "a", 2);
+    append(w, "b", 3);
+    append(w, "c", 4);
+    CHECK(parses == 1);
+    CHECK(*w.parsed<std::string>(key, parse) == "abc");
+    w.put(key, "A", 5);
+    append(w, "B", 6);
+    CHECK(parses == 2);
+    w.erase(key, 7);
+    append(w, "nothing again", 8);
+    CHECK(w.parsed<std::string>(key, parse) == nullptr);
+  }));
+  auto view = s.reader();
+  const std::vector<std::optional<std::string_view>> expected{{},  {},   "a", "ab", "abc",
+                                                              "A", "AB", {},  {}};
+  for (Position p = 0; p < expected.size(); ++p) CHECK(view.get(key, p) == expected[p]);
+}
+
+TEST_CASE("rows that are only added are there after the batch, with the rest") {
+  Store s;
+  const auto row = [](const char* name) { return view_key("p", "t", "row", name); };
+  REQUIRE_FALSE(s.batch([&](ViewWriter& w) {
+    w.add_plain(row("c"), "3");
+    w.add_plain(row("a"), "1");
+    w.plain(row("b")) = "2";
+    CHECK(w.pending_bytes() > 3 * row("a").size());
+  }));
+  CHECK(s.writer.pending_bytes() == 0);
+  auto view = s.reader();
+  std::string all;
+  view.scan_plain(view_prefix("p", "t", "row"), {}, 10, [&](auto, std::string_view value) {
+    all += value;
+    return true;
+  });
+  CHECK(all == "123");
+}
+
 TEST_CASE("more rows than are kept in memory stay right") {
   Store s;
   for (Position batch = 1; batch <= 3; ++batch)

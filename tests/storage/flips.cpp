@@ -30,6 +30,7 @@ Status add_tree(const fs::path& folder, const Log& log, const std::set<std::stri
                 Sha256& hash) {
   auto tree = LogTree::open(folder / "merkle", log, boot_id(), 16 << 20);
   if (!tree) return tree.error();
+  if (const auto reached = (*tree)->catch_up(); !reached) return reached.error();
   const auto root = (*tree)->root();
   if (!root) return root.error();
   hash.update(as_bytes(std::to_string(root->size) + to_string(root->root)));

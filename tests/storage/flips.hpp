@@ -17,7 +17,8 @@ struct FlipTally {
 void make_small_log(const std::filesystem::path& folder);
 
 // Everything that a fresh open of the log answers, as a digest: all records by position and by
-// stream, the Merkle tree's roots, tiles and walks. Answered by a child process; "crash" and "error: ..." are answers too.
+// stream, the Merkle tree's roots, tiles and walks. Answered by a child process; "crash" and
+// "error: ..." are answers too.
 std::string all_answers(const std::filesystem::path& folder);
 
 // Flips `count` bits, one at a time and drawn by `seed`, in `file` of the log in `folder`; a third

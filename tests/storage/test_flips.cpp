@@ -42,7 +42,51 @@ TEST_CASE("flips: bits of the log's own file") { check_flips("log/data.mdb", fli
 
 TEST_CASE("flips: bits of the index") { check_flips("index/data.mdb", flips(500), 2); }
 
-TEST_CASE("flips: bits of the Merkle tree") { check_flips("merkle/data.mdb", flips(500), 3); }
+TEST_CASE("flips: bits of the Merkle tree") { check_flips("merkle/data.mdb", flips(250), 3); }
+
+TEST_CASE("flips: bits of a log whose bodies are in segments") {
+  const TemporaryFolder folder;
+  const auto data = folder.path() / "log-folder";
+  make_small_log(data);
+  std::string file;
+  {
+    LmdbLogOptions options{.map_bytes = 16 << 20};
+    options.segments = {.frame_bytes = 8000, .segment_bytes = 40'000};
+    auto log = open_lmdb_log(data, options);
+    REQUIRE(log);
+    archive_all(**log);
+    file = "segments/" + segment_name((*log)->segments().list()->at(1));
+    REQUIRE_FALSE((*log)->close());
+  }
+  // Every byte of a segment is under its SHA-256.
+  const auto segment = flip_bits(data, file, flips(300), 4);
+  INFO(segment.missed);
+  CHECK(segment.missed.empty());
+  CHECK(segment.reported == segment.flips);
+  const auto hashes = flip_bits(data, "log/data.mdb", flips(500), 5);
+  INFO(hashes.missed);
+  CHECK(hashes.missed.empty());
+  CHECK(hashes.reported > hashes.flips / 50);
+}
+
+TEST_CASE("verify: a flip in a segment is reported with the first position that is wrong") {
+  const TemporaryFolder folder;
+  const auto data = folder.path() / "log-folder";
+  make_small_log(data);
+  auto log = open_lmdb_log(data, {.map_bytes = 16 << 20});
+  REQUIRE(log);
+  archive_all(**log);
+  const auto path = (*log)->segments().path(1);
+  REQUIRE_FALSE((*log)->close());
+  log->reset();
+  auto bytes = read_file(path);
+  bytes[bytes.size() / 3] = static_cast<char>(bytes[bytes.size() / 3] ^ 1);
+  write_file(path, bytes);
+  const auto report = verify_log(data);
+  REQUIRE(report);
+  CHECK(report->first_bad_position >= 1);
+  CHECK(report->first_bad_position == report->events + 1);
+}
 
 TEST_CASE("verify: what was signed for must be there") {
   const TemporaryFolder folder;
