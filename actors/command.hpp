@@ -92,14 +92,15 @@ using TrackingBody = std::variant<LogMetrics, CreateExperiment, StartRun, LogPar
                                   RestoreExperiment, TagExperiment, UntagExperiment,
                                   EnsureDefaultExperiment,  //
                                   LogBatch, NewRun, UntagRun, UpdateRun, DeleteRun, RestoreRun,
-                                  LogInputs, RemoveRunArtifact,  //
+                                  LogInputs, RecordModel, RemoveRunArtifact,  //
                                   NewLoggedModel, SetLoggedModelStatus, LogLoggedModelParams,
-                                  TagLoggedModel, UntagLoggedModel, DeleteLoggedModel,  //
+                                  TagLoggedModel, UntagLoggedModel, RecordModelVersion,
+                                  DeleteLoggedModel,  //
                                   StoreArtifact, RemoveArtifact>;
 using RegistryBody = std::variant<RegisterModel, CreateModelVersion, SetAlias, RemoveAlias,
                                   TransitionStage, RecordGate, Promote,  //
-                                  NewModel, DescribeModel, DeleteModel, TagModel, UntagModel,
-                                  NewVersion, DescribeVersion, TagVersion, UntagVersion,
+                                  NewModel, DescribeModel, RenameModel, DeleteModel, TagModel,
+                                  UntagModel, NewVersion, DescribeVersion, TagVersion, UntagVersion,
                                   DeleteVersion, MoveStage, PointAlias, DropAlias>;
 using PipelineBody = std::variant<DefinePipeline, StartPipelineRun, StartStep, CompleteStep,
                                   FailStep, EndPipelineRun>;

@@ -1,5 +1,6 @@
 #include "actors/managers.hpp"
 
+#include "actors/rename_model.hpp"
 #include "events/checks.hpp"
 #include "storage/digest.hpp"
 
@@ -26,6 +27,7 @@ std::string stream_of(const TagExperiment&) { return "experiments/all"; }
 std::string stream_of(const UntagExperiment&) { return "experiments/all"; }
 std::string stream_of(const EnsureDefaultExperiment&) { return "experiments/all"; }
 std::string stream_of(const NewModel& c) { return "model/" + c.name; }
+std::string stream_of(const RecordModelVersion& c) { return "logged_model/" + c.logged_model_id; }
 std::string stream_of(const StoreArtifact& c) { return "artifacts/" + c.root; }
 std::string stream_of(const RemoveArtifact& c) { return "artifacts/" + c.root; }
 
@@ -119,9 +121,9 @@ void ensure_logged(Manager& manager, const CommandMeta& meta, const std::string&
                                  .correlation = meta.correlation},
                                 EnsureDefaultExperiment{},
                                 [](Expected<Outcome>) {}};
-  EnsureDefaultExperiment command;
+  EnsureDefaultExperiment command{manager.context.artifact_root};
   decide_and_append(manager.context, std::get<Repository<ExperimentsState>>(*manager.states),
-                    manager.recent, manager.forget, "experiments/all", command, request);
+                    manager.recent, manager.forget, "experiments/all", command, {}, request);
 }
 
 template <class Manager>
@@ -159,6 +161,17 @@ Expected<std::string> place_in(Manager& manager, const CommandMeta& meta,
   if (!place.ends_with('/')) place += '/';
   ensure_logged(manager, meta, experiment_id);
   return place + below;
+}
+
+template <class Manager>
+Status precondition(Manager& manager, const CommandMeta&, NewExperiment& c) {
+  c.artifact_root = manager.context.artifact_root;
+  return {};
+}
+template <class Manager>
+Status precondition(Manager& manager, const CommandMeta&, EnsureDefaultExperiment& c) {
+  c.artifact_root = manager.context.artifact_root;
+  return {};
 }
 
 template <class Manager>
@@ -203,21 +216,29 @@ Status check_stream(std::string_view stream) {
   return check_name(field, stream.substr(stream.find('/') + 1));
 }
 
+template <class Manager, class Body, class Command>
+void handle_one(Manager& manager, Request<Body>& request, Command& command) {
+  auto* keys = manager.context.subjects;
+  if (auto bad = key_fingerprint(keys, request.meta)) return request.done(*bad);
+  if (auto bad = precondition(manager, request.meta, command)) return request.done(*bad);
+  auto stream = stream_of(command);
+  if (auto bad = check_stream(stream)) return request.done(*bad);
+  const std::string tenant = request.meta.tenant, name = stream;
+  Sealing sealing{tenant, name, {}, {}};
+  if (auto bad = seal_command(keys, request.meta, command, sealing)) return request.done(*bad);
+  decide_and_append(manager.context, manager.template states_for<Command>(), manager.recent,
+                    manager.forget, std::move(stream), command, sealing.made, request);
+}
+
 template <class Manager, class Body>
 void handle(Manager& manager, Request<Body>& request) {
   std::visit(
       [&]<class Command>(Command& command) {
-        auto* keys = manager.context.subjects;
-        if (auto bad = key_fingerprint(keys, request.meta)) return request.done(*bad);
-        if (auto bad = precondition(manager, request.meta, command)) return request.done(*bad);
-        auto stream = stream_of(command);
-        if (auto bad = check_stream(stream)) return request.done(*bad);
-        const std::string tenant = request.meta.tenant, name = stream;
-        Sealing sealing{tenant, name, {}, {}};
-        if (auto bad = seal_command(keys, request.meta, command, sealing))
-          return request.done(*bad);
-        decide_and_append(manager.context, manager.template states_for<Command>(), manager.recent,
-                          manager.forget, std::move(stream), command, sealing.made, request);
+        if constexpr (std::is_same_v<Command, RenameModel>)
+          rename_model(manager.context, std::get<Repository<ModelState>>(*manager.states),
+                       manager.forget, command, request);
+        else
+          handle_one(manager, request, command);
       },
       request.body);
 }

@@ -51,6 +51,7 @@ Compacted compact(const RunState& s) {
   if (!s.models.empty()) out.events.push_back(RunModelsLinked{.models = s.models});
   if (s.end_time != 0 || (!s.status.empty() && s.status != "running"))
     out.events.push_back(RunEnded{.status = s.status, .end_time = s.end_time});
+  if (s.alone) out.events.push_back(RunRestored{.generation = *s.alone, .alone = true});
   if (s.deleted) out.events.push_back(RunDeleted{.generation = *s.deleted});
   return out;
 }

@@ -82,6 +82,23 @@ Expected<Events> decide(const LoggedModelState& state, const UntagLoggedModel& c
   return Events{LoggedModelTagRemoved{.key = c.key}};
 }
 
+Expected<Events> decide(const LoggedModelState& state, const RecordModelVersion& c) {
+  constexpr const char* kVersions = "mlflow.modelVersions";
+  if (auto bad = check_there(state, c.logged_model_id)) return *bad;
+  std::string entry = "{\"name\": ";
+  append_json_string(entry, c.model);
+  entry += ", \"version\": ";
+  append_json_string(entry, c.version);
+  entry += '}';
+  std::string list = "[" + entry + "]";
+  if (const auto old = state.tags.find(kVersions);
+      old != state.tags.end() && old->second.starts_with('[') && old->second.ends_with(']')) {
+    if (old->second.find(entry) != std::string::npos) return Events{};
+    list = old->second.substr(0, old->second.size() - 1) + ", " + entry + "]";
+  }
+  return Events{LoggedModelTagsSet{.tags = {{kVersions, std::move(list)}}}};
+}
+
 Expected<Events> decide(const LoggedModelState& state, const DeleteLoggedModel& c) {
   if (auto bad = check_there(state, c.logged_model_id)) return *bad;
   return Events{LoggedModelDeleted{.model_id = c.logged_model_id}};

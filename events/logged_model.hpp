@@ -20,6 +20,10 @@ struct NewLoggedModel {
   std::string experiment_id, name, source_run_id, model_type;
   Texts params, tags;
   std::string artifact_uri;  // filled by the manager
+  static constexpr auto fields() {
+    return std::tuple{personal("params", &NewLoggedModel::params),
+                      personal("tags", &NewLoggedModel::tags)};
+  }
 };
 struct SetLoggedModelStatus {
   std::string logged_model_id;
@@ -28,13 +32,21 @@ struct SetLoggedModelStatus {
 struct LogLoggedModelParams {
   std::string logged_model_id;
   Texts params;
+  static constexpr auto fields() {
+    return std::tuple{personal("params", &LogLoggedModelParams::params)};
+  }
 };
 struct TagLoggedModel {
   std::string logged_model_id;
   Texts tags;
+  static constexpr auto fields() { return std::tuple{personal("tags", &TagLoggedModel::tags)}; }
 };
 struct UntagLoggedModel {
   std::string logged_model_id, key;
+};
+// That a version of a registered model was made of it: one more entry in a tag.
+struct RecordModelVersion {
+  std::string logged_model_id, model, version;
 };
 struct DeleteLoggedModel {
   std::string logged_model_id;
@@ -45,6 +57,7 @@ Expected<Events> decide(const LoggedModelState& state, const SetLoggedModelStatu
 Expected<Events> decide(const LoggedModelState& state, const LogLoggedModelParams& command);
 Expected<Events> decide(const LoggedModelState& state, const TagLoggedModel& command);
 Expected<Events> decide(const LoggedModelState& state, const UntagLoggedModel& command);
+Expected<Events> decide(const LoggedModelState& state, const RecordModelVersion& command);
 Expected<Events> decide(const LoggedModelState& state, const DeleteLoggedModel& command);
 
 void evolve(LoggedModelState& state, const LoggedModelCreated& event);

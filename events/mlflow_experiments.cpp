@@ -64,6 +64,12 @@ Status check_location(const std::string& location) {
   return {};
 }
 
+std::string location_of(const std::string& given, std::string root, const std::string& id) {
+  if (!given.empty() || root.empty()) return given;
+  if (!root.ends_with('/')) root += '/';
+  return root + id;
+}
+
 }  // namespace
 
 std::string default_artifact_location(std::string_view experiment_id) {
@@ -75,10 +81,12 @@ Expected<Events> decide(const ExperimentsState& state, const NewExperiment& c) {
   if (auto bad = check_location(c.artifact_location)) return *bad;
   if (auto bad = mlflow::check_tags(c.tags, mlflow::kMaxExperimentTagValue)) return *bad;
   if (state.id_by_name.contains(c.name)) return name_taken(c.name);
-  return Events{ExperimentCreated{.experiment_id = std::to_string(state.next_id),
-                                  .name = c.name,
-                                  .artifact_location = c.artifact_location,
-                                  .tags = c.tags}};
+  const auto id = std::to_string(state.next_id);
+  return Events{
+      ExperimentCreated{.experiment_id = id,
+                        .name = c.name,
+                        .artifact_location = location_of(c.artifact_location, c.artifact_root, id),
+                        .tags = c.tags}};
 }
 
 Expected<Events> decide(const ExperimentsState& state, const RenameExperiment& c) {
@@ -132,10 +140,13 @@ Expected<Events> decide(const ExperimentsState& state, const UntagExperiment& c)
   return Events{ExperimentTagRemoved{.experiment_id = c.experiment_id, .key = c.key}};
 }
 
-Expected<Events> decide(const ExperimentsState& state, const EnsureDefaultExperiment&) {
+Expected<Events> decide(const ExperimentsState& state, const EnsureDefaultExperiment& c) {
   const auto& experiment = state.by_id.at(kDefaultExperiment);
   if (experiment.logged) return Events{};
-  return Events{ExperimentCreated{.experiment_id = kDefaultExperiment, .name = experiment.name}};
+  return Events{
+      ExperimentCreated{.experiment_id = kDefaultExperiment,
+                        .name = experiment.name,
+                        .artifact_location = location_of("", c.artifact_root, kDefaultExperiment)}};
 }
 
 }  // namespace mlforge

@@ -57,6 +57,18 @@ void drop_aliases(Events& events, const ModelState& state, std::uint64_t version
       events.push_back(ModelAliasRemoved{.alias = alias, .previous = points_to, .reason = reason});
 }
 
+Error name_taken(const ModelState& owner, const std::string& name, bool is_prompt) {
+  const bool was = owner.tags.contains(kPromptTag);
+  std::string message = "Registered Model (name=" + name + ") already exists.";
+  if (was && is_prompt) message = "Prompt with name=" + name + " already exists.";
+  if (was != is_prompt)
+    message = std::string("Tried to create a ") + (is_prompt ? "prompt" : "registered model") +
+              " with name '" + name + "', but the name is already taken by a " +
+              (was ? "prompt" : "registered model") +
+              ". MLflow does not allow creating a model and a prompt with the same name.";
+  return {ErrorCode::already_exists, message, "name"};
+}
+
 Status check_not_champion(const ModelState& state, const std::string& model,
                           std::uint64_t version) {
   const auto champion = state.alias(kChampion);
@@ -82,17 +94,7 @@ std::string canonical_stage(std::string_view stage) {
 Expected<Events> decide(const ModelState& state, const NewModel& c) {
   if (auto bad = mlflow::check_model_name(c.name)) return *bad;
   if (auto bad = mlflow::check_tags(c.tags, mlflow::kMaxRegistryTagValue)) return *bad;
-  if (state.exists) {
-    const bool was = state.tags.contains(kPromptTag), is = c.tags.contains(kPromptTag);
-    std::string message = "Registered Model (name=" + c.name + ") already exists.";
-    if (was && is) message = "Prompt with name=" + c.name + " already exists.";
-    if (was != is)
-      message = std::string("Tried to create a ") + (is ? "prompt" : "registered model") +
-                " with name '" + c.name + "', but the name is already taken by a " +
-                (was ? "prompt" : "registered model") +
-                ". MLflow does not allow creating a model and a prompt with the same name.";
-    return Error{ErrorCode::already_exists, message, "name"};
-  }
+  if (state.exists) return name_taken(state, c.name, c.tags.contains(kPromptTag));
   return Events{ModelRegistered{.name = c.name, .description = c.description, .tags = c.tags}};
 }
 
@@ -109,6 +111,34 @@ Expected<Events> decide(const ModelState& state, const DeleteModel& c) {
   drop_aliases(events, state, 0, "the model was deleted");
   events.push_back(ModelDeleted{.reason = c.reason});
   return events;
+}
+
+Expected<Events> decide(const ModelState& state, const ModelState& target, const RenameModel& c) {
+  if (auto bad = mlflow::check_model_name(c.to)) return *bad;
+  if (auto bad = check_model(state, c.model)) return *bad;
+  if (c.to == c.model) return Events{};
+  if (target.exists) return name_taken(target, c.to, state.tags.contains(kPromptTag));
+  ModelTakenOver taken{.from = c.model,
+                       .description = state.description,
+                       .tags = state.tags,
+                       .aliases = state.aliases,
+                       .versions = {}};
+  for (std::size_t i = 0; i < state.versions.size(); ++i) {
+    const auto& v = state.versions[i];
+    if (!v.artifacts.empty() && !v.deleted)
+      return Error{ErrorCode::refused,
+                   "Model '" + c.model + "' has versions that can be served (version " +
+                       std::to_string(i + 1) +
+                       "), and endpoints know it by this name: it cannot be renamed",
+                   "name"};
+    taken.versions.push_back({.version = i + 1,
+                              .stage = v.stage,
+                              .run_id = v.run_id,
+                              .description = v.description,
+                              .tags = v.tags,
+                              .deleted = v.deleted});
+  }
+  return Events{ModelRenamed{.to = c.to}, std::move(taken)};
 }
 
 Expected<Events> decide(const ModelState& state, const TagModel& c) {
@@ -250,6 +280,23 @@ void evolve(ModelState& state, const ModelTagsSet& e) {
 }
 void evolve(ModelState& state, const ModelTagRemoved& e) { state.tags.erase(e.key); }
 void evolve(ModelState& state, const ModelDeleted&) { state = ModelState{}; }
+void evolve(ModelState& state, const ModelRenamed&) { state = ModelState{}; }
+void evolve(ModelState& state, const ModelTakenOver& e) {
+  state = ModelState{};
+  state.exists = true;
+  state.description = e.description;
+  state.tags = e.tags;
+  state.aliases = e.aliases;
+  for (const auto& v : e.versions) {
+    ModelVersionState version;
+    version.stage = v.stage;
+    version.run_id = v.run_id;
+    version.description = v.description;
+    version.tags = v.tags;
+    version.deleted = v.deleted;
+    state.versions.push_back(std::move(version));
+  }
+}
 void evolve(ModelState& state, const ModelVersionDescribed& e) {
   if (state.version(e.version)) state.versions[e.version - 1].description = e.description;
 }

@@ -14,9 +14,20 @@ namespace mlforge {
 struct NewModel {
   std::string name, description;
   Texts tags;
+  static constexpr auto fields() {
+    return std::tuple{personal("description", &NewModel::description),
+                      personal("tags", &NewModel::tags)};
+  }
 };
 struct DescribeModel {
   std::string model, description;
+  static constexpr auto fields() {
+    return std::tuple{personal("description", &DescribeModel::description)};
+  }
+};
+// Of a model without versions that mlforge serves: endpoints know those by name.
+struct RenameModel {
+  std::string model, to;
 };
 struct DeleteModel {
   std::string model, reason;
@@ -24,6 +35,7 @@ struct DeleteModel {
 struct TagModel {
   std::string model;
   Texts tags;
+  static constexpr auto fields() { return std::tuple{personal("tags", &TagModel::tags)}; }
 };
 struct UntagModel {
   std::string model, key;
@@ -31,16 +43,24 @@ struct UntagModel {
 struct NewVersion {
   std::string model, source, run_id, run_link, description, model_id;
   Texts tags;
+  static constexpr auto fields() {
+    return std::tuple{personal("description", &NewVersion::description),
+                      personal("tags", &NewVersion::tags)};
+  }
 };
 struct DescribeVersion {
   std::string model;
   std::uint64_t version = 0;
   std::string description;
+  static constexpr auto fields() {
+    return std::tuple{personal("description", &DescribeVersion::description)};
+  }
 };
 struct TagVersion {
   std::string model;
   std::uint64_t version = 0;
   Texts tags;
+  static constexpr auto fields() { return std::tuple{personal("tags", &TagVersion::tags)}; }
 };
 struct UntagVersion {
   std::string model;
@@ -75,6 +95,10 @@ std::string canonical_stage(std::string_view stage);
 Expected<Events> decide(const ModelState& state, const NewModel& command);
 Expected<Events> decide(const ModelState& state, const DescribeModel& command);
 Expected<Events> decide(const ModelState& state, const DeleteModel& command);
+// Of the old name's stream: model.renamed, then model.taken_over, which belongs into the stream of
+// the new name; `target` is that stream's state. No event where the name stays.
+Expected<Events> decide(const ModelState& state, const ModelState& target,
+                        const RenameModel& command);
 Expected<Events> decide(const ModelState& state, const TagModel& command);
 Expected<Events> decide(const ModelState& state, const UntagModel& command);
 Expected<Events> decide(const ModelState& state, const NewVersion& command);

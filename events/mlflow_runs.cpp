@@ -5,6 +5,7 @@
 #include "events/checks.hpp"
 #include "events/mlflow_checks.hpp"
 #include "events/mlflow_tracking.hpp"
+#include "events/sealed_text.hpp"
 
 namespace mlforge {
 namespace {
@@ -22,7 +23,8 @@ Error no_run(const std::string& run_id) {
 }
 
 bool is_deleted(const RunState& state, const ExperimentFacts& experiment) {
-  return experiment.deleted || state.deleted == experiment.generation;
+  return (experiment.deleted && state.alone != experiment.generation) ||
+         state.deleted == experiment.generation;
 }
 
 Status check_active(const RunState& state, const std::string& run_id,
@@ -91,12 +93,17 @@ Status check_unique(const LogBatch& c) {
                 "params");
 }
 
+// A text that is encrypted is kept whole: without its end it could not be read.
+std::string cut(const std::string& text, std::size_t most) {
+  return find_sealed(text).empty() ? std::string(mlflow::first(text, most)) : text;
+}
+
 // Those that are new; a known key with another value is refused, for params never change.
 Expected<Texts> new_params(const RunState& state, const LogBatch& c) {
   Texts fresh;
   std::string changed;
   for (const auto& [key, given] : c.params) {
-    const std::string value(mlflow::first(given, mlflow::kMaxParamValue));
+    const std::string value = cut(given, mlflow::kMaxParamValue);
     const auto old = state.params.find(key);
     if (old == state.params.end()) {
       fresh.emplace(key, value);
@@ -188,13 +195,13 @@ Expected<Events> decide(const RunState& state, const NewRun& c) {
     return Error{ErrorCode::already_exists, "Run '" + c.run_id + "' already exists", "run_id"};
   Texts tags = c.tags;
   for (auto& [key, value] : tags) {
-    if (auto bad = check_key("key", key)) return *bad;
     if (auto bad = check_length("key", mlflow::kMaxKey, key)) return *bad;
-    value = mlflow::first(value, mlflow::kMaxTagValue);
+    value = cut(value, mlflow::kMaxTagValue);
   }
   const auto tag = tags.find(kRunName);
   const std::string tagged = tag == tags.end() ? "" : tag->second;
-  if (!c.name.empty() && !tagged.empty() && c.name != tagged)
+  const bool readable = find_sealed(c.name).empty() && find_sealed(tagged).empty();
+  if (readable && !c.name.empty() && !tagged.empty() && c.name != tagged)
     return refuse(
         "Both 'run_name' argument and 'mlflow.runName' tag are specified, but with "
         "different values (run_name='" +
@@ -223,7 +230,7 @@ Expected<Events> decide(const RunState& state, const LogBatch& c) {
   add_metrics(events, c);
   Texts tags;
   for (const auto& [key, value] : c.tags)
-    tags.insert_or_assign(key, std::string(mlflow::first(value, mlflow::kMaxTagValue)));
+    tags.insert_or_assign(key, cut(value, mlflow::kMaxTagValue));
   add_tags(events, state, tags);
   return events;
 }
@@ -258,8 +265,8 @@ Expected<Events> decide(const RunState& state, const DeleteRun& c) {
 
 Expected<Events> decide(const RunState& state, const RestoreRun& c) {
   if (!state.exists) return no_run(c.run_id);
-  if (!state.deleted) return Events{};
-  return Events{RunRestored{.generation = c.experiment.generation}};
+  if (!is_deleted(state, c.experiment)) return Events{};
+  return Events{RunRestored{.generation = c.experiment.generation, .alone = c.experiment.deleted}};
 }
 
 Expected<Events> decide(const RunState& state, const LogInputs& c) {
@@ -282,6 +289,22 @@ Expected<Events> decide(const RunState& state, const LogInputs& c) {
   if (!datasets.datasets.empty()) events.push_back(std::move(datasets));
   if (!models.models.empty()) events.push_back(std::move(models));
   return events;
+}
+
+Expected<Events> decide(const RunState& state, const RecordModel& c) {
+  constexpr const char* kModels = "mlflow.log-model.history";
+  if (auto bad = check_active(state, c.run_id, c.experiment)) return *bad;
+  std::string list = "[" + c.model + "]";
+  if (const auto old = state.tags.find(kModels); old != state.tags.end()) {
+    if (!old->second.starts_with('[') || !old->second.ends_with(']'))
+      return refuse(
+          std::string("The tag ") + kModels + " of run " + c.run_id + " is no list of models.",
+          "run_id");
+    list = old->second.substr(0, old->second.size() - 1) + ", " + c.model + "]";
+  }
+  // MLflow would cut the list, which no client could read then.
+  if (auto bad = check_length("value", mlflow::kMaxTagValue, list)) return *bad;
+  return Events{RunTagsSet{.tags = {{kModels, std::move(list)}}}};
 }
 
 Expected<Events> decide(const RunState& state, const RemoveRunArtifact& c) {

@@ -15,8 +15,10 @@ inline constexpr const char* kDefaultExperiment = "0";
 std::string default_artifact_location(std::string_view experiment_id);
 
 struct NewExperiment {
-  std::string name, artifact_location;  // location empty: default_artifact_location
+  std::string name, artifact_location;  // location empty: below the root
   Texts tags;
+  std::string artifact_root;  // filled by the manager; empty: default_artifact_location
+  static constexpr auto fields() { return std::tuple{personal("tags", &NewExperiment::tags)}; }
 };
 struct RenameExperiment {
   std::string experiment_id, name;
@@ -30,12 +32,14 @@ struct RestoreExperiment {
 struct TagExperiment {
   std::string experiment_id;
   Texts tags;
+  static constexpr auto fields() { return std::tuple{personal("tags", &TagExperiment::tags)}; }
 };
 struct UntagExperiment {
   std::string experiment_id, key;
 };
 // Puts the default experiment into the log; nothing where it is there.
 struct EnsureDefaultExperiment {
+  std::string artifact_root;  // as NewExperiment's
   static constexpr const char* experiment_id = kDefaultExperiment;
 };
 
@@ -59,6 +63,10 @@ struct NewRun {
   Texts tags;
   TimeUs start_time = 0;
   std::string artifact_uri;  // filled by the manager
+  static constexpr auto fields() {
+    return std::tuple{personal("user_id", &NewRun::user_id), personal("name", &NewRun::name),
+                      personal("tags", &NewRun::tags)};
+  }
 };
 
 // Metrics, params and tags in one piece: all of it or nothing.
@@ -74,6 +82,9 @@ struct LogBatch {
   std::vector<std::pair<std::string, std::string>> params, tags;
   bool single = false;  // of log-metric, log-parameter, set-tag: other words in the refusals
   ExperimentFacts experiment;
+  static constexpr auto fields() {
+    return std::tuple{personal("params", &LogBatch::params), personal("tags", &LogBatch::tags)};
+  }
 };
 
 struct UntagRun {
@@ -87,6 +98,7 @@ struct UpdateRun {
   std::optional<TimeUs> end_time;
   std::string name;  // empty: stays
   ExperimentFacts experiment;
+  static constexpr auto fields() { return std::tuple{personal("name", &UpdateRun::name)}; }
 };
 struct DeleteRun {
   std::string run_id;
@@ -102,6 +114,12 @@ struct LogInputs {
   std::vector<ModelLink> models;  // inputs and outputs
   ExperimentFacts experiment;
 };
+// Of clients before 3.0: one more entry in the tag that lists the run's models.
+struct RecordModel {
+  std::string run_id;
+  std::string model;  // a JSON object
+  ExperimentFacts experiment;
+};
 struct RemoveRunArtifact {
   std::string run_id, path;  // of a file, or of a folder with all that is in it; empty: everything
 };
@@ -113,6 +131,7 @@ Expected<Events> decide(const RunState& state, const UpdateRun& command);
 Expected<Events> decide(const RunState& state, const DeleteRun& command);
 Expected<Events> decide(const RunState& state, const RestoreRun& command);
 Expected<Events> decide(const RunState& state, const LogInputs& command);
+Expected<Events> decide(const RunState& state, const RecordModel& command);
 Expected<Events> decide(const RunState& state, const RemoveRunArtifact& command);
 
 }  // namespace mlforge

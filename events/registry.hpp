@@ -148,6 +148,8 @@ void evolve(ModelState& state, const ModelDescribed& event);
 void evolve(ModelState& state, const ModelTagsSet& event);
 void evolve(ModelState& state, const ModelTagRemoved& event);
 void evolve(ModelState& state, const ModelDeleted& event);
+void evolve(ModelState& state, const ModelRenamed& event);
+void evolve(ModelState& state, const ModelTakenOver& event);
 void evolve(ModelState& state, const ModelVersionDescribed& event);
 void evolve(ModelState& state, const ModelVersionTagsSet& event);
 void evolve(ModelState& state, const ModelVersionTagRemoved& event);

@@ -200,8 +200,14 @@ void evolve(RunState& state, const RunEnded& e) {
 void evolve(RunState&, const RunRenamed&) {}  // no decision depends on a name
 void evolve(RunState& state, const RunStatusChanged& e) { state.status = e.status; }
 void evolve(RunState& state, const RunTagRemoved& e) { state.tags.erase(e.key); }
-void evolve(RunState& state, const RunDeleted& e) { state.deleted = e.generation; }
-void evolve(RunState& state, const RunRestored&) { state.deleted.reset(); }
+void evolve(RunState& state, const RunDeleted& e) {
+  state.deleted = e.generation;
+  state.alone.reset();
+}
+void evolve(RunState& state, const RunRestored& e) {
+  state.deleted.reset();
+  if (e.alone) state.alone = e.generation;
+}
 void evolve(RunState& state, const RunArtifactRemoved& e) { state.artifacts.erase(e.path); }
 void evolve(RunState&, const RunModelMetricsLogged&) {}
 void evolve(RunState& state, const RunDatasetsLogged& e) {

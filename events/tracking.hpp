@@ -46,6 +46,7 @@ struct RunState {
   std::vector<RunInputLogged> inputs;
   std::set<std::pair<std::string, std::string>> datasets;  // name and digest
   std::vector<ModelLink> models;
+  std::optional<std::uint64_t> alone;    // RunRestored::generation, where that was alone
   std::optional<std::uint64_t> deleted;  // RunDeleted::generation
 };
 

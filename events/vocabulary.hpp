@@ -16,8 +16,8 @@
 #include "events/vocabulary_drift.hpp"
 #include "events/vocabulary_log.hpp"
 #include "events/vocabulary_registry.hpp"
-#include "events/vocabulary_tracking.hpp"
 #include "events/vocabulary_subscription.hpp"
+#include "events/vocabulary_tracking.hpp"
 
 namespace mlforge {
 
@@ -117,7 +117,7 @@ struct ExperimentCreated : JsonEvent<1> {
     return std::tuple{field("experiment_id", &ExperimentCreated::experiment_id),
                       field("name", &ExperimentCreated::name),
                       field("artifact_location", &ExperimentCreated::artifact_location),
-                      field("tags", &ExperimentCreated::tags)};
+                      personal("tags", &ExperimentCreated::tags)};
   }
 };
 
@@ -137,7 +137,7 @@ struct RunStarted : JsonEvent<1> {
                       field("pipeline_run_id", &RunStarted::pipeline_run_id),
                       field("step", &RunStarted::step),
                       field("start_time", &RunStarted::start_time),
-                      field("user_id", &RunStarted::user_id),
+                      personal("user_id", &RunStarted::user_id),
                       field("artifact_uri", &RunStarted::artifact_uri)};
   }
 };
@@ -214,7 +214,7 @@ struct ModelRegistered : JsonEvent<1> {
   static constexpr auto fields() {
     return std::tuple{field("name", &ModelRegistered::name),
                       personal("description", &ModelRegistered::description),
-                      field("tags", &ModelRegistered::tags)};
+                      personal("tags", &ModelRegistered::tags)};
   }
 };
 
@@ -242,8 +242,8 @@ struct ModelVersionCreated : JsonEvent<1> {
                       field("params", &ModelVersionCreated::params),
                       field("source", &ModelVersionCreated::source),
                       field("run_link", &ModelVersionCreated::run_link),
-                      field("description", &ModelVersionCreated::description),
-                      field("tags", &ModelVersionCreated::tags),
+                      personal("description", &ModelVersionCreated::description),
+                      personal("tags", &ModelVersionCreated::tags),
                       field("model_id", &ModelVersionCreated::model_id)};
   }
 };
@@ -543,9 +543,9 @@ using Event = std::variant<
     LoggedModelCreated, LoggedModelStatusChanged, LoggedModelParamsLogged, LoggedModelTagsSet,
     LoggedModelTagRemoved, LoggedModelDeleted,  //
     ArtifactStored, ArtifactRemoved,            //
-    ModelDescribed, ModelTagsSet, ModelTagRemoved, ModelDeleted, ModelVersionDescribed,
-    ModelVersionTagsSet, ModelVersionTagRemoved, ModelVersionDeleted,  //
-    SubjectShredded,                                                                             //
+    ModelDescribed, ModelTagsSet, ModelTagRemoved, ModelDeleted, ModelRenamed, ModelTakenOver,
+    ModelVersionDescribed, ModelVersionTagsSet, ModelVersionTagRemoved, ModelVersionDeleted,  //
+    SubjectShredded,                                                                          //
     SubscriptionCreated, SubscriptionUpdated, SubscriptionDeleted, SubscriptionEventParked,
     SubscriptionParkedReleased,  //
     UnknownEvent>;

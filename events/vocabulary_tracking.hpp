@@ -44,7 +44,7 @@ struct ExperimentTagsSet : JsonEvent<1> {
   std::map<std::string, std::string> tags;
   static constexpr auto fields() {
     return std::tuple{field("experiment_id", &ExperimentTagsSet::experiment_id),
-                      field("tags", &ExperimentTagsSet::tags)};
+                      personal("tags", &ExperimentTagsSet::tags)};
   }
 };
 struct ExperimentTagRemoved : JsonEvent<1> {
@@ -61,7 +61,7 @@ struct ExperimentTagRemoved : JsonEvent<1> {
 struct RunRenamed : JsonEvent<1> {
   static constexpr std::string_view type = "run.renamed";
   std::string name;
-  static constexpr auto fields() { return std::tuple{field("name", &RunRenamed::name)}; }
+  static constexpr auto fields() { return std::tuple{personal("name", &RunRenamed::name)}; }
 };
 // A run that goes on, or waits; its end is RunEnded.
 struct RunStatusChanged : JsonEvent<1> {
@@ -85,8 +85,10 @@ struct RunDeleted : JsonEvent<1> {
 struct RunRestored : JsonEvent<1> {
   static constexpr std::string_view type = "run.restored";
   std::uint64_t generation = 0;  // how often the experiment had been restored
+  bool alone = false;            // its experiment is deleted, and stays so
   static constexpr auto fields() {
-    return std::tuple{field("generation", &RunRestored::generation)};
+    return std::tuple{field("generation", &RunRestored::generation),
+                      field("alone", &RunRestored::alone)};
   }
 };
 struct RunArtifactRemoved : JsonEvent<1> {
@@ -179,8 +181,8 @@ struct LoggedModelCreated : JsonEvent<1> {
                       field("source_run_id", &LoggedModelCreated::source_run_id),
                       field("model_type", &LoggedModelCreated::model_type),
                       field("artifact_uri", &LoggedModelCreated::artifact_uri),
-                      field("params", &LoggedModelCreated::params),
-                      field("tags", &LoggedModelCreated::tags)};
+                      personal("params", &LoggedModelCreated::params),
+                      personal("tags", &LoggedModelCreated::tags)};
   }
 };
 struct LoggedModelStatusChanged : JsonEvent<1> {
@@ -194,13 +196,13 @@ struct LoggedModelParamsLogged : JsonEvent<1> {
   static constexpr std::string_view type = "logged_model.params_logged";
   std::map<std::string, std::string> params;
   static constexpr auto fields() {
-    return std::tuple{field("params", &LoggedModelParamsLogged::params)};
+    return std::tuple{personal("params", &LoggedModelParamsLogged::params)};
   }
 };
 struct LoggedModelTagsSet : JsonEvent<1> {
   static constexpr std::string_view type = "logged_model.tags_set";
   std::map<std::string, std::string> tags;
-  static constexpr auto fields() { return std::tuple{field("tags", &LoggedModelTagsSet::tags)}; }
+  static constexpr auto fields() { return std::tuple{personal("tags", &LoggedModelTagsSet::tags)}; }
 };
 struct LoggedModelTagRemoved : JsonEvent<1> {
   static constexpr std::string_view type = "logged_model.tag_removed";

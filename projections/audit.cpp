@@ -162,6 +162,13 @@ struct Sentence {
   std::string operator()(const ModelDeleted& e) const {
     return fmt::format("Model '{}' was deleted with all its versions{}.", name, because(e.reason));
   }
+  std::string operator()(const ModelRenamed& e) const {
+    return fmt::format("Model '{}' was renamed to '{}'.", name, e.to);
+  }
+  std::string operator()(const ModelTakenOver& e) const {
+    return fmt::format("Model '{}' took over the {} versions of '{}'.", name, e.versions.size(),
+                       e.from);
+  }
   std::string operator()(const ModelVersionDescribed& e) const {
     return fmt::format("Version {} of model '{}' got another description.", e.version, name);
   }

@@ -200,6 +200,8 @@ class Builder {
   void on(const EventView& e, const ModelTagsSet&) { count(e); }
   void on(const EventView& e, const ModelTagRemoved&) { count(e); }
   void on(const EventView& e, const ModelDeleted&) { count(e); }
+  void on(const EventView& e, const ModelRenamed&) { count(e); }
+  void on(const EventView& e, const ModelTakenOver&) { count(e); }
   void on(const EventView& e, const ModelVersionDescribed&) { count(e); }
   void on(const EventView& e, const ModelVersionTagsSet&) { count(e); }
   void on(const EventView& e, const ModelVersionTagRemoved&) { count(e); }

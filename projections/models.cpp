@@ -123,6 +123,29 @@ void ModelsProjection::on(ViewWriter& view, const EventView& e, const ModelDelet
   view.erase(key, e.position);
 }
 
+// All that is known of the model goes to its new name; model.taken_over, which stands in the other
+// stream, says nothing more.
+void ModelsProjection::on(ViewWriter& view, const EventView& e, const ModelRenamed& event) {
+  const auto old_key = view_key(kName, e.tenant, "model", entity(e.stream));
+  const auto* found = find_row<ModelRow>(view, old_key);
+  if (!found) return;
+  ModelRow model = *found;
+  for (std::uint64_t version = 1; version <= model.latest_version; ++version) {
+    const auto old = version_row_key(e, version);
+    const auto* row = find_row<ModelVersionRow>(view, old);
+    if (!row) continue;
+    ModelVersionRow moved = *row;
+    moved.model = event.to;
+    view.erase(old, e.position);
+    store_row(view, view_key(kName, e.tenant, "version", event.to, ascending(version)), moved,
+              e.position);
+  }
+  model.name = event.to;
+  model.updated_time = format_time(e.time);
+  view.erase(old_key, e.position);
+  store_row(view, view_key(kName, e.tenant, "model", event.to), model, e.position);
+}
+
 void ModelsProjection::on(ViewWriter& view, const EventView& e,
                           const ModelVersionDescribed& event) {
   update_model(view, e, [](ModelRow&) {});

@@ -93,6 +93,7 @@ class ModelsProjection : public Dispatch<ModelsProjection> {
   void on(ViewWriter& view, const EventView& envelope, const ModelVersionTagsSet& event);
   void on(ViewWriter& view, const EventView& envelope, const ModelVersionTagRemoved& event);
   void on(ViewWriter& view, const EventView& envelope, const ModelVersionDeleted& event);
+  void on(ViewWriter& view, const EventView& envelope, const ModelRenamed& event);
 };
 
 }  // namespace mlforge::projections

@@ -137,11 +137,17 @@ void RunsProjection::on(ViewWriter& view, const EventView& e, const RunTagRemove
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunDeleted& event) {
-  update(view, e, [&](RunRow& row) { row.deleted = event.generation; });
+  update(view, e, [&](RunRow& row) {
+    row.deleted = event.generation;
+    row.alone.reset();
+  });
 }
 
-void RunsProjection::on(ViewWriter& view, const EventView& e, const RunRestored&) {
-  update(view, e, [](RunRow& row) { row.deleted.reset(); });
+void RunsProjection::on(ViewWriter& view, const EventView& e, const RunRestored& event) {
+  update(view, e, [&](RunRow& row) {
+    row.deleted.reset();
+    if (event.alone) row.alone = event.generation;
+  });
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunArtifactRemoved& event) {

@@ -40,6 +40,7 @@ struct RunRow {
   std::string user_id;                   // as the client named itself
   std::string artifact_uri;              // empty: the server's own
   std::optional<std::uint64_t> deleted;  // RunDeleted::generation
+  std::optional<std::uint64_t> alone;    // RunRestored::generation, where that was alone
   std::vector<ModelLink> models;         // logged models that it read or made
   static constexpr auto fields() {
     return std::tuple{field("run_id", &RunRow::run_id),
@@ -58,13 +59,16 @@ struct RunRow {
                       field("user_id", &RunRow::user_id),
                       field("artifact_uri", &RunRow::artifact_uri),
                       field("deleted", &RunRow::deleted),
+                      field("alone", &RunRow::alone),
                       field("models", &RunRow::models)};
   }
 };
 
-// A run is hidden with its experiment, or where it was deleted since that was last restored.
+// A run is hidden with its experiment, until it is restored alone, or where it was deleted since
+// the experiment was last restored.
 inline bool is_deleted(const RunRow& run, const ExperimentRow& experiment) {
-  return experiment.lifecycle_stage == "deleted" || run.deleted == experiment.restored;
+  return (experiment.lifecycle_stage == "deleted" && run.alone != experiment.restored) ||
+         run.deleted == experiment.restored;
 }
 
 // Versioned: "experiment" by id, "experiment_name" name -> id, "run" by id, "dataset" by run and

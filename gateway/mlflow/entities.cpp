@@ -23,14 +23,7 @@ Texts tags_of(const RunRow& row) {
 }
 
 void write_datasets(const QueryContext& q, const RunRow& row, Object& inputs) {
-  std::vector<DatasetUse> datasets;
-  q.reader.scan(
-      projections::view_prefix(projections::RunsProjection::kName, kTenant, "dataset", row.run_id),
-      {}, q.as_of, SIZE_MAX, [&](std::string_view, std::string_view text) {
-        if (auto use = from_json<DatasetUse>(text, Unknown::skip))
-          datasets.push_back(*std::move(use));
-        return true;
-      });
+  auto datasets = datasets_of(q, row.run_id);
   for (const auto& input : row.inputs)
     datasets.push_back({.name = input.dataset,
                         .digest = input.digest.substr(0, 36),
@@ -109,6 +102,18 @@ Expected<RunEntity> find_run(const QueryContext& q, const std::string& id) {
   if (!experiment) return experiment.error();
   const bool deleted = projections::is_deleted(*row, *experiment);
   return RunEntity{*std::move(row), deleted};
+}
+
+std::vector<DatasetUse> datasets_of(const QueryContext& q, const std::string& run_id) {
+  std::vector<DatasetUse> datasets;
+  q.reader.scan(
+      projections::view_prefix(projections::RunsProjection::kName, kTenant, "dataset", run_id), {},
+      q.as_of, SIZE_MAX, [&](std::string_view, std::string_view text) {
+        if (auto use = from_json<DatasetUse>(text, Unknown::skip))
+          datasets.push_back(*std::move(use));
+        return true;
+      });
+  return datasets;
 }
 
 std::string run_artifact_uri(const RunRow& row) {

@@ -26,6 +26,9 @@ struct RunEntity {
 };
 Expected<RunEntity> find_run(const QueryContext& q, const std::string& id);
 
+// What a run has read, as its client described it, in the order of logging.
+std::vector<DatasetUse> datasets_of(const QueryContext& q, const std::string& run_id);
+
 std::string run_artifact_uri(const RunRow& row);
 void write_run_info(std::string& out, const RunEntity& run);
 // With data, inputs and outputs.

@@ -37,12 +37,25 @@ void answer_query(App& app, Reply reply, const std::string& as_of, Query query) 
     auto result = query(QueryContext{*reader, now ? projections::kLatest : position, seen});
     if (reader->status()) return fail(*reply, *reader->status());
     if (!result) return fail(*reply, result.error());
-    auto response = http::Response::json(*std::move(result));
+    auto response = revealed(app, http::Response::json(*std::move(result)));
     response.headers.emplace_back("X-Mlforge-Position", std::to_string(seen));
     reply->send(std::move(response));
   };
   if (app.projected.position() >= *wanted) return answer();
   app.projected.when(*wanted, [&app, answer] { app.server->post(answer); });
+}
+
+void read_then(App& app, Reply reply, Then then) {
+  const Position head = app.log->head();
+  auto work = [&app, reply = std::make_shared<Reply>(std::move(reply)), then = std::move(then),
+               head] {
+    if (app.projected.position() < head) return fail(*reply, standing_still(app));
+    auto reader = app.views->reader();
+    if (!reader) return fail(*reply, reader.error());
+    then(QueryContext{*reader, projections::kLatest, head}, std::move(*reply));
+  };
+  if (app.projected.position() >= head) return work();
+  app.projected.when(head, [&app, work] { app.server->post(work); });
 }
 
 std::size_t max_results(Fields& fields, std::size_t fallback, std::size_t most) {
@@ -93,10 +106,11 @@ void add_mlflow_routes(App& app, http::Router& router) {
   mlflow::add_run_routes(app, router);
   mlflow::add_metric_routes(app, router);
   mlflow::add_artifact_routes(app, router);
+  mlflow::add_download_routes(app, router);
   mlflow::add_registry_routes(app, router);
   mlflow::add_model_version_routes(app, router);
   mlflow::add_logged_model_routes(app, router);
-  mlflow::add_server_routes(router);
+  mlflow::add_server_routes(app, router);
 }
 
 }  // namespace mlforge::gateway

@@ -35,6 +35,11 @@ void add_route(App& app, http::Router& router, Method method, const std::string&
 using Query = std::function<Expected<std::string>(const QueryContext&)>;
 void answer_query(App& app, Reply reply, const std::string& as_of, Query query);
 
+// Calls `then` with the newest state, when the read models are there: for a command that depends on
+// what they say. Answers what went wrong before.
+using Then = std::function<void(const QueryContext&, Reply)>;
+void read_then(App& app, Reply reply, Then then);
+
 // Hands a command to its manager. `answer(const Outcome&)` gives the body.
 template <class Body, class Actor, class Answer>
 void command(const Actor& manager, const Request& request, Reply reply, Body body, Answer answer,
@@ -99,9 +104,10 @@ void add_experiment_routes(App& app, http::Router& router);
 void add_run_routes(App& app, http::Router& router);
 void add_metric_routes(App& app, http::Router& router);
 void add_artifact_routes(App& app, http::Router& router);
+void add_download_routes(App& app, http::Router& router);
 void add_registry_routes(App& app, http::Router& router);
 void add_model_version_routes(App& app, http::Router& router);
 void add_logged_model_routes(App& app, http::Router& router);
-void add_server_routes(http::Router& router);
+void add_server_routes(App& app, http::Router& router);
 
 }  // namespace mlforge::gateway::mlflow

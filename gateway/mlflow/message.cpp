@@ -220,7 +220,7 @@ bool Fields::boolean(std::string_view name) {
   return parameter && (*parameter == "true" || *parameter == "True" || *parameter == "1");
 }
 
-std::vector<std::string> Fields::texts(std::string_view name) {
+std::vector<std::string> Fields::texts(std::string_view name, Need need) {
   std::vector<std::string> out;
   if (const auto value = find(name)) {
     simdjson::dom::array array;
@@ -239,6 +239,7 @@ std::vector<std::string> Fields::texts(std::string_view name) {
     for (const auto& parameter : shared_->request->query_params)
       if (parameter.name == name) out.emplace_back(parameter.value);
   }
+  if (out.empty() && need == Need::required) missing(name);
   return out;
 }
 

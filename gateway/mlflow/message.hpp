@@ -37,7 +37,7 @@ class Fields {
   std::optional<std::int64_t> integer(std::string_view name, Need need = Need::optional);
   double number(std::string_view name, Need need = Need::optional);
   bool boolean(std::string_view name);
-  std::vector<std::string> texts(std::string_view name);
+  std::vector<std::string> texts(std::string_view name, Need need = Need::optional);
   std::vector<Fields> list(std::string_view name);
   Fields nested(std::string_view name);
   // [{"key":..,"value":..}, ...]

@@ -1,5 +1,6 @@
 #include "gateway/mlflow/owners.hpp"
 
+#include "events/checks.hpp"
 #include "gateway/handlers.hpp"
 #include "projections/artifacts.hpp"
 #include "storage/digest.hpp"
@@ -43,6 +44,19 @@ std::string stream_root(const std::string& path) {
 }
 
 }  // namespace
+
+Status check_client_path(std::string& path) {
+  while (path.ends_with('/')) path.pop_back();
+  if (path.empty()) return {};
+  if (auto bad = check_path("path", path))
+    return Error{ErrorCode::invalid_argument, "Invalid path: '" + path + "': " + bad->message,
+                 "path"};
+  return {};
+}
+
+Error no_artifact(const std::string& path) {
+  return {ErrorCode::not_found, "No such artifact: '" + path + "'", "path"};
+}
 
 Expected<Owner> find_owner(const App& app, const std::string& path) {
   constexpr std::string_view kFolder = "/artifacts/";

@@ -15,4 +15,10 @@ struct Owner {
 // A run's artifacts lie where its first event says. Reads the log; any thread.
 Expected<Owner> find_owner(const App& app, const std::string& path);
 
+// A folder's or a file's path as a client gives it: relative, without "..". Empty is the root.
+// Takes slashes off its end.
+Status check_client_path(std::string& path);
+
+Error no_artifact(const std::string& path);
+
 }  // namespace mlforge::gateway::mlflow

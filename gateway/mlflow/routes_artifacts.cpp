@@ -1,8 +1,11 @@
 // Artifacts: the proxy that MLflow's client uploads to and downloads from, and lists of them.
 #include <algorithm>
+#include <filesystem>
+#include <map>
 #include <mutex>
 
 #include "gateway/artifacts.hpp"
+#include "gateway/mlflow/artifact_flags.hpp"
 #include "gateway/mlflow/entities.hpp"
 #include "gateway/mlflow/handlers.hpp"
 #include "gateway/mlflow/owners.hpp"
@@ -14,20 +17,6 @@ namespace {
 using actors::Outcome;
 using actors::TrackingBody;
 using projections::ArtifactRow;
-
-Error no_artifact(const std::string& path) {
-  return {ErrorCode::not_found, "No such artifact: '" + path + "'", "path"};
-}
-
-// A folder's or a file's path as a client gives it: relative, without "..". Empty is the root.
-Status check_client_path(std::string& path) {
-  while (path.ends_with('/')) path.pop_back();
-  if (path.empty()) return {};
-  if (auto bad = check_path("path", path))
-    return Error{ErrorCode::invalid_argument, "Invalid path: '" + path + "': " + bad->message,
-                 "path"};
-  return {};
-}
 
 void record(App& app, const Request& request, Reply reply, const StoredFile& file) {
   const auto owner = find_owner(app, file.ref.path);
@@ -80,9 +69,37 @@ void list_proxied(App& app, Fields& fields, const Request&, Reply reply) {
                [path](const QueryContext& q) { return files_json(q, path, "", ""); });
 }
 
+// The entries of a folder of this machine.
+std::string local_files_json(const std::filesystem::path& folder, const std::string& path,
+                             const std::string& root_uri) {
+  namespace fs = std::filesystem;
+  std::error_code failed;
+  std::map<std::string, std::optional<std::uint64_t>> entries;  // without a size: a folder
+  for (fs::directory_iterator each(folder / path, failed), end; !failed && each != end;
+       each.increment(failed)) {
+    const bool file = each->is_regular_file(failed);
+    if (!file && !each->is_directory(failed)) continue;
+    entries[each->path().filename().string()] =
+        file ? std::optional<std::uint64_t>(each->file_size(failed)) : std::nullopt;
+  }
+  std::string out;
+  Object(out)
+      .array("files", entries,
+             [&](std::string& to, const auto& entry) {
+               Object one(to);
+               one.text("path", path.empty() ? entry.first : path + "/" + entry.first)
+                   .boolean("is_dir", !entry.second);
+               if (entry.second) one.integer("file_size", static_cast<std::int64_t>(*entry.second));
+             })
+      .text("root_uri", root_uri);
+  return out;
+}
+
 // What lies under the artifact root `uri`, in the folder `path` of it.
-Expected<std::string> list_under(const QueryContext& q, const std::string& uri,
+Expected<std::string> list_under(const App& app, const QueryContext& q, const std::string& uri,
                                  const std::string& path) {
+  if (const auto folder = local_folder(app.config, uri))
+    return local_files_json(*folder, path, uri);
   const auto root = projections::proxied_path(uri);
   if (!root)
     return Error{ErrorCode::invalid_argument,
@@ -100,10 +117,10 @@ void list_of_run(App& app, Fields& fields, const Request&, Reply reply) {
   if (!ok(fields, reply)) return;
   if (auto bad = check_client_path(path)) return fail(reply, *bad);
   answer_query(app, std::move(reply), as_of,
-               [id, path](const QueryContext& q) -> Expected<std::string> {
+               [&app, id, path](const QueryContext& q) -> Expected<std::string> {
                  const auto run = find_run(q, id);
                  if (!run) return run.error();
-                 return list_under(q, run_artifact_uri(run->row), path);
+                 return list_under(app, q, run_artifact_uri(run->row), path);
                });
 }
 
@@ -113,12 +130,12 @@ void list_of_model(App& app, Fields& fields, const Request& request, Reply reply
   if (!ok(fields, reply)) return;
   if (auto bad = check_client_path(path)) return fail(reply, *bad);
   answer_query(app, std::move(reply), "",
-               [id, path](const QueryContext& q) -> Expected<std::string> {
+               [&app, id, path](const QueryContext& q) -> Expected<std::string> {
                  const auto row = projections::find_logged_model(q.reader, kTenant, id, q.as_of);
                  if (!row)
                    return Error{ErrorCode::not_found,
                                 "Logged model with ID '" + id + "' not found.", "model_id"};
-                 return list_under(q, row->artifact_uri, path);
+                 return list_under(app, q, row->artifact_uri, path);
                });
 }
 
@@ -197,27 +214,6 @@ void remove(App& app, const Request& request, Reply reply) {
   app.projected.when(head, [&app, work] { app.server->post(work); });
 }
 
-// The web interface's download of a run's file.
-void get_artifact(App& app, const Request& request, Reply reply) {
-  Fields fields(request);
-  const auto id = fields.text(fields.has("run_id") ? "run_id" : "run_uuid", Need::required);
-  auto path = fields.text("path", Need::required);
-  if (!ok(fields, reply)) return;
-  if (auto bad = check_client_path(path)) return fail(reply, *bad);
-  send_file(
-      app, request, std::move(reply),
-      [id, path](const QueryContext& q) -> Expected<FileRef> {
-        const auto run = find_run(q, id);
-        if (!run) return run.error();
-        const auto root = projections::proxied_path(run_artifact_uri(run->row));
-        if (!root) return no_artifact(path);
-        const auto row = projections::find_artifact(q.reader, kTenant, *root + "/" + path, q.as_of);
-        if (!row || row->is_folder()) return no_artifact(path);
-        return FileRef{row->path, row->digest, row->bytes};
-      },
-      path.substr(path.rfind('/') + 1));
-}
-
 http::UploadHandler upload(App& app) {
   return
       [store = upload_route(app, record)](const Request& request, Reply reply,
@@ -242,6 +238,10 @@ http::RouteInfo bytes_info() {
 }  // namespace
 
 void add_artifact_routes(App& app, http::Router& router) {
+  add_route(app, router, Method::get, "artifacts/list", list_of_run);
+  add_route(app, router, Method::get, "logged-models/{model_id}/artifacts/directories",
+            list_of_model);
+  if (app.config.serve_artifacts == "off") return;
   for (const std::string prefix :
        {"/api/2.0/mlflow-artifacts/", "/ajax-api/2.0/mlflow-artifacts/"}) {
     router.upload(Method::put, prefix + "artifacts/{path*}", upload(app), bytes_info());
@@ -260,12 +260,6 @@ void add_artifact_routes(App& app, http::Router& router) {
                },
                {.summary = "MLflow", .tag = "mlflow", .hidden = true});
   }
-  router.get("/get-artifact",
-             [&app](const Request& q, Reply r) { get_artifact(app, q, std::move(r)); },
-             {.summary = "MLflow", .tag = "mlflow", .hidden = true});
-  add_route(app, router, Method::get, "artifacts/list", list_of_run);
-  add_route(app, router, Method::get, "logged-models/{model_id}/artifacts/directories",
-            list_of_model);
 }
 
 }  // namespace mlforge::gateway::mlflow

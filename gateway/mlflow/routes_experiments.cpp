@@ -1,6 +1,7 @@
 // experiments/...
 #include <algorithm>
 #include <cstdlib>
+#include <set>
 
 #include "gateway/mlflow/entities.hpp"
 #include "gateway/mlflow/handlers.hpp"
@@ -12,7 +13,7 @@ namespace {
 using actors::Outcome;
 using actors::TrackingBody;
 
-constexpr std::size_t kMostExperiments = 50000;
+constexpr std::size_t kMostExperiments = 50000, kMostDatasets = 1000, kMostDatasetExperiments = 20;
 
 std::string experiment_json(const ExperimentRow& row) {
   std::string out;
@@ -195,6 +196,62 @@ void search(App& app, Fields& fields, const Request&, Reply reply) {
                });
 }
 
+// ---------------------------------------------------------------- the datasets of experiments
+
+struct DatasetSummary {
+  std::string experiment_id, name, digest;
+  std::optional<std::string> context;
+  auto operator<=>(const DatasetSummary&) const = default;
+};
+
+Status add_datasets(const QueryContext& q, const std::string& experiment_id,
+                    std::set<DatasetSummary>& out) {
+  projections::PageRequest page{1000, "", q.as_of};
+  do {
+    const auto rows = projections::list_runs(q.reader, kTenant, experiment_id, page);
+    if (!rows) return rows.error().code == ErrorCode::not_found ? Status() : rows.error();
+    for (const auto& row : rows->items)
+      for (const auto& use : datasets_of(q, row.run_id)) {
+        const auto context = use.tags.find("mlflow.data.context");
+        out.insert({experiment_id, use.name, use.digest,
+                    context == use.tags.end() ? std::nullopt : std::optional(context->second)});
+      }
+    page.page_token = rows->next_page_token;
+  } while (!page.page_token.empty() && out.size() < kMostDatasets);
+  return {};
+}
+
+void search_datasets(App& app, Fields& fields, const Request&, Reply reply) {
+  const auto ids = fields.texts("experiment_ids");
+  const auto as_of = fields.text("as_of");
+  if (ids.empty())
+    fields.set_error({ErrorCode::invalid_argument,
+                      "SearchDatasets request must specify at least one experiment_id.",
+                      "experiment_ids"});
+  if (ids.size() > kMostDatasetExperiments)
+    fields.set_error({ErrorCode::invalid_argument,
+                      "SearchDatasets request cannot specify more than 20 experiment_ids. "
+                      "Received " +
+                          std::to_string(ids.size()) + " experiment_ids.",
+                      "experiment_ids"});
+  if (!ok(fields, reply)) return;
+  answer_query(app, std::move(reply), as_of, [ids](const QueryContext& q) -> Expected<std::string> {
+    std::set<DatasetSummary> found;
+    for (const auto& id : ids)
+      if (auto bad = add_datasets(q, id, found)) return *bad;
+    while (found.size() > kMostDatasets) found.erase(std::prev(found.end()));
+    std::string out;
+    Object(out).array("dataset_summaries", found, [](std::string& to, const DatasetSummary& each) {
+      Object(to)
+          .text("experiment_id", each.experiment_id)
+          .text("name", each.name)
+          .text("digest", each.digest)
+          .some_text("context", each.context.value_or(""));
+    });
+    return out;
+  });
+}
+
 }  // namespace
 
 void add_experiment_routes(App& app, http::Router& router) {
@@ -209,6 +266,16 @@ void add_experiment_routes(App& app, http::Router& router) {
   add_route(app, router, Method::post, base + "update", update);
   add_route(app, router, Method::post, base + "set-experiment-tag", set_tag);
   add_route(app, router, Method::post, base + "delete-experiment-tag", delete_tag);
+  add_route(app, router, Method::post, base + "search-datasets", search_datasets);
+  // MLflow's server has the path without its slash, and its clients ask for that.
+  for (const char* prefix : {"/api/2.0mlflow/", "/ajax-api/2.0mlflow/"})
+    router.add(http::Route{Method::post,
+                           prefix + base + "search-datasets",
+                           [&app](const Request& request, Reply r) {
+                             Fields fields(request);
+                             search_datasets(app, fields, request, std::move(r));
+                           },
+                           {.summary = "MLflow", .tag = "mlflow", .hidden = true}});
 }
 
 }  // namespace mlforge::gateway::mlflow

@@ -10,7 +10,8 @@ namespace {
 
 using projections::MetricPoint;
 
-constexpr std::size_t kMostRuns = 100, kMostPoints = 25000, kMostPerRun = 2500;
+constexpr std::size_t kMostRuns = 100, kMostPoints = 25000;
+constexpr std::int64_t kMostPerRun = 2500;
 
 // Equal but for their position: MLflow keeps the same point once.
 bool same(const MetricPoint& a, const MetricPoint& b) {
@@ -76,16 +77,13 @@ void get_history(App& app, Fields& fields, const Request&, Reply reply) {
                });
 }
 
-Status check_runs(const std::vector<std::string>& runs, const char* name, const char* what) {
-  if (runs.empty())
-    return Error{ErrorCode::invalid_argument,
-                 std::string(what) + " request must specify at least one " + name + ".", name};
-  if (runs.size() > kMostRuns)
-    return Error{ErrorCode::invalid_argument,
-                 std::string(what) + " request must specify at most 100 run_ids. Received " +
-                     std::to_string(runs.size()) + " run_ids.",
-                 name};
-  return {};
+// `refusal` begins the sentence about too many.
+Status check_count(const std::vector<std::string>& runs, const char* refusal) {
+  if (runs.size() <= kMostRuns) return {};
+  return Error{
+      ErrorCode::invalid_argument,
+      std::string(refusal) + " 100 run_ids. Received " + std::to_string(runs.size()) + " run_ids.",
+      "run_ids"};
 }
 
 struct RunPoint {
@@ -103,9 +101,16 @@ std::string points_json(const std::string& key, const std::vector<RunPoint>& poi
 
 void get_history_bulk(App& app, Fields& fields, const Request&, Reply reply) {
   auto runs = fields.texts("run_id");
-  const auto key = fields.text("metric_key", Need::required);
+  const auto refuse = [&](const char* why, const char* field) {
+    fields.set_error({ErrorCode::invalid_argument, why, field});
+  };
+  if (runs.empty())
+    refuse("GetMetricHistoryBulk request must specify at least one run_id.", "run_id");
+  if (auto bad = check_count(runs, "GetMetricHistoryBulk request cannot specify more than"))
+    fields.set_error(*bad);
+  const auto key = fields.text("metric_key");
+  if (key.empty()) refuse("GetMetricHistoryBulk request must specify a metric_key.", "metric_key");
   const auto most = std::min(max_results(fields, kMostPoints, INT32_MAX), kMostPoints);
-  if (auto bad = check_runs(runs, "run_id", "GetMetricHistoryBulk")) fields.set_error(*bad);
   if (!ok(fields, reply)) return;
   std::sort(runs.begin(), runs.end());
   answer_query(app, std::move(reply), "", [=](const QueryContext& q) -> Expected<std::string> {
@@ -130,12 +135,17 @@ void thin_out(std::vector<MetricPoint>& points, std::size_t most) {
 }
 
 void get_history_bulk_interval(App& app, Fields& fields, const Request&, Reply reply) {
-  const auto runs = fields.texts("run_ids");
+  const auto runs = fields.texts("run_ids", Need::required);
   const auto key = fields.text("metric_key", Need::required);
   const auto start = fields.integer("start_step"), end = fields.integer("end_step");
-  const auto most = max_results(fields, kMostPerRun, kMostPerRun);
-  if (auto bad = check_runs(runs, "run_ids", "GetMetricHistoryBulkInterval"))
+  if (auto bad = check_count(runs, "GetMetricHistoryBulkInterval request must specify at most"))
     fields.set_error(*bad);
+  const auto most = fields.integer("max_results").value_or(kMostPerRun);
+  if (most < 1 || most > kMostPerRun)
+    fields.set_error({ErrorCode::invalid_argument,
+                      "max_results must be between 1 and 2500. See the API docs for more "
+                      "information about request parameters.",
+                      "max_results"});
   if (start.has_value() != end.has_value())
     fields.set_error({ErrorCode::invalid_argument,
                       "If either start step or end step are specified, both must be specified.",
@@ -148,13 +158,15 @@ void get_history_bulk_interval(App& app, Fields& fields, const Request&, Reply r
   if (!ok(fields, reply)) return;
   answer_query(app, std::move(reply), "", [=](const QueryContext& q) -> Expected<std::string> {
     std::vector<RunPoint> out;
+    for (const auto& id : runs)
+      if (const auto run = find_run(q, id); !run) return run.error();
     for (const auto& id : runs) {
       auto points = history(q, id, key, By::step);
       if (start)
         std::erase_if(points, [&](const MetricPoint& point) {
           return point.step < *start || point.step > *end;
         });
-      thin_out(points, most);
+      thin_out(points, static_cast<std::size_t>(most));
       for (const auto& point : points) out.push_back({id, point});
     }
     return points_json(key, out);

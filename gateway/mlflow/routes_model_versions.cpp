@@ -1,4 +1,6 @@
 // model-versions/...
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <span>
@@ -6,6 +8,7 @@
 #include "gateway/mlflow/entities.hpp"
 #include "gateway/mlflow/handlers.hpp"
 #include "gateway/mlflow/search.hpp"
+#include "gateway/mlflow/version_source.hpp"
 
 namespace mlforge::gateway::mlflow {
 namespace {
@@ -14,7 +17,6 @@ using actors::Outcome;
 using actors::RegistryBody;
 
 constexpr std::size_t kMostVersions = 200000;
-constexpr int kMostHops = 16;
 
 Expected<std::string> version_json(const QueryContext& q, const std::string& name,
                                    std::uint64_t version) {
@@ -40,7 +42,44 @@ void send_for_version(App& app, Fields& fields, const Request& request, Reply re
                                    });
 }
 
-void create(App& app, Fields& fields, const Request& request, Reply reply) {
+// Answers a version, after the logged model that it was made of has it among its versions.
+void answer_made(App& app, Reply reply, const std::string& name, std::uint64_t version,
+                 const std::string& model_id) {
+  const auto query = [name, version](const QueryContext& q) {
+    return version_json(q, name, version);
+  };
+  if (model_id.empty()) return answer_query(app, std::move(reply), "", query);
+  auto done = [&app, shared = std::make_shared<Reply>(std::move(reply)),
+               query](const Expected<Outcome>& recorded) {
+    // The version is there whatever became of the note on its model.
+    if (!recorded) spdlog::warn("a model does not say its version: {}", recorded.error().message);
+    app.server->post([&app, shared, query] { answer_query(app, std::move(*shared), "", query); });
+  };
+  caf::anon_send(
+      app.managers.tracking,
+      std::make_shared<actors::Request<actors::TrackingBody>>(actors::Request<actors::TrackingBody>{
+          {.tenant = kTenant},
+          RecordModelVersion{model_id, name, std::to_string(version)},
+          std::move(done)}));
+}
+
+void create_checked(App& app, Reply reply, NewVersion body) {
+  auto meta = command_meta(reply.request());
+  if (!meta) return fail(reply, meta.error());
+  auto done = [&app, name = body.model, model_id = body.model_id,
+               shared = std::make_shared<Reply>(std::move(reply))](Expected<Outcome> result) {
+    if (!result) return fail(*shared, result.error());
+    const auto* made = result->find<ModelVersionCreated>();
+    app.server->post([&app, shared, name, model_id, version = made ? made->version : 0] {
+      answer_made(app, std::move(*shared), name, version, model_id);
+    });
+  };
+  caf::anon_send(app.managers.registry,
+                 std::make_shared<actors::Request<RegistryBody>>(actors::Request<RegistryBody>{
+                     *std::move(meta), std::move(body), std::move(done)}));
+}
+
+void create(App& app, Fields& fields, const Request&, Reply reply) {
   NewVersion body{.model = fields.text("name", Need::required),
                   .source = fields.text("source", Need::required),
                   .run_id = fields.text("run_id"),
@@ -48,14 +87,12 @@ void create(App& app, Fields& fields, const Request& request, Reply reply) {
                   .description = fields.text("description"),
                   .model_id = fields.text("model_id"),
                   .tags = fields.map("tags")};
+  const GivenIds given{fields.has("run_id"), fields.has("model_id")};
   if (!ok(fields, reply)) return;
-  const auto name = body.model;
-  command_then_query<RegistryBody>(
-      app, app.managers.registry, request, std::move(reply), std::move(body),
-      [name](const Outcome& o, const QueryContext& q) -> Expected<std::string> {
-        const auto* made = o.find<ModelVersionCreated>();
-        return version_json(q, name, made ? made->version : 0);
-      });
+  read_then(app, std::move(reply), [&app, body, given](const QueryContext& q, Reply to) mutable {
+    if (auto bad = resolve_source(q, given, body)) return fail(to, *bad);
+    create_checked(app, std::move(to), std::move(body));
+  });
 }
 
 void get(App& app, Fields& fields, const Request&, Reply reply) {
@@ -107,31 +144,6 @@ void delete_tag(App& app, Fields& fields, const Request& request, Reply reply) {
                     .version = read_version(fields),
                     .key = fields.text("key", Need::required)};
   send(app, fields, request, std::move(reply), std::move(body));
-}
-
-// Where the files of a version are: models:/m-<id> and models:/<name>/<version> are followed.
-Expected<std::string> download_uri(const QueryContext& q, const std::string& name,
-                                   std::uint64_t version) {
-  auto row = find_version(q, name, version);
-  if (!row) return row.error();
-  std::string source = row->source;
-  for (int hop = 0; hop < kMostHops; ++hop) {
-    std::string_view rest = source;
-    if (!rest.starts_with("models:/")) return source;
-    rest.remove_prefix(8);
-    while (rest.starts_with('/')) rest.remove_prefix(1);
-    const auto slash = rest.rfind('/');
-    if (slash == rest.npos) {
-      const auto model = projections::find_logged_model(q.reader, kTenant, rest, q.as_of);
-      return model ? model->artifact_uri : source;
-    }
-    const std::string number(rest.substr(slash + 1));
-    auto next = find_version(q, std::string(rest.substr(0, slash)),
-                             std::strtoull(number.c_str(), nullptr, 10));
-    if (!next) return source;
-    source = next->source;
-  }
-  return source;
 }
 
 void get_download_uri(App& app, Fields& fields, const Request&, Reply reply) {

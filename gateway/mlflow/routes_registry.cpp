@@ -52,6 +52,12 @@ void update(App& app, Fields& fields, const Request& request, Reply reply) {
   send_for_model(app, fields, request, std::move(reply), std::move(body), name);
 }
 
+void rename(App& app, Fields& fields, const Request& request, Reply reply) {
+  RenameModel body{fields.text("name", Need::required), fields.text("new_name", Need::required)};
+  const auto name = body.to;
+  send_for_model(app, fields, request, std::move(reply), std::move(body), name);
+}
+
 void remove(App& app, Fields& fields, const Request& request, Reply reply) {
   DeleteModel body{fields.text("name", Need::required), "deleted through MLflow's API"};
   send(app, fields, request, std::move(reply), std::move(body));
@@ -252,6 +258,7 @@ void add_registry_routes(App& app, http::Router& router) {
   const std::string base = "registered-models/";
   add_route(app, router, Method::post, base + "create", create);
   add_route(app, router, Method::patch, base + "update", update);
+  add_route(app, router, Method::post, base + "rename", rename);
   add_route(app, router, Method::delete_, base + "delete", remove);
   add_route(app, router, Method::get, base + "get", get);
   add_route(app, router, Method::get, base + "search", search);

@@ -32,7 +32,7 @@ void create(App& app, Fields& fields, const Request& request, Reply reply) {
   const auto user = body.user_id;
   command<TrackingBody>(
       app.managers.tracking, request, std::move(reply), std::move(body),
-      [](const Outcome& o) {
+      [&app](const Outcome& o) {
         std::string out;
         const auto* started = o.find<RunStarted>();
         const auto* tags = o.find<RunTagsSet>();
@@ -46,7 +46,7 @@ void create(App& app, Fields& fields, const Request& request, Reply reply) {
                    .artifact_uri = started->artifact_uri};
         if (tags) row.tags = tags->tags;
         Object(out).raw("run", [&](std::string& to) { write_new_run(to, {std::move(row)}); });
-        return out;
+        return app.subjects->reveal(kTenant, std::move(out));
       },
       user);
 }
@@ -194,6 +194,59 @@ void log_outputs(App& app, Fields& fields, const Request& request, Reply reply) 
   plain_command<TrackingBody>(app.managers.tracking, request, std::move(reply), std::move(body));
 }
 
+// What MLflow keeps of a model in the run's tag: an object of these members, the flavors without
+// their "config".
+std::string model_summary(const simdjson::dom::object& model) {
+  std::string out;
+  {
+    Object summary(out);
+    for (const auto& [key, value] : model) {
+      if (key == "run_id" || key == "utc_time_created" || key == "artifact_path" ||
+          key == "model_uuid")
+        summary.raw(key, [&](std::string& to) { to += simdjson::minify(value); });
+      simdjson::dom::object flavors;
+      if (key != "flavors" || value.get(flavors) != simdjson::SUCCESS) continue;
+      summary.raw(key, [&](std::string& to) {
+        Object all(to);
+        for (const auto& [flavor, settings] : flavors)
+          all.raw(flavor, [&](std::string& each) {
+            simdjson::dom::object members;
+            if (settings.get(members) != simdjson::SUCCESS) {
+              each += simdjson::minify(settings);
+              return;
+            }
+            Object one(each);
+            for (const auto& [name, setting] : members)
+              if (name != "config")
+                one.raw(name, [&](std::string& text) { text += simdjson::minify(setting); });
+          });
+      });
+    }
+  }
+  return out;
+}
+
+void log_model(App& app, Fields& fields, const Request& request, Reply reply) {
+  RecordModel body{.run_id = run_id(fields), .model = {}, .experiment = {}};
+  const auto text = fields.text("model_json", Need::required);
+  if (!ok(fields, reply)) return;
+  const auto parsed = codec::parse(text);
+  simdjson::dom::object model;
+  if (!parsed || parsed->get(model) != simdjson::SUCCESS)
+    return fail(reply,
+                {ErrorCode::invalid_argument,
+                 "Malformed model info. \n " + text + " \n is not a valid JSON.", "model_json"});
+  std::string missing;
+  for (const char* name : {"artifact_path", "flavors", "utc_time_created", "run_id"})
+    if (model.at_key(name).error() != simdjson::SUCCESS)
+      missing += std::string(missing.empty() ? "'" : ", '") + name + "'";
+  if (!missing.empty())
+    return fail(reply, {ErrorCode::invalid_argument,
+                        "Model json is missing mandatory fields: {" + missing + "}", "model_json"});
+  body.model = model_summary(model);
+  plain_command<TrackingBody>(app.managers.tracking, request, std::move(reply), std::move(body));
+}
+
 }  // namespace
 
 void add_run_routes(App& app, http::Router& router) {
@@ -210,6 +263,7 @@ void add_run_routes(App& app, http::Router& router) {
   add_route(app, router, Method::post, base + "log-batch", log_batch, true);
   add_route(app, router, Method::post, base + "log-inputs", log_inputs);
   add_route(app, router, Method::post, base + "outputs", log_outputs);
+  add_route(app, router, Method::post, base + "log-model", log_model);
   add_route(app, router, Method::post, base + "search", search_runs);
 }
 

@@ -12,13 +12,18 @@ constexpr std::string_view kLater[] = {"/mlflow/traces",
                                        "/mlflow/unified-traces",
                                        "/mlflow/get-online-trace-details",
                                        "/mlflow/webhooks",
-                                       "/mlflow/registered-models/rename",
                                        "/mlflow/artifacts/presigned-upload-url",
-                                       "/mlflow/runs/log-model",
                                        "/mlflow-artifacts/mpu",
                                        "/mlflow-artifacts/presigned",
-                                       "/mlflow/gateway-proxy",
-                                       "/mlflow/upload-artifact"};
+                                       "/mlflow/gateway-proxy"};
+
+void disabled(const Request& request, Reply reply) {
+  reply.send(http::Response::text(
+      "Endpoint: " + std::string(request.path) +
+          " disabled due to the mlflow server running with `--no-serve-artifacts`. To enable "
+          "artifacts server functionality, run `mlforge serve` with `--serve-artifacts`",
+      503));
+}
 
 void not_served(const Request& request, Reply reply) {
   const auto path = request.path;
@@ -39,7 +44,8 @@ void not_served(const Request& request, Reply reply) {
 
 }  // namespace
 
-void add_server_routes(http::Router& router) {
+void add_server_routes(App& app, http::Router& router) {
+  const bool serves_artifacts = app.config.serve_artifacts == "on";
   const http::RouteInfo info{.summary = "MLflow", .tag = "mlflow", .hot = true, .hidden = true};
   router.get(
       "/health", [](const Request&, Reply r) { r.send(http::Response::text("OK")); }, info);
@@ -55,9 +61,9 @@ void add_server_routes(http::Router& router) {
     for (const std::string place : {"2.0/mlflow/", "2.0/mlflow-artifacts/", "3.0/mlflow/"})
       for (const auto method :
            {Method::get, Method::post, Method::put, Method::patch, Method::delete_})
-        router.add(http::Route{method, prefix + place + "{rest*}",
-                               [](const Request& q, Reply r) { not_served(q, std::move(r)); },
-                               info});
+        router.add(http::Route{
+            method, prefix + place + "{rest*}",
+            serves_artifacts || place != "2.0/mlflow-artifacts/" ? not_served : disabled, info});
   }
 }
 

@@ -96,18 +96,13 @@ class RunSubject : public Subject {
 
   Value datasets(const std::string& name) const {
     std::vector<std::string> out;
-    q_.reader.scan(projections::view_prefix(projections::RunsProjection::kName, kTenant, "dataset",
-                                            run_.row.run_id),
-                   {}, q_.as_of, SIZE_MAX, [&](std::string_view, std::string_view text) {
-                     const auto use = from_json<DatasetUse>(text, Unknown::skip);
-                     if (!use) return true;
-                     if (name == "name") out.push_back(use->name);
-                     if (name == "digest") out.push_back(use->digest);
-                     if (const auto at = use->tags.find("mlflow.data.context");
-                         name == "context" && at != use->tags.end())
-                       out.push_back(at->second);
-                     return true;
-                   });
+    for (const auto& use : datasets_of(q_, run_.row.run_id)) {
+      if (name == "name") out.push_back(use.name);
+      if (name == "digest") out.push_back(use.digest);
+      if (const auto at = use.tags.find("mlflow.data.context");
+          name == "context" && at != use.tags.end())
+        out.push_back(at->second);
+    }
     return out.empty() ? Value() : Value(std::move(out));
   }
 

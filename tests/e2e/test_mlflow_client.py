@@ -1,7 +1,7 @@
 """MLflow's own client, unmodified, against a server of its own.
 
-The client is the package mlflow-skinny, or mlflow, of the Python that runs this file; where it has
-none, the virtual environment that MLFORGE_MLFLOW names or build/mlflow (ops/install-deps --mlflow
+The client is the package mlflow, or mlflow-skinny (which does less), of the Python that runs this
+file; where it has none, the virtual environment that MLFORGE_MLFLOW names or build/mlflow (ops/install-deps --mlflow
 build/mlflow makes it). Without either, every test is skipped by name.
 """
 import importlib.util
@@ -16,6 +16,7 @@ VENV = os.environ.get("MLFORGE_MLFLOW") or os.path.join(support.SOURCE, "build",
 PYTHON = os.path.join(VENV, "bin", "python")
 HAS_MLFLOW = importlib.util.find_spec("mlflow") is not None
 HAS_SKLEARN = all(importlib.util.find_spec(name) for name in ("sklearn", "pandas"))
+HAS_XGBOOST = HAS_SKLEARN and importlib.util.find_spec("xgboost") is not None
 
 if not HAS_MLFLOW and os.path.exists(PYTHON) and os.environ.get("MLFORGE_IN_VENV") != "1":
     os.environ["MLFORGE_IN_VENV"] = "1"
@@ -229,6 +230,113 @@ class MlflowClientTests(Case):
         self.assertIn("training_accuracy_score", run.data.metrics)
         frame = mlflow.search_runs(experiment_names=["scikit-learn"])
         self.assertEqual(len(frame), 2)
+        self.assertIn("metrics.training_accuracy_score", frame.columns)
+        inputs = self.client.get_run(run.info.run_id).inputs.dataset_inputs
+        self.assertEqual([t.value for i in inputs for t in i.tags], ["train"])
+        self.assertTrue(self.client.list_artifacts(run.info.run_id))
+
+    @unittest.skipUnless(HAS_SKLEARN, "no scikit-learn and pandas beside mlflow")
+    def test_autolog_of_a_search_makes_nested_runs(self):
+        from sklearn.datasets import load_iris
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.model_selection import GridSearchCV
+        x, y = load_iris(return_X_y=True)
+        mlflow.set_experiment("grid")
+        mlflow.autolog(log_datasets=False, log_models=False)
+        self.addCleanup(mlflow.autolog, disable=True)
+        with mlflow.start_run() as parent:
+            GridSearchCV(LogisticRegression(max_iter=200), {"C": [0.1, 1.0, 10.0]}, cv=3).fit(x, y)
+        children = mlflow.search_runs(
+            experiment_names=["grid"],
+            filter_string=f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
+        self.assertEqual(sorted(children["params.C"]), ["0.1", "1.0", "10.0"])
+        best = self.client.get_run(parent.info.run_id)
+        self.assertIn("best_cv_score", best.data.metrics)
+
+    @unittest.skipUnless(HAS_XGBOOST, "no xgboost beside mlflow")
+    def test_xgboost(self):
+        import xgboost
+        from sklearn.datasets import load_breast_cancer
+        x, y = load_breast_cancer(return_X_y=True, as_frame=True)
+        mlflow.set_experiment("xgboost")
+        mlflow.xgboost.autolog(importance_types=["weight"])
+        self.addCleanup(mlflow.xgboost.autolog, disable=True)
+        data = xgboost.DMatrix(x, label=y)
+        with mlflow.start_run() as run:
+            booster = xgboost.train({"max_depth": 2, "objective": "binary:logistic", "nthread": 1},
+                                    data, num_boost_round=7, evals=[(data, "train")],
+                                    verbose_eval=False)
+        got = self.client.get_run(run.info.run_id)
+        self.assertEqual(got.data.params["max_depth"], "2")
+        history = self.client.get_metric_history(run.info.run_id, "train-logloss")
+        self.assertEqual([m.step for m in history], list(range(7)))
+        model = mlflow.search_logged_models([got.info.experiment_id], output_format="list")[0]
+        loaded = mlflow.xgboost.load_model(model.model_uri)
+        self.assertTrue((loaded.predict(data) == booster.predict(data)).all())
+        files = {f.path for f in self.client.list_artifacts(run.info.run_id)}
+        self.assertIn("feature_importance_weight.json", files)
+
+    @unittest.skipUnless(HAS_SKLEARN, "no scikit-learn and pandas beside mlflow")
+    def test_a_model_of_one_s_own_with_signature_example_and_dataset(self):
+        import pandas
+        frame = pandas.DataFrame({"a": [1.0, 2.0], "b": ["x", "y"], "target": [0, 1]})
+        mlflow.set_experiment("own models")
+
+        class Doubler(mlflow.pyfunc.PythonModel):
+            def predict(self, context, model_input, params=None):
+                return model_input["a"] * 2
+
+        dataset = mlflow.data.from_pandas(frame, source="http://127.0.0.1/x.csv", targets="target",
+                                          name="rows")
+        with mlflow.start_run() as run:
+            mlflow.log_input(dataset, context="training", tags={"k": "v"})
+            info = mlflow.pyfunc.log_model(name="doubler", python_model=Doubler(),
+                                           input_example=frame[["a", "b"]])
+            mlflow.log_metrics({"accuracy": 0.5, "f1": 0.25}, model_id=info.model_id,
+                               dataset=dataset)
+            mlflow.log_table({"q": ["one"], "a": [1]}, "table.json")
+        version = mlflow.register_model(info.model_uri, "doubler")
+        self.assertEqual(version.status, "READY")
+        loaded = mlflow.pyfunc.load_model("models:/doubler/1")
+        self.assertEqual(list(loaded.predict(frame[["a", "b"]])), [2.0, 4.0])
+        self.assertEqual(loaded.metadata.signature.inputs.input_names(), ["a", "b"])
+        model = mlflow.get_logged_model(info.model_id)
+        self.assertEqual({m.key: (m.value, m.dataset_name) for m in model.metrics},
+                         {"accuracy": (0.5, "rows"), "f1": (0.25, "rows")})
+        self.assertIn('"doubler"', model.tags["mlflow.modelVersions"])
+        use = self.client.get_run(run.info.run_id).inputs.dataset_inputs[0]
+        self.assertEqual(use.dataset.name, "rows")
+        self.assertEqual({t.key: t.value for t in use.tags},
+                         {"mlflow.data.context": "training", "k": "v"})
+        table = mlflow.load_table("table.json", run_ids=[run.info.run_id])
+        self.assertEqual(list(table["q"]), ["one"])
+        found = mlflow.search_runs(experiment_names=["own models"],
+                                   filter_string="datasets.name = 'rows'")
+        self.assertEqual(list(found["run_id"]), [run.info.run_id])
+
+    @unittest.skipUnless(HAS_MLFLOW and hasattr(mlflow, "genai"), "no prompts in this client")
+    def test_prompts(self):
+        prompt = mlflow.genai.register_prompt("greeting", "Hello {{name}}", commit_message="first",
+                                              tags={"lang": "en"})
+        self.assertEqual(prompt.version, 1)
+        again = mlflow.genai.register_prompt("greeting", "Good day {{name}}")
+        self.assertEqual(again.version, 2)
+        mlflow.genai.set_prompt_alias("greeting", "live", 2)
+        self.assertEqual(mlflow.genai.load_prompt("prompts:/greeting@live").format(name="Ann"),
+                         "Good day Ann")
+        self.assertEqual(mlflow.genai.load_prompt("greeting", version=1).template,
+                         "Hello {{name}}")
+        names = [p.name for p in mlflow.genai.search_prompts("name = 'greeting'")]
+        self.assertEqual(names, ["greeting"])
+        self.assertNotIn("greeting", [m.name for m in self.client.search_registered_models()])
+
+    def test_a_model_is_renamed(self):
+        self.client.create_registered_model("before")
+        self.client.create_model_version("before", "s3://bucket/one")
+        self.client.set_registered_model_alias("before", "best", "1")
+        renamed = self.client.rename_registered_model("before", "after")
+        self.assertEqual(renamed.name, "after")
+        self.assertEqual(self.client.get_model_version_by_alias("after", "best").version, "1")
 
 
 if __name__ == "__main__":

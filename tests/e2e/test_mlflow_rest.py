@@ -1,4 +1,5 @@
 """MLflow's REST API as bytes on the wire: shapes, errors, edges. MLflow's own client is not needed."""
+import json
 import os
 import urllib.parse
 
@@ -303,6 +304,79 @@ class Rest(Case):
                 self.assertEqual(answer.status, 400, (method, path, answer))
         self.assertEqual(self.s.get(f"{FILES}?path=../..").status, 400)
 
+    def test_the_datasets_of_experiments(self):
+        ids = [self.experiment(f"datasets {i}") for i in range(2)]
+        for i, id in enumerate(ids):
+            for context in ("train", "eval") if i == 0 else (None,):
+                tags = [{"key": "mlflow.data.context", "value": context}] if context else []
+                self.post("/runs/log-inputs", {
+                    "run_id": self.run_in(id)["info"]["run_id"],
+                    "datasets": [{"tags": tags, "dataset": {
+                        "name": f"d{i}", "digest": "x", "source_type": "code", "source": "{}"}}]})
+        for path in ("/api/2.0mlflow", "/ajax-api/2.0mlflow", API):
+            found = self.ok(self.s.post(path + "/experiments/search-datasets",
+                                        {"experiment_ids": ids}))["dataset_summaries"]
+            self.assertEqual(
+                [(d["experiment_id"], d["name"], d["digest"], d.get("context")) for d in found],
+                [(ids[0], "d0", "x", "eval"), (ids[0], "d0", "x", "train"),
+                 (ids[1], "d1", "x", None)])
+        search = lambda ids: self.s.post(API + "/experiments/search-datasets",
+                                         {"experiment_ids": ids})
+        self.refused(search([]), "INVALID_PARAMETER_VALUE", 400,
+                     "SearchDatasets request must specify at least one experiment_id.")
+        self.refused(search([str(i) for i in range(21)]), "INVALID_PARAMETER_VALUE", 400,
+                     "cannot specify more than 20 experiment_ids. Received 21 experiment_ids.")
+
+    def test_histories_of_many_runs(self):
+        experiment = self.experiment("many histories")
+        runs = sorted(self.run_in(experiment)["info"]["run_id"] for _ in range(2))
+        for run in runs:
+            self.post("/runs/log-batch", {"run_id": run, "metrics": [
+                {"key": "m", "value": s, "timestamp": s, "step": s} for s in range(5)]})
+        bulk = self.ok(self.s.get("/ajax-api/2.0/mlflow/metrics/get-history-bulk?metric_key=m&"
+                                  f"run_id={runs[1]}&run_id={runs[0]}&max_results=7"))["metrics"]
+        self.assertEqual([(m["run_id"], m["step"]) for m in bulk],
+                         [(runs[0], s) for s in range(5)] + [(runs[1], 0), (runs[1], 1)])
+        path = "/ajax-api/2.0/mlflow/metrics/"
+        for query, words in (
+                ("get-history-bulk?metric_key=m", "must specify at least one run_id."),
+                ("get-history-bulk?run_id=x", "must specify a metric_key."),
+                ("get-history-bulk?metric_key=m" + "&run_id=x" * 101,
+                 "cannot specify more than 100 run_ids. Received 101 run_ids."),
+                ("get-history-bulk-interval?metric_key=m", "required parameter 'run_ids'"),
+                ("get-history-bulk-interval?metric_key=m" + "&run_ids=x" * 101,
+                 "must specify at most 100 run_ids. Received 101 run_ids."),
+                ("get-history-bulk-interval?metric_key=m&run_ids=x&max_results=2501",
+                 "max_results must be between 1 and 2500."),
+                ("get-history-bulk-interval?metric_key=m&run_ids=x&start_step=1",
+                 "both must be specified"),
+                ("get-history-bulk-interval?metric_key=m&run_ids=x&start_step=2&end_step=1",
+                 "end_step must be greater than start_step. Found start_step=2 and end_step=1.")):
+            self.refused(self.s.get(path + query), "INVALID_PARAMETER_VALUE", 400, words)
+        self.refused(self.s.get(path + "get-history-bulk-interval?metric_key=m&run_ids=x"),
+                     "RESOURCE_DOES_NOT_EXIST", 404, "Run with id=x not found")
+
+    def test_files_for_the_web_interface(self):
+        experiment = self.experiment("web files")
+        run = self.run_in(experiment)["info"]["run_id"]
+        upload = "/ajax-api/2.0/mlflow/upload-artifact"
+        self.ok(self.s.post(f"{upload}?run_uuid={run}&path=a/b.txt", b"hello"))
+        got = self.s.get(f"/get-artifact?run_uuid={run}&path=a/b.txt")
+        self.assertEqual((got.status, got.body), (200, b"hello"))
+        self.assertIn("b.txt", got.headers["Content-Disposition"])
+        self.post("/registered-models/create", {"name": "web"})
+        self.post("/model-versions/create", {"name": "web", "run_id": run,
+                                             "source": f"mlflow-artifacts:/{experiment}/{run}/artifacts/a"})
+        of_version = self.s.get("/model-versions/get-artifact?name=web&version=1&path=b.txt")
+        self.assertEqual((of_version.status, of_version.body), (200, b"hello"))
+        for query, words in (("path=x", "run_uuid"), (f"run_uuid={run}", "path"),
+                             (f"run_uuid={run}&path=../x", "Invalid path")):
+            self.refused(self.s.post(f"{upload}?{query}", b"x"), "INVALID_PARAMETER_VALUE", 400, words)
+        self.refused(self.s.post(f"{upload}?run_uuid={run}&path=x", b""), "INVALID_PARAMETER_VALUE",
+                     400, "must specify data")
+        self.refused(self.s.get(f"/get-artifact?run_uuid={run}&path=nothing"),
+                     "RESOURCE_DOES_NOT_EXIST", 404)
+
     # ------------------------------------------------------------ registry
 
     def test_models_versions_aliases_and_stages(self):
@@ -313,7 +387,7 @@ class Rest(Case):
                      "RESOURCE_ALREADY_EXISTS", 400)
         self.refused(self.s.post(API + "/registered-models/create", {"name": "a/b"}),
                      "INVALID_PARAMETER_VALUE", 400, "Names cannot contain '/' or ':'")
-        for source in ("s3://a", "s3://b"):
+        for source in ("s3://a/x", "s3://b/x"):
             version = self.post("/model-versions/create", {"name": "m", "source": source})
             self.assertEqual(version["model_version"]["status"], "READY")
         self.assertEqual(version["model_version"]["version"], "2")
@@ -333,7 +407,7 @@ class Rest(Case):
         self.assertEqual({v["version"]: v["current_stage"] for v in latest},
                          {"1": "Archived", "2": "Production"})
         uri = self.get("/model-versions/get-download-uri", name="m", version="2")
-        self.assertEqual(uri, {"artifact_uri": "s3://b"})
+        self.assertEqual(uri, {"artifact_uri": "s3://b/x"})
         self.post("/model-versions/set-tag", {"name": "m", "version": "2", "key": "k", "value": "v"})
         found = self.get("/model-versions/search", filter="name='m' and tags.k = 'v'")
         self.assertEqual([v["version"] for v in found["model_versions"]], ["2"])
@@ -342,7 +416,7 @@ class Rest(Case):
         self.post("/model-versions/delete", {"name": "m", "version": "2"}, method="DELETE")
         self.refused(self.s.get(API + "/model-versions/get?name=m&version=2"),
                      "RESOURCE_DOES_NOT_EXIST", 404, "Model Version (name=m, version=2) not found")
-        third = self.post("/model-versions/create", {"name": "m", "source": "s3://c"})
+        third = self.post("/model-versions/create", {"name": "m", "source": "s3://c/x"})
         self.assertEqual(third["model_version"]["version"], "3", "numbers are not given again")
         self.post("/registered-models/delete", {"name": "m"}, method="DELETE")
         self.refused(self.s.get(API + "/registered-models/get?name=m"), "RESOURCE_DOES_NOT_EXIST",
@@ -350,7 +424,75 @@ class Rest(Case):
         again = self.post("/registered-models/create", {"name": "m"})["registered_model"]
         self.assertNotIn("description", again)
 
+    def test_a_model_is_renamed(self):
+        for name in ("old", "other"):
+            self.post("/registered-models/create", {"name": name, "description": "d"})
+        self.post("/model-versions/create", {"name": "old", "source": "s3://a/x"})
+        self.post("/registered-models/alias", {"name": "old", "alias": "best", "version": "1"})
+        before = self.get("/model-versions/get", name="old", version="1")["model_version"]
+        position = self.s.position()
+        renamed = self.post("/registered-models/rename", {"name": "old", "new_name": "new"})
+        self.assertEqual(renamed["registered_model"]["name"], "new")
+        self.assertEqual(renamed["registered_model"]["aliases"], [{"alias": "best", "version": "1"}])
+        version = self.get("/model-versions/get", name="new", version="1")["model_version"]
+        self.assertEqual(version, {**before, "name": "new",
+                                   "last_updated_timestamp": version["last_updated_timestamp"]})
+        self.refused(self.s.get(API + "/registered-models/get?name=old"),
+                     "RESOURCE_DOES_NOT_EXIST", 404)
+        self.refused(self.s.post(API + "/registered-models/rename",
+                                 {"name": "new", "new_name": "other"}),
+                     "RESOURCE_ALREADY_EXISTS", 400)
+        then = self.get("/registered-models/get", name="old", as_of=position)["registered_model"]
+        self.assertEqual(then["name"], "old", "as it stood before")
+        made = self.post("/model-versions/create", {"name": "new", "source": "s3://a/x"})
+        self.assertEqual(made["model_version"]["version"], "2")
+        self.post("/registered-models/create", {"name": "old"})
+        first = self.post("/model-versions/create", {"name": "old", "source": "s3://a/x"})
+        self.assertEqual(first["model_version"]["version"], "1", "a name that is free again")
+
+    def test_where_versions_may_come_from(self):
+        experiment = self.experiment("sources")
+        run = self.run_in(experiment)["info"]
+        self.post("/registered-models/create", {"name": "sourced"})
+        create = lambda source, **more: self.s.post(
+            API + "/model-versions/create", {"name": "sourced", "source": source, **more})
+        inside = run["artifact_uri"] + "/model"
+        self.ok(create(inside, run_id=run["run_id"]))
+        self.ok(create(f"runs:/{run['run_id']}/model", run_id=run["run_id"]))
+        self.ok(create("http://host:9000/models/artifact/x"))
+        copied = self.ok(create("models:/sourced/1"))["model_version"]
+        self.assertEqual(copied["run_id"], run["run_id"], "of the version that it names")
+        for source, words in ((inside, "The run_id request parameter must identify"),
+                              (f"runs:/{run['run_id']}/model", "must identify the resource"),
+                              ("models:/m-0123456789abcdef0123456789abcdef", "The model_id request"),
+                              ("/tmp/model", "To use a local path as a model version source"),
+                              ("file:///tmp/model", "To use a local path as a model version source"),
+                              ("s3://bucket/../x", "relative path references"),
+                              ("mlflow-artifacts://host/%2e%2e/%252e%252e/x", "relative path references"),
+                              ("http://host/a/b%00", "relative path references")):
+            self.refused(create(source), "INVALID_PARAMETER_VALUE", 400,
+                         ["Invalid model version source", words])
+        self.refused(create("models:/nobody/1"), "RESOURCE_DOES_NOT_EXIST", 404)
+        self.refused(create("s3://a/x", tags=[{"key": "mlflow.prompt.is_prompt", "value": "true"}]),
+                     "INVALID_PARAMETER_VALUE", 400, "Invalid prompt source")
+
     # ------------------------------------------------------------ logged models
+
+    def test_models_of_clients_before_three(self):
+        run = self.run_in(self.experiment("older clients"))["info"]["run_id"]
+        model = {"artifact_path": "m", "run_id": run, "utc_time_created": "2026-01-01",
+                 "flavors": {"sklearn": {"code": None, "config": {"secret": 1}}}, "other": 1}
+        for _ in range(2):
+            self.post("/runs/log-model", {"run_id": run, "model_json": json.dumps(model)})
+        tags = self.get("/runs/get", run_id=run)["run"]["data"]["tags"]
+        kept = [json.loads(t["value"]) for t in tags if t["key"] == "mlflow.log-model.history"][0]
+        summary = {k: v for k, v in model.items() if k != "other"}
+        summary["flavors"] = {"sklearn": {"code": None}}
+        self.assertEqual(kept, [summary, summary])
+        log = lambda text: self.s.post(API + "/runs/log-model", {"run_id": run, "model_json": text})
+        self.refused(log("{"), "INVALID_PARAMETER_VALUE", 400, "Malformed model info")
+        self.refused(log("{}"), "INVALID_PARAMETER_VALUE", 400, "missing mandatory fields")
+        self.refused(log(""), "INVALID_PARAMETER_VALUE", 400, "'model_json'")
 
     def test_logged_models(self):
         experiment = self.experiment("logged")

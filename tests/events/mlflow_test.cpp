@@ -163,6 +163,83 @@ TEST_CASE("mlflow models: aliases, stages and what can be served") {
       .refused(ErrorCode::not_found, "name", "Registered Model with name=m not found");
 }
 
+TEST_CASE("mlflow models: renamed, with all but what is served under the old name") {
+  ModelState old, target;
+  for (const Event& e : std::initializer_list<Event>{
+           ModelRegistered{.name = "m", .description = "d", .tags = {{"k", "v"}}},
+           ModelVersionCreated{.version = 1, .run_id = "r", .source = "s"},
+           ModelVersionCreated{.version = 2, .source = "s"},
+           ModelStageChanged{.version = 1, .from = "None", .to = "Staging"},
+           ModelAliasSet{.alias = "a", .version = 1}, ModelVersionDeleted{.version = 2}})
+    fold(old, e);
+  const auto events = decide(old, target, RenameModel{"m", "n"});
+  REQUIRE(events);
+  REQUIRE(events->size() == 2);
+  CHECK(std::get<ModelRenamed>((*events)[0]).to == "n");
+  fold(target, (*events)[1]);
+  CHECK(target.aliases == old.aliases);
+  CHECK(target.tags == old.tags);
+  CHECK(target.description == "d");
+  REQUIRE(target.versions.size() == 2);
+  CHECK(target.version(1)->stage == "Staging");
+  CHECK(target.version(1)->run_id == "r");
+  CHECK_FALSE(target.version(2));
+  ModelState gone = old;
+  fold(gone, (*events)[0]);
+  CHECK_FALSE(gone.exists);
+  CHECK(decide(old, old, RenameModel{"m", "m"})->empty());
+  CHECK(decide(old, target, RenameModel{"m", "n"}).error().code == ErrorCode::already_exists);
+  CHECK(decide(old, {}, RenameModel{"m", "a/b"}).error().code == ErrorCode::invalid_argument);
+  CHECK(decide({}, {}, RenameModel{"m", "n"}).error().code == ErrorCode::not_found);
+  fold(old, ModelVersionCreated{.version = 3, .artifacts = {{"model.ubj", "", 1}}});
+  CHECK(decide(old, {}, RenameModel{"m", "n"}).error().code == ErrorCode::refused);
+}
+
+TEST_CASE("mlflow runs: one that is restored alone shows in its deleted experiment") {
+  const ExperimentFacts deleted{.deleted = true, .generation = 0};
+  const auto alone = given<RunState>({started()})
+                         .when(RestoreRun{"r", deleted})
+                         .then({RunRestored{.generation = 0, .alone = true}});
+  alone.when(RestoreRun{"r", deleted}).nothing();
+  auto tagged = batch({}, {}, {{"t", "x"}});
+  tagged.experiment = deleted;
+  alone.when(tagged).then({RunTagsSet{.tags = {{"t", "x"}}}});
+  alone.when(DeleteRun{"r", deleted})
+      .then({RunDeleted{.generation = 0}})
+      .when(tagged)
+      .refused(ErrorCode::invalid_argument, "run_id", "'active'");
+}
+
+TEST_CASE("mlflow runs: models are recorded one after the other") {
+  given<RunState>({started()})
+      .when(RecordModel{"r", "{\"a\":1}", {}})
+      .then({RunTagsSet{.tags = {{"mlflow.log-model.history", "[{\"a\":1}]"}}}})
+      .when(RecordModel{"r", "{\"b\":2}", {}})
+      .then({RunTagsSet{.tags = {{"mlflow.log-model.history", "[{\"a\":1}, {\"b\":2}]"}}}})
+      .when(RecordModel{"r", std::string(8000, 'x'), {}})
+      .refused(ErrorCode::invalid_argument, "value", "maximum length of 8000");
+  given<LoggedModelState>({LoggedModelCreated{.model_id = "m-1"}})
+      .when(RecordModelVersion{"m-1", "net", "1"})
+      .then({LoggedModelTagsSet{
+          .tags = {{"mlflow.modelVersions", "[{\"name\": \"net\", \"version\": \"1\"}]"}}}})
+      .when(RecordModelVersion{"m-1", "net", "1"})
+      .nothing();
+}
+
+TEST_CASE("mlflow experiments: new ones lie below the root that the server was given") {
+  NewExperiment made{.name = "a", .artifact_location = "", .tags = {}};
+  made.artifact_root = "file:///srv/files";
+  given<ExperimentsState>().when(made).then({ExperimentCreated{
+      .experiment_id = "1", .name = "a", .artifact_location = "file:///srv/files/1"}});
+  made.artifact_location = "s3://own/place";
+  given<ExperimentsState>().when(made).then({ExperimentCreated{
+      .experiment_id = "1", .name = "a", .artifact_location = "s3://own/place"}});
+  given<ExperimentsState>()
+      .when(EnsureDefaultExperiment{"s3://b/"})
+      .then({ExperimentCreated{
+          .experiment_id = "0", .name = "Default", .artifact_location = "s3://b/0"}});
+}
+
 TEST_CASE("mlflow states: restored from what they are compacted to") {
   ExperimentsState experiments;
   for (const Event& e : std::initializer_list<Event>{
