@@ -34,7 +34,7 @@ Expected<std::string> read_file(const std::vector<FileRef>& artifacts, std::stri
                ""};
 }
 
-Error in_file(std::string_view path, const Error& error) {
+Error corrupt_in(std::string_view path, const Error& error) {
   return {ErrorCode::corrupt, "file '" + std::string(path) + "': " + error.message, ""};
 }
 
@@ -118,15 +118,16 @@ Expected<std::shared_ptr<const Bundle>> load_bundle(const std::vector<FileRef>& 
   const auto reference_bytes = read_file(artifacts, kReferenceFile, blobs, tenant);
   if (!reference_bytes) return reference_bytes.error();
   auto manifest = from_json<Manifest>(*manifest_text, Unknown::skip);
-  if (!manifest) return in_file(kManifestFile, manifest.error());
+  if (!manifest) return corrupt_in(kManifestFile, manifest.error());
   if (manifest->label.empty() || manifest->positive.empty())
-    return in_file(kManifestFile, corrupt("label and positive must name a column and its class"));
+    return corrupt_in(kManifestFile,
+                      corrupt("label and positive must name a column and its class"));
   if (!(manifest->threshold >= 0 && manifest->threshold <= 1))
-    return in_file(kManifestFile, corrupt("the threshold must be between 0 and 1"));
+    return corrupt_in(kManifestFile, corrupt("the threshold must be between 0 and 1"));
   auto preprocessor = ml::Preprocessor::parse(*preprocessor_text);
-  if (!preprocessor) return in_file(kPreprocessorFile, preprocessor.error());
+  if (!preprocessor) return corrupt_in(kPreprocessorFile, preprocessor.error());
   auto reference = decode_reference(*reference_bytes);
-  if (!reference) return in_file(kReferenceFile, reference.error());
+  if (!reference) return corrupt_in(kReferenceFile, reference.error());
   if (auto bad = check_features(*manifest, *preprocessor, *reference)) return *bad;
   return std::shared_ptr<const Bundle>(std::make_shared<Bundle>(Bundle{
       *std::move(manifest), *std::move(preprocessor), *std::move(model), *std::move(reference)}));

@@ -69,7 +69,7 @@ std::string decision_json(const ModelPromotionDecided& d) {
          json_member("required_delta", d.required_delta) + "," + json_member("reason", d.reason);
 }
 
-std::string number_text(double value) {
+std::string figure(double value) {
   std::string out;
   append_json_double(out, value);
   return out;
@@ -79,9 +79,9 @@ std::string number_text(double value) {
 http::Response refused(const Outcome& outcome, const ModelPromotionDecided& d,
                        std::string_view correlation_id) {
   const std::string message = "version " + std::to_string(d.version) + " has " + d.metric + " " +
-                              number_text(d.challenger_value) + ", the champion (version " +
-                              std::to_string(d.champion) + ") " + number_text(d.champion_value) +
-                              "; the required lead is " + number_text(d.required_delta) + ": " +
+                              figure(d.challenger_value) + ", the champion (version " +
+                              std::to_string(d.champion) + ") " + figure(d.champion_value) +
+                              "; the required lead is " + figure(d.required_delta) + ": " +
                               d.reason + ", so it is archived";
   std::string body = "{\"error\":{" + json_member("code", std::string_view("refused")) + "," +
                      json_member("message", std::string_view(message)) + ",\"details\":{" +

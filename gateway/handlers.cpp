@@ -109,6 +109,12 @@ std::string json_member(std::string_view name, std::string_view text) {
   return out;
 }
 
+Error not_there(std::string_view field, std::string_view what, std::string_view name) {
+  auto error = not_found(what, name);
+  error.field = field;
+  return error;
+}
+
 Expected<std::uint64_t> path_number(const http::Request& request, std::string_view name) {
   const auto text = request.param(name);
   std::uint64_t value = 0;

@@ -25,6 +25,9 @@ Expected<std::string> subject_of(const http::Request& request);
 // {"position":N, ... the fields of the object `row` ...}
 std::string with_position(Position position, std::string_view row);
 
+// The start of every answer to a command.
+std::string outcome_json(const actors::Outcome& outcome, std::string_view more = {});
+
 // Hands a command to its manager; `answer(const Outcome&)` gives the body, `status` is of the
 // success.
 template <class Body, class Actor, class Answer>
@@ -41,6 +44,23 @@ void submit(const Actor& manager, const http::Request& request, http::Reply repl
                               *std::move(meta), std::move(body), std::move(done)}));
 }
 
+// The same for what the server's rules and the scorer follow: answers when they have followed.
+template <class Body, class Actor>
+void submit_and_follow(App& app, const Actor& manager, const http::Request& request,
+                       http::Reply reply, Body body, int status) {
+  auto meta = command_meta(request);
+  if (!meta) return reply.send(meta.error());
+  auto done = [&app, status, reply = std::make_shared<http::Reply>(std::move(reply))](
+                  Expected<actors::Outcome> result) {
+    if (!result) return reply->send(result.error());
+    app.ruled.when(result->position, [reply, status, text = outcome_json(*result)] {
+      reply->send(http::Response::json(text, status));
+    });
+  };
+  caf::anon_send(manager, std::make_shared<actors::Request<Body>>(actors::Request<Body>{
+                              *std::move(meta), std::move(body), std::move(done)}));
+}
+
 // Reads the body strictly as T; answers the error itself and nothing where it is wrong.
 template <class T>
 std::optional<T> read_body(const http::Request& request, http::Reply& reply) {
@@ -49,9 +69,6 @@ std::optional<T> read_body(const http::Request& request, http::Reply& reply) {
   reply.send(value.error());
   return std::nullopt;
 }
-
-// The start of every answer to a command.
-std::string outcome_json(const actors::Outcome& outcome, std::string_view more = {});
 
 // "name":"text" and "name":value, for the pieces that answers are put together from.
 std::string json_member(std::string_view name, std::string_view text);
@@ -64,6 +81,9 @@ requires(!std::convertible_to<T, std::string_view>) std::string
   codec::write(out, value);
   return out;
 }
+
+// not_found of something that a field of the request names.
+Error not_there(std::string_view field, std::string_view what, std::string_view name);
 
 // A path parameter as a whole number from 1 on.
 Expected<std::uint64_t> path_number(const http::Request& request, std::string_view name);

@@ -13,7 +13,7 @@ namespace {
 // How much one pull may do. A watcher that catches up is pulled again as soon as it has taken the
 // last page, and requests wait for one page of each watcher: small ones keep that short.
 constexpr std::uint64_t kStride = 1000;  // events looked at, where the filter matches none
-constexpr std::size_t kPageBytes = 8 << 10;
+constexpr std::size_t kLivePageBytes = 8 << 10;
 
 enum class Stop { enough, stride, head, damage };
 
@@ -74,7 +74,7 @@ http::PullSource frame_source(const storage::Log& log, EventFilter filter, Posit
       std::size_t bytes = 0;
       stop = read_on(log, filter, from, [&](const EventView& e) {
         append_event_json(page.emplace_back(), e);
-        return (bytes += page.back().size()) >= kPageBytes;
+        return (bytes += page.back().size()) >= kLivePageBytes;
       });
     }
     std::string frame;
@@ -95,7 +95,7 @@ http::PullSource sse_source(const storage::Log& log, EventFilter filter, Positio
       data.clear();
       append_event_json(data, e);
       http::append_sse_event(text, std::to_string(e.position), e.type, data);
-      return text.size() >= std::min(kPageBytes, max_bytes);
+      return text.size() >= std::min(kLivePageBytes, max_bytes);
     });
     return message(std::move(text), stop, again);
   };

@@ -16,10 +16,6 @@ prometheus::Counter& counter(prometheus::Registry& registry, const char* name, c
   return BuildCounter().Name(name).Help(help).Register(registry).Add({});
 }
 
-void bring_to(prometheus::Counter& counter, double value) {
-  if (value > counter.Value()) counter.Increment(value - counter.Value());
-}
-
 }  // namespace
 
 Metrics::Metrics()

@@ -74,7 +74,7 @@ void commit_route(App& app, const Request& request, Reply reply) {
           Reply answer) { commit(app, meta, name, message, std::move(answer)); });
 }
 
-void get_version(App& app, const Request& request, Reply reply) {
+void get_dataset_version(App& app, const Request& request, Reply reply) {
   const auto version = path_number(request, "version");
   if (!version) return reply.send(version.error());
   run_object_query(app, request, std::move(reply),
@@ -134,7 +134,7 @@ void add_dataset_routes(App& app, http::Router& router) {
               .tag = "datasets",
               .response = object_answer(projections::get_dataset),
               .query = as_of_parameter()});
-  router.get(dataset + "/versions/{version}", on(get_version),
+  router.get(dataset + "/versions/{version}", on(get_dataset_version),
              {.summary = "One version with its checks",
               .tag = "datasets",
               .response = answer_schema<projections::DatasetVersionRow>(),

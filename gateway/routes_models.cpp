@@ -21,12 +21,6 @@ void register_model(App& app, const Request& request, Reply reply) {
       [name = body->name](const Outcome& o) { return outcome_json(o, json_member("name", name)); });
 }
 
-Error not_there(std::string_view field, std::string_view what, std::string_view name) {
-  auto error = not_found(what, name);
-  error.field = field;
-  return error;
-}
-
 // What a version says it was made of must be there.
 Status check_origin(const App& app, const CreateModelVersion& c) {
   if (!c.run_id.empty()) {
@@ -90,17 +84,7 @@ void create_version(App& app, const Request& request, Reply reply) {
 
 // Answers after the scorer follows the aliases, so that the next prediction is the new version's.
 void submit_and_serve(App& app, const Request& request, Reply reply, RegistryBody body) {
-  auto meta = command_meta(request);
-  if (!meta) return reply.send(meta.error());
-  auto done = [&app, reply = std::make_shared<Reply>(std::move(reply))](Expected<Outcome> result) {
-    if (!result) return reply->send(result.error());
-    app.ruled.when(result->position, [reply, text = outcome_json(*result)] {
-      reply->send(http::Response::json(text));
-    });
-  };
-  caf::anon_send(app.managers.registry,
-                 std::make_shared<actors::Request<RegistryBody>>(actors::Request<RegistryBody>{
-                     *std::move(meta), std::move(body), std::move(done)}));
+  submit_and_follow(app, app.managers.registry, request, std::move(reply), std::move(body), 200);
 }
 
 void change_stage(App& app, const Request& request, Reply reply) {
@@ -135,7 +119,7 @@ void gate(App& app, const Request& request, Reply reply) {
   run_gate(app, request, std::move(reply), std::string(request.param("name")), *version, *body);
 }
 
-void promote(App& app, const Request& request, Reply reply) {
+void promote_version(App& app, const Request& request, Reply reply) {
   auto body = read_body<PromoteRequest>(request, reply);
   if (!body) return;
   const auto version = path_number(request, "version");
@@ -205,7 +189,7 @@ void add_model_routes(App& app, http::Router& router) {
   router.post(
       versions + "/{version}/gate", on(gate),
       {.summary = "Evaluate the gate", .tag = "models", .body = json_schema<GateRequest>()});
-  router.post(versions + "/{version}/promote", on(promote),
+  router.post(versions + "/{version}/promote", on(promote_version),
               {.summary = "Weigh a challenger against the champion, and promote it if it is better",
                .tag = "models",
                .body = json_schema<PromoteRequest>()});

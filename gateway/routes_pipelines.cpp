@@ -43,7 +43,7 @@ struct RunRequest {
 };
 
 // Captures the environment, then starts the run in its name. The rules hand it to the executor.
-void start_run(App& app, const Request& request, Reply reply) {
+void start_pipeline_run(App& app, const Request& request, Reply reply) {
   auto body = read_body<RunRequest>(request, reply);
   if (!body) return;
   auto meta = command_meta(request);
@@ -84,7 +84,7 @@ void start_run(App& app, const Request& request, Reply reply) {
       });
 }
 
-void get_run(App& app, const Request& request, Reply reply) {
+void get_pipeline_run(App& app, const Request& request, Reply reply) {
   const auto wait = query_number(request, "wait", 0, 0, 60);
   if (!wait) return reply.send(wait.error());
   const std::string id(request.param("pipeline_run_id"));
@@ -159,7 +159,7 @@ void add_pipeline_routes(App& app, http::Router& router) {
               .tag = "pipelines",
               .response = object_answer(projections::get_pipeline),
               .query = as_of_parameter()});
-  router.post(pipelines + "/{name}/runs", on(start_run),
+  router.post(pipelines + "/{name}/runs", on(start_pipeline_run),
               {.summary = "Run a pipeline",
                .tag = "pipelines",
                .body = json_schema<RunRequest>(),
@@ -169,7 +169,7 @@ void add_pipeline_routes(App& app, http::Router& router) {
               .tag = "pipelines",
               .response = page_answer(projections::list_pipeline_runs),
               .query = list_parameters("pipeline")});
-  router.get(runs + "/{pipeline_run_id}", on(get_run),
+  router.get(runs + "/{pipeline_run_id}", on(get_pipeline_run),
              {.summary = "One pipeline run with its steps",
               .tag = "pipelines",
               .response = answer_schema<projections::PipelineRunRow>(),

@@ -18,29 +18,6 @@ using actors::Outcome;
 using http::Reply;
 using http::Request;
 
-// Answers after the scorer has followed.
-void submit_and_serve(App& app, const Request& request, Reply reply, DeploymentBody body,
-                      int status) {
-  auto meta = command_meta(request);
-  if (!meta) return reply.send(meta.error());
-  auto done = [&app, status,
-               reply = std::make_shared<Reply>(std::move(reply))](Expected<Outcome> result) {
-    if (!result) return reply->send(result.error());
-    app.ruled.when(result->position, [reply, status, text = outcome_json(*result)] {
-      reply->send(http::Response::json(text, status));
-    });
-  };
-  caf::anon_send(app.managers.deployments,
-                 std::make_shared<actors::Request<DeploymentBody>>(actors::Request<DeploymentBody>{
-                     *std::move(meta), std::move(body), std::move(done)}));
-}
-
-Error not_there(std::string_view field, std::string_view what, std::string_view name) {
-  auto error = not_found(what, name);
-  error.field = field;
-  return error;
-}
-
 // What the endpoint names must be there.
 Status check_endpoint(const App& app, const CreateEndpoint& endpoint) {
   const auto model = state_for_write<ModelState>(app, "model/" + endpoint.model);
@@ -65,14 +42,16 @@ void create_endpoint(App& app, const Request& request, Reply reply) {
   if (!body->psi_threshold) body->psi_threshold = config.psi_threshold;
   if (!body->ks_pvalue_threshold) body->ks_pvalue_threshold = config.ks_pvalue_threshold;
   if (!body->drift_window) body->drift_window = config.drift_window;
-  submit_and_serve(app, request, std::move(reply), *std::move(body), 201);
+  submit_and_follow(app, app.managers.deployments, request, std::move(reply),
+                    DeploymentBody{*std::move(body)}, 201);
 }
 
 void change_split(App& app, const Request& request, Reply reply) {
   auto body = read_body<ChangeSplit>(request, reply);
   if (!body) return;
   body->endpoint = request.param("name");
-  submit_and_serve(app, request, std::move(reply), *std::move(body), 200);
+  submit_and_follow(app, app.managers.deployments, request, std::move(reply),
+                    DeploymentBody{*std::move(body)}, 200);
 }
 
 struct PredictRequest {
@@ -176,7 +155,7 @@ struct PromoteBody {
   }
 };
 
-void promote(App& app, const Request& request, Reply reply) {
+void promote_default(App& app, const Request& request, Reply reply) {
   auto body = read_body<PromoteBody>(request, reply);
   if (!body) return;
   const auto endpoint = app.scorer.find(body->endpoint);
@@ -266,7 +245,8 @@ void add_serving_routes(App& app, http::Router& router) {
       "/api/v1/endpoints/{name}/predict",
       [&app](const Request& q, Reply r) { predict_on(app, q, std::move(r), q.param("name")); },
       predict);
-  router.post("/promote", [&app](const Request& q, Reply r) { promote(app, q, std::move(r)); },
+  router.post("/promote",
+              [&app](const Request& q, Reply r) { promote_default(app, q, std::move(r)); },
               {.summary = "Promote a version of the default endpoint's model",
                .tag = "serving",
                .body = json_schema<PromoteBody>()});

@@ -5,32 +5,34 @@ namespace {
 
 using prometheus::BuildCounter, prometheus::BuildGauge;
 
-prometheus::Family<prometheus::Gauge>& gauge(prometheus::Registry& registry, const char* name,
-                                             const char* help) {
+prometheus::Family<prometheus::Gauge>& gauge_family(prometheus::Registry& registry,
+                                                    const char* name, const char* help) {
   return BuildGauge().Name(name).Help(help).Register(registry);
 }
-prometheus::Family<prometheus::Counter>& counter(prometheus::Registry& registry, const char* name,
-                                                 const char* help) {
+prometheus::Family<prometheus::Counter>& counter_family(prometheus::Registry& registry,
+                                                        const char* name, const char* help) {
   return BuildCounter().Name(name).Help(help).Register(registry);
 }
+
+}  // namespace
 
 void bring_to(prometheus::Counter& counter, double value) {
   if (value > counter.Value()) counter.Increment(value - counter.Value());
 }
 
-}  // namespace
-
 SubscriptionMetrics::SubscriptionMetrics(prometheus::Registry& r)
-    : lag_(gauge(r, "mlforge_subscription_lag",
-                 "Events of the log that a subscription has not looked at, and those in flight")),
-      in_flight_(gauge(r, "mlforge_subscription_in_flight",
-                       "Events that wait for an acknowledgement or their next attempt")),
-      parked_(gauge(r, "mlforge_subscription_parked", "Events that could not be delivered")),
-      delivered_(counter(r, "mlforge_subscription_deliveries_total",
-                         "Events handed to consumers, every attempt counted")),
-      acknowledged_(counter(r, "mlforge_subscription_acknowledged_total", "Events acknowledged")),
-      failed_(counter(r, "mlforge_subscription_failures_total",
-                      "Attempts refused, failed or not acknowledged in time")) {}
+    : lag_(gauge_family(
+          r, "mlforge_subscription_lag",
+          "Events of the log that a subscription has not looked at, and those in flight")),
+      in_flight_(gauge_family(r, "mlforge_subscription_in_flight",
+                              "Events that wait for an acknowledgement or their next attempt")),
+      parked_(gauge_family(r, "mlforge_subscription_parked", "Events that could not be delivered")),
+      delivered_(counter_family(r, "mlforge_subscription_deliveries_total",
+                                "Events handed to consumers, every attempt counted")),
+      acknowledged_(
+          counter_family(r, "mlforge_subscription_acknowledged_total", "Events acknowledged")),
+      failed_(counter_family(r, "mlforge_subscription_failures_total",
+                             "Attempts refused, failed or not acknowledged in time")) {}
 
 SubscriptionMetrics::One SubscriptionMetrics::add(const std::string& name) {
   const std::map<std::string, std::string> labels{{"subscription", name}};

@@ -13,6 +13,9 @@
 
 namespace mlforge::gateway {
 
+// A total that something else counts.
+void bring_to(prometheus::Counter& counter, double value);
+
 // One thread at a time.
 class SubscriptionMetrics {
  public:

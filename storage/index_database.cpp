@@ -6,7 +6,7 @@
 namespace mlforge::storage {
 namespace {
 
-constexpr std::uint64_t kLayout = 1;
+constexpr std::uint64_t kIndexLayout = 1;
 constexpr std::size_t kPlainKeyBytes = 431;  // LMDB takes keys of at most 511 bytes
 constexpr std::size_t kKeptPrefixBytes = 400;
 
@@ -71,7 +71,7 @@ Status IndexDatabase::open_databases(const Uuid& log_id, bool read_only) {
   constexpr unsigned kNumbers = MDB_INTEGERKEY | MDB_DUPSORT | MDB_DUPFIXED | MDB_INTEGERDUP;
   if (rc == 0) rc = mdb_dbi_open(txn.get(), "positions", create | kNumbers, &positions_);
   if (rc == 0 && stat.ms_entries == 0 && !read_only) {
-    rc = put(txn.get(), meta_, "layout", object_bytes(kLayout));
+    rc = put(txn.get(), meta_, "layout", object_bytes(kIndexLayout));
     if (rc == 0) rc = put(txn.get(), meta_, "log_id", log_id.bytes);
   }
   MDB_val layout_key = to_val(as_bytes("layout")), layout{};
@@ -79,7 +79,7 @@ Status IndexDatabase::open_databases(const Uuid& log_id, bool read_only) {
   if (rc == 0) rc = mdb_get(txn.get(), meta_, &layout_key, &layout);
   if (rc == 0) rc = mdb_get(txn.get(), meta_, &log_key, &log);
   if (rc != 0) return lmdb_error(rc, "opening the index");
-  if (to_number(layout) != kLayout || as_text(to_bytes(log)) != as_text(log_id.bytes))
+  if (to_number(layout) != kIndexLayout || as_text(to_bytes(log)) != as_text(log_id.bytes))
     return Error{ErrorCode::conflict, "The index belongs to another log or has another layout."};
   if ((rc = txn.commit())) return lmdb_error(rc, "opening the index");
   return {};

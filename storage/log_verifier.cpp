@@ -17,7 +17,7 @@
 namespace mlforge::storage {
 namespace {
 
-constexpr std::uint64_t kProgressEvents = 65'536;
+constexpr std::uint64_t kVerifyProgressEvents = 65'536;
 
 // Order matters: the same positions in another order give another value.
 std::uint64_t chained(std::uint64_t chain, Position position) {
@@ -168,7 +168,8 @@ class Verifier {
         !check_checkpoint(at) || !check_segment(at))
       return false;
     trace_.position = at;
-    if (++report_.events % kProgressEvents == 0 && progress_) progress_(report_.events, head_);
+    if (++report_.events % kVerifyProgressEvents == 0 && progress_)
+      progress_(report_.events, head_);
     return true;
   }
 

@@ -6,7 +6,7 @@
 namespace mlforge::storage {
 namespace {
 
-constexpr std::uint64_t kPageEvents = 4096;
+constexpr std::uint64_t kMemoryPageEvents = 4096;
 
 EventView decoded(const std::vector<std::uint8_t>& record) {
   EventView event;
@@ -75,7 +75,8 @@ Expected<Position> MemoryLog::read_records(Position from, std::uint64_t limit,
   const Position head = this->head();
   Position next = std::max<Position>(from, 1), visited = 0;
   while (limit > 0 && next <= head) {
-    for (const Record* record : records(next, std::min({limit, kPageEvents, head - next + 1}))) {
+    for (const Record* record :
+         records(next, std::min({limit, kMemoryPageEvents, head - next + 1}))) {
       visited = next++;
       --limit;
       if (!visit(visited, Bytes(*record))) return visited;

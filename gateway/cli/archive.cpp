@@ -8,6 +8,7 @@
 #include "storage/compact.hpp"
 
 namespace mlforge::gateway::cli {
+namespace archive_group {
 namespace {
 
 struct ArchiveRow {
@@ -185,8 +186,10 @@ int compact(const Session& s, const Config& config) {
 }
 
 }  // namespace
+}  // namespace archive_group
 
 void add_archive_commands(CLI::App& root, Session& s) {
+  using namespace archive_group;
   const auto a = std::make_shared<Options>();
   auto* c = s.remote(root, "archive",
                      "Move the bodies of old events into compressed segments, of a server or a "

@@ -56,10 +56,6 @@ struct BackupState {
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
 int show(const Session& s, const CopyRow& row) {
   if (s.json)
     s.line(to_json(row));

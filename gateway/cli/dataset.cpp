@@ -7,6 +7,7 @@
 #include "projections/queries.hpp"
 
 namespace mlforge::gateway::cli {
+namespace dataset_group {
 namespace {
 
 namespace fs = std::filesystem;
@@ -227,8 +228,10 @@ int remove(const Session& s, const Options& options) {
 }
 
 }  // namespace
+}  // namespace dataset_group
 
 void add_dataset_commands(CLI::App& root, Session& s) {
+  using namespace dataset_group;
   auto* group = s.group(root, "dataset", "Data that models are trained on, in versions");
   const auto o = std::make_shared<Options>();
   const auto named = [&](const char* name, const char* description, const char* examples,

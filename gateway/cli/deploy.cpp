@@ -7,6 +7,7 @@
 #include "projections/queries.hpp"
 
 namespace mlforge::gateway::cli {
+namespace deploy_group {
 namespace {
 
 using projections::EndpointRow;
@@ -172,8 +173,10 @@ void add_create(CLI::App& group, Session& s, const std::shared_ptr<Options>& o) 
 }
 
 }  // namespace
+}  // namespace deploy_group
 
 void add_deploy_commands(CLI::App& root, Session& s) {
+  using namespace deploy_group;
   auto* group = s.group(root, "deploy", "Endpoints: champion, challenger, predictions");
   const auto o = std::make_shared<Options>();
   add_create(*group, s, o);

@@ -4,6 +4,7 @@
 #include "projections/queries.hpp"
 
 namespace mlforge::gateway::cli {
+namespace drift_group {
 namespace {
 
 using projections::DriftRow;
@@ -118,8 +119,10 @@ int capture(const Session& s, const Options& o) {
 }
 
 }  // namespace
+}  // namespace drift_group
 
 void add_drift_commands(CLI::App& root, Session& s) {
+  using namespace drift_group;
   auto* group = s.group(root, "drift", "How far requests have moved from the training data");
   const auto o = std::make_shared<Options>();
   auto* c = s.remote(*group, "latest", "The latest report",
@@ -137,6 +140,7 @@ void add_drift_commands(CLI::App& root, Session& s) {
 }
 
 void add_environment_commands(CLI::App& root, Session& s) {
+  using namespace drift_group;
   auto* group = s.group(root, "environments", "The machines that runs ran on");
   const auto o = std::make_shared<Options>();
   auto* c = s.remote(*group, "list", "All environments", "  mlforge environments list",

@@ -8,6 +8,7 @@
 #include "gateway/cli/groups.hpp"
 
 namespace mlforge::gateway::cli {
+namespace events_group {
 namespace {
 
 struct EventRow {
@@ -134,8 +135,10 @@ int follow_events(const Session& s, const Options& options) {
 }
 
 }  // namespace
+}  // namespace events_group
 
 void add_event_commands(CLI::App& root, Session& s) {
+  using namespace events_group;
   const auto o = std::make_shared<Options>();
   auto* c = s.remote(root, "events", "Read the log, or follow it",
                      "  mlforge events --from -20\n"

@@ -18,10 +18,6 @@
 namespace mlforge::gateway::cli {
 namespace {
 
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
 struct VerifyRow {
   bool ok = false;
   std::uint64_t events = 0;

@@ -6,6 +6,7 @@
 #include "projections/queries.hpp"
 
 namespace mlforge::gateway::cli {
+namespace models_group {
 namespace {
 
 using projections::GateRow;
@@ -195,8 +196,10 @@ void add_changing_commands(CLI::App& group, Session& s, const std::shared_ptr<Op
 }
 
 }  // namespace
+}  // namespace models_group
 
 void add_model_commands(CLI::App& root, Session& s) {
+  using namespace models_group;
   auto* group = s.group(root, "models", "Registered models: versions, stages, gates, promotion");
   const auto o = std::make_shared<Options>();
   auto* c = s.remote(*group, "list", "All registered models", "  mlforge models list",
@@ -218,6 +221,7 @@ void add_model_commands(CLI::App& root, Session& s) {
 }
 
 void add_short_commands(CLI::App& root, Session& s) {
+  using namespace models_group;
   const auto registering = std::make_shared<RegisterOptions>();
   auto* c = s.remote(root, "register", "Short for 'models register'",
                      "  mlforge register\n  mlforge register adult --experiment adult",

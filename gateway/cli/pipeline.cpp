@@ -4,6 +4,7 @@
 #include "projections/queries.hpp"
 
 namespace mlforge::gateway::cli {
+namespace pipeline_group {
 namespace {
 
 using projections::PipelineRow;
@@ -71,8 +72,10 @@ int status(const Session& s, const Options& options) {
 }
 
 }  // namespace
+}  // namespace pipeline_group
 
 void add_pipeline_commands(CLI::App& root, Session& s) {
+  using namespace pipeline_group;
   auto* group = s.group(root, "pipeline", "Steps from data to a registered model, in YAML");
   const auto o = std::make_shared<Options>();
   auto* c =

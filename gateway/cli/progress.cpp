@@ -7,6 +7,10 @@
 
 namespace mlforge::gateway::cli {
 
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
 ProgressBar::ProgressBar(const Io& io, std::string label) : io_(io), label_(std::move(label)) {}
 
 void ProgressBar::update(std::uint64_t done, std::uint64_t total) {

@@ -10,6 +10,8 @@
 
 namespace mlforge::gateway::cli {
 
+double seconds_since(std::chrono::steady_clock::time_point start);
+
 class ProgressBar {
  public:
   ProgressBar(const Io& io, std::string label);

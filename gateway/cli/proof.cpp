@@ -9,6 +9,7 @@
 #include "storage/prover.hpp"
 
 namespace mlforge::gateway::cli {
+namespace proof_group {
 namespace {
 
 struct Options {
@@ -130,8 +131,10 @@ int rotate(const Session& s, const Options& o) {
 }
 
 }  // namespace
+}  // namespace proof_group
 
 void add_proof_commands(CLI::App& root, Session& s) {
+  using namespace proof_group;
   const auto o = std::make_shared<Options>();
   const auto output = [&](CLI::App* c) {
     c->add_option("-o,--output", o->output, "File; without it, stdout")->type_name("FILE");

@@ -4,6 +4,7 @@
 #include "projections/queries.hpp"
 
 namespace mlforge::gateway::cli {
+namespace run_group {
 namespace {
 
 using projections::BestRun;
@@ -155,8 +156,10 @@ int best(const Session& s, const Options& options) {
 }
 
 }  // namespace
+}  // namespace run_group
 
 void add_run_commands(CLI::App& root, Session& s) {
+  using namespace run_group;
   auto* group = s.group(root, "run", "Training, and the runs that came of it");
   const auto o = std::make_shared<Options>();
   auto* c = s.remote(*group, "train", "Run a pipeline and follow it until it ends",

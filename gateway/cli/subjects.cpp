@@ -8,6 +8,7 @@
 #include "storage/subject_keys.hpp"
 
 namespace mlforge::gateway::cli {
+namespace subjects_group {
 namespace {
 
 namespace fs = std::filesystem;
@@ -118,8 +119,10 @@ int run_copy(const Session& s, const Options& o, Copy copy) {
 }
 
 }  // namespace
+}  // namespace subjects_group
 
 void add_subject_commands(CLI::App& root, Session& s) {
+  using namespace subjects_group;
   auto* group = s.group(root, "subjects", "Whom encrypted fields are about, and their erasure");
   const auto o = std::make_shared<Options>();
   auto* c = s.remote(*group, "list", "Subjects that have a key", "  mlforge subjects list",

@@ -8,6 +8,7 @@
 #include "projections/queries.hpp"
 
 namespace mlforge::gateway::cli {
+namespace subscriptions_group {
 namespace {
 
 const std::string kAll = "/api/v1/subscriptions";
@@ -267,8 +268,10 @@ void add_reading(CLI::App& group, Session& s, const Shared& o) {
 }
 
 }  // namespace
+}  // namespace subscriptions_group
 
 void add_subscription_commands(CLI::App& root, Session& s) {
+  using namespace subscriptions_group;
   auto* group = s.group(root, "subscriptions", "Durable consumers, webhooks, parked events");
   const auto o = std::make_shared<Options>();
   add_changes(*group, s, o);

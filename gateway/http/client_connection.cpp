@@ -11,7 +11,7 @@ using asio::ip::tcp;
 
 namespace {
 
-constexpr std::size_t kPiece = 64 << 10;
+constexpr std::size_t kLivePiece = 64 << 10;
 
 Error bad_url(const std::string& url) {
   return {
@@ -161,7 +161,7 @@ Expected<ClientResponse> ClientConnection::read(bool without_body, const Sink& s
 }
 
 Status ClientConnection::read_body(Parser& parser, ClientResponse& response, const Sink& sink) {
-  std::vector<char> piece(kPiece);
+  std::vector<char> piece(kLivePiece);
   while (!parser.is_done()) {
     parser.get().body().data = piece.data();
     parser.get().body().size = piece.size();

@@ -2,6 +2,7 @@
 #include <spdlog/spdlog.h>
 
 #include "gateway/http/connection.hpp"
+#include "gateway/http/guard.hpp"
 
 namespace mlforge::http {
 namespace {
@@ -9,10 +10,6 @@ namespace {
 namespace beast_http = beast::http;
 
 constexpr std::size_t kFirstCharge = 64 << 10;
-
-bool same(std::string_view a, std::string_view b) {
-  return beast::iequals({a.data(), a.size()}, {b.data(), b.size()});
-}
 
 Error malformed(std::string message) { return {ErrorCode::malformed, std::move(message), {}}; }
 
@@ -119,13 +116,13 @@ bool Connection::check_framing() {
   if (special.hosts > 1 || (special.hosts == 0 && !http10_))
     problem = "A request has exactly one Host header.";
   else if (!special.transfer_encoding.empty() &&
-           (http10_ || !same(special.transfer_encoding, "chunked")))
+           (http10_ || !same_ignoring_case(special.transfer_encoding, "chunked")))
     problem = "The only Transfer-Encoding that is understood is 'chunked', in HTTP/1.1.";
   if (problem) {
     fail(Rejection::malformed, malformed(problem));
     return false;
   }
-  if (special.expect.empty() || same(special.expect, "100-continue")) return true;
+  if (special.expect.empty() || same_ignoring_case(special.expect, "100-continue")) return true;
   fail(Rejection::malformed,
        {ErrorCode::expectation_failed,
         "The only Expect header that is understood is '100-continue'.", "Expect"});

@@ -4,15 +4,16 @@
 #include <boost/beast/core/string.hpp>
 
 namespace mlforge::http {
-namespace {
 
-bool same(std::string_view a, std::string_view b) {
+bool same_ignoring_case(std::string_view a, std::string_view b) {
   return boost::beast::iequals({a.data(), a.size()}, {b.data(), b.size()});
 }
 
+namespace {
+
 bool contains(const std::vector<std::string>& list, std::string_view text) {
   for (const auto& each : list)
-    if (same(each, text)) return true;
+    if (same_ignoring_case(each, text)) return true;
   return false;
 }
 
@@ -63,7 +64,8 @@ Guard::Origin Guard::origin(std::string_view origin, std::string_view host) cons
        {std::pair<std::string_view, std::string_view>{"http://", ":80"}, {"https://", ":443"}}) {
     if (!origin.starts_with(scheme)) continue;
     const auto authority = origin.substr(scheme.size());
-    if (same(without_port(authority, port), without_port(host, port))) return Origin::own;
+    if (same_ignoring_case(without_port(authority, port), without_port(host, port)))
+      return Origin::own;
   }
   return any_origin_ || contains(origins_, origin) ? Origin::listed : Origin::refused;
 }

@@ -28,6 +28,9 @@ class Guard {
   bool any_host_ = false, any_origin_ = false, any_address_ = false;
 };
 
+// Header values that are the same when the case of ASCII letters is ignored.
+bool same_ignoring_case(std::string_view a, std::string_view b);
+
 // The name or address in "name:port", "[::1]:port" or "name".
 std::string_view host_name(std::string_view host);
 

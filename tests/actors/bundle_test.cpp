@@ -5,6 +5,8 @@
 #include "events/codec.hpp"
 #include "tests/actors/serving_support.hpp"
 
+namespace bundle_tests {
+
 using namespace mlforge;
 using namespace mlforge::actors;
 using namespace mlforge::actors::test::serving;
@@ -203,3 +205,5 @@ TEST_CASE("bundle: a reference of a kind that is none, or with a feature twice, 
   CHECK(replaced("numericnumeric", "numericnumbers").find("neither") != std::string::npos);
   CHECK(replaced("aabb", "aaaa").find("twice") != std::string::npos);
 }
+
+}  // namespace bundle_tests

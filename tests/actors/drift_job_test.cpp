@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+namespace drift_job_tests {
+
 using namespace mlforge;
 using namespace mlforge::actors;
 
@@ -248,3 +250,5 @@ TEST_CASE("drift window: columns shorter than they claim are not read beyond the
   CHECK(window.categorical().size() == 1);
   CHECK(window.probabilities().size() == 3);
 }
+
+}  // namespace drift_job_tests

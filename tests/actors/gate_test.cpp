@@ -4,6 +4,8 @@
 
 #include "tests/actors/serving_support.hpp"
 
+namespace gate_tests {
+
 using namespace mlforge;
 using namespace mlforge::actors;
 using namespace mlforge::actors::test::serving;
@@ -197,3 +199,5 @@ TEST_CASE("gate: a champion without the metric cannot be compared with") {
     CHECK(gate.checks()[3].observed == "the champion has no auc");
   }
 }
+
+}  // namespace gate_tests

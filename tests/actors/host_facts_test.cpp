@@ -13,6 +13,8 @@
 
 #include "tests/actors/serving_support.hpp"
 
+namespace host_facts_tests {
+
 using namespace mlforge;
 using namespace mlforge::actors;
 namespace fs = std::filesystem;
@@ -161,3 +163,5 @@ TEST_CASE("host facts: the digest is the SHA-256 of the lines in order") {
         "5394ef68c5fb3f650880156605c3f945e45f4d5518e7639d04a0aa50d90ade5a");
   CHECK(facts_digest({{"a", "1"}}) != facts_digest({{"a", "2"}}));
 }
+
+}  // namespace host_facts_tests

@@ -10,7 +10,7 @@
 #include "ml/split.hpp"
 #include "pipeline_test_effects.hpp"
 
-namespace mlforge::actors {
+namespace mlforge::actors::steps_tests {
 namespace {
 
 std::string blob(TestEffects& effects, const std::string& digest) {
@@ -300,4 +300,4 @@ TEST_CASE("Cache keys depend on input, configuration and function", "[steps]") {
   CHECK(cache_key(step, data, inputs) != key);
 }
 
-}  // namespace mlforge::actors
+}  // namespace mlforge::actors::steps_tests

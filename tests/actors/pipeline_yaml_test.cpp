@@ -2,7 +2,7 @@
 
 #include <catch2/catch.hpp>
 
-namespace mlforge::actors {
+namespace mlforge::actors::yaml_tests {
 namespace {
 
 std::string error_of(std::string_view text, const YamlLimits& limits = {}) {
@@ -162,4 +162,4 @@ TEST_CASE("A dotted path sets a node", "[yaml]") {
   CHECK(set_path(root, "a.b", "[1")->message.find("override a.b: its value does not parse") == 0);
 }
 
-}  // namespace mlforge::actors
+}  // namespace mlforge::actors::yaml_tests

@@ -9,6 +9,8 @@
 #include "storage/log.hpp"
 #include "tests/actors/serving_support.hpp"
 
+namespace prediction_log_tests {
+
 using namespace mlforge;
 using namespace mlforge::actors;
 using namespace mlforge::actors::test::serving;
@@ -97,7 +99,7 @@ TEST_CASE("prediction log: rows become columns, value by feature") {
 TEST_CASE("prediction log: what predict() answered is what is logged, through the event's bytes") {
   Endpoint endpoint{{"income", "census", "e", 0, "request_id"}, three_features(), nullptr};
   PredictionLog log;
-  Request request(R"({"age": 33.5, "workclass": null, "hours-per-week": null})");
+  PredictRequest request(R"({"age": 33.5, "workclass": null, "hours-per-week": null})");
   PredictionRow row;
   row.request_id = "r-1";
   row.time = 77;
@@ -274,3 +276,5 @@ TEST_CASE("prediction log: many threads add while one takes: nothing lost, nothi
   CHECK(seen.size() == taken);
   CHECK(log.bytes() == 0);
 }
+
+}  // namespace prediction_log_tests

@@ -9,6 +9,8 @@
 #include "ml/routing.hpp"
 #include "tests/actors/serving_support.hpp"
 
+namespace scorer_tests {
+
 using namespace mlforge;
 using namespace mlforge::actors;
 using namespace mlforge::actors::test::serving;
@@ -33,7 +35,7 @@ Endpoint endpoint_of(std::uint32_t canary_bp, std::string unit = "request_id") {
 
 Error error_of(const std::string& json) {
   static const auto model = served(1, small_model().bundle);
-  Request request(json);
+  PredictRequest request(json);
   PredictionRow row;
   const auto bad = model->score(request.object, row);
   if (!bad) FAIL("scored: " << json);
@@ -54,7 +56,7 @@ TEST_CASE("scorer: answers what the batch prediction answers, bit for bit") {
   for (const auto i : rows) {
     const auto json = features_json(table, i, trained.bundle.manifest.features);
     nulls += json.find("null") != std::string::npos;
-    Request request(json);
+    PredictRequest request(json);
     PredictionRow row;
     REQUIRE_FALSE(model->score(request.object, row));
     REQUIRE(row.prediction.probability == static_cast<double>(batch[i]));
@@ -71,7 +73,7 @@ TEST_CASE("scorer: the threshold is the manifest's") {
   auto bundle = small_model().bundle;
   const auto label_at = [&](double threshold) {
     bundle.manifest.threshold = threshold;
-    Request request(kTwoFeatures);
+    PredictRequest request(kTwoFeatures);
     PredictionRow row;
     REQUIRE_FALSE(served(1, bundle)->score(request.object, row));
     return row.prediction;
@@ -87,8 +89,8 @@ TEST_CASE("scorer: the row for the log has the features as they were sent, in an
   CHECK(model->numeric_names() == std::vector<std::string>{"age"});
   CHECK(model->categorical_names() == std::vector<std::string>{"workclass"});
   PredictionRow row, swapped, missing;
-  Request a(kTwoFeatures), b(R"({"workclass": "Private", "age": 40.0})");
-  Request c(R"({"workclass": null, "age": null})");
+  PredictRequest a(kTwoFeatures), b(R"({"workclass": "Private", "age": 40.0})");
+  PredictRequest c(R"({"workclass": null, "age": null})");
   REQUIRE_FALSE(model->score(a.object, row));
   REQUIRE_FALSE(model->score(b.object, swapped));
   REQUIRE_FALSE(model->score(c.object, missing));
@@ -103,7 +105,7 @@ TEST_CASE("scorer: the row for the log has the features as they were sent, in an
 TEST_CASE("scorer: a row that is used again keeps nothing of the last request") {
   const auto model = served(5, small_model().bundle);
   PredictionRow row, fresh;
-  Request first(R"({"age": 90, "workclass": "Self-emp-inc"})"), second(kTwoFeatures);
+  PredictRequest first(R"({"age": 90, "workclass": "Self-emp-inc"})"), second(kTwoFeatures);
   REQUIRE_FALSE(model->score(first.object, row));
   REQUIRE_FALSE(model->score(second.object, row));
   REQUIRE_FALSE(model->score(second.object, fresh));
@@ -115,7 +117,7 @@ TEST_CASE("scorer: a row that is used again keeps nothing of the last request") 
 TEST_CASE("scorer: a category that training never saw is answered") {
   const auto model = served(5, small_model().bundle);
   PredictionRow row;
-  Request request(R"({"age": 40, "workclass": "Astronaut \u0041\u00e9"})");
+  PredictRequest request(R"({"age": 40, "workclass": "Astronaut \u0041\u00e9"})");
   REQUIRE_FALSE(model->score(request.object, row));
   CHECK(row.categorical == std::vector<std::string>{"Astronaut A\u00e9"});
 }
@@ -123,7 +125,7 @@ TEST_CASE("scorer: a category that training never saw is answered") {
 TEST_CASE("scorer: null is the category that a missing cell was trained as") {
   auto bundle = small_model().bundle;
   const auto row_of = [&](const std::string& json) {
-    Request request(json);
+    PredictRequest request(json);
     PredictionRow row;
     REQUIRE_FALSE(served(1, bundle)->score(request.object, row));
     return row;
@@ -185,7 +187,8 @@ TEST_CASE("scorer: bad requests are refused by the name of the feature") {
 TEST_CASE("scorer: large numbers and long texts within the bounds are answered") {
   const auto model = served(1, small_model().bundle);
   PredictionRow row;
-  Request big(R"({"age": 18446744073709551615, "workclass": ")" + std::string(4096, 'x') + "\"}");
+  PredictRequest big(R"({"age": 18446744073709551615, "workclass": ")" + std::string(4096, 'x') +
+                     "\"}");
   REQUIRE_FALSE(model->score(big.object, row));
   CHECK(row.numeric.at(0) == 18446744073709551615.0);
   CHECK(row.categorical.at(0).size() == 4096);
@@ -224,7 +227,7 @@ TEST_CASE("scorer: a model of as many features, but named otherwise, is not serv
 
 TEST_CASE("scorer: the canary's share of 100,000 request ids") {
   const auto endpoint = endpoint_of(1000);  // 10 %
-  Request request(kTwoFeatures);
+  PredictRequest request(kTwoFeatures);
   std::size_t challengers = 0;
   for (int i = 0; i < 100000; ++i) {
     PredictionRow row;
@@ -243,7 +246,7 @@ TEST_CASE("scorer: the canary's share of 100,000 request ids") {
 }
 
 TEST_CASE("scorer: the ends of the canary's share, and a route without a model") {
-  Request request(kTwoFeatures);
+  PredictRequest request(kTwoFeatures);
   const auto version_of = [&](const Endpoint& endpoint, int i) {
     PredictionRow row;
     row.request_id = std::to_string(i);
@@ -269,7 +272,7 @@ TEST_CASE("scorer: the ends of the canary's share, and a route without a model")
 TEST_CASE("scorer: without a champion only the canary's share is answered") {
   auto endpoint = endpoint_of(5000);
   endpoint.champion = nullptr;
-  Request request(kTwoFeatures);
+  PredictRequest request(kTwoFeatures);
   std::size_t answered = 0;
   for (int i = 0; i < 1000; ++i) {
     PredictionRow row;
@@ -286,7 +289,7 @@ TEST_CASE("scorer: without a champion only the canary's share is answered") {
 TEST_CASE("scorer: a feature as the canary's unit keeps a person on one route") {
   const auto by_class = endpoint_of(5000, "workclass"), by_age = endpoint_of(5000, "age");
   const auto route = [](const Endpoint& endpoint, const std::string& json, const char* id) {
-    Request request(json);
+    PredictRequest request(json);
     PredictionRow row;
     row.request_id = id;
     return must(predict(endpoint, request.object, row)).challenger;
@@ -311,7 +314,7 @@ TEST_CASE("scorer: a feature as the canary's unit keeps a person on one route") 
 }
 
 TEST_CASE("scorer: a request without the canary's unit is refused") {
-  Request request(R"({"age": 40})");
+  PredictRequest request(R"({"age": 40})");
   PredictionRow row;
   const auto refused = predict(endpoint_of(5000, "workclass"), request.object, row);
   REQUIRE_FALSE(refused);
@@ -358,7 +361,7 @@ TEST_CASE("scorer: a hot swap under load loses no answer and mixes no versions")
   const auto old_model = served(1, small_model().bundle);
   const auto new_model = served(2, train_model(8, {"age", "workclass"}).bundle);
   const auto answer = [](const std::shared_ptr<const ServedModel>& model) {
-    Request request(kTwoFeatures);
+    PredictRequest request(kTwoFeatures);
     PredictionRow row;
     REQUIRE_FALSE(model->score(request.object, row));
     return row.prediction.probability;
@@ -375,7 +378,7 @@ TEST_CASE("scorer: a hot swap under load loses no answer and mixes no versions")
   std::vector<std::thread> threads;
   for (int t = 0; t < kThreads; ++t)
     threads.emplace_back([&] {
-      Request request(kTwoFeatures);
+      PredictRequest request(kTwoFeatures);
       for (; !done; ++asked) {
         const auto endpoint = scorer.find("income");
         PredictionRow row;
@@ -404,3 +407,5 @@ TEST_CASE("scorer: a hot swap under load loses no answer and mixes no versions")
   CHECK(of_version[1] > kSwaps / 4);
   CHECK(of_version[0] + of_version[1] == asked);
 }
+
+}  // namespace scorer_tests

@@ -122,7 +122,7 @@ std::string features_json(const ml::Table& table, std::size_t row,
   return out + "}";
 }
 
-simdjson::dom::object Request::must_parse(const std::string& json) {
+simdjson::dom::object PredictRequest::must_parse(const std::string& json) {
   simdjson::dom::object parsed;
   if (const auto bad = parser.parse(json).get(parsed)) FAIL(simdjson::error_message(bad));
   return parsed;

@@ -80,8 +80,8 @@ std::string features_json(const ml::Table& table, std::size_t row,
                           const std::vector<FeatureColumn>& features);
 
 // A parsed request; the object lives as long as this.
-struct Request {
-  explicit Request(const std::string& json) { object = must_parse(json); }
+struct PredictRequest {
+  explicit PredictRequest(const std::string& json) { object = must_parse(json); }
   simdjson::dom::parser parser;
   simdjson::dom::object object;
 

@@ -9,6 +9,8 @@
 #include "events/event_codec.hpp"
 #include "storage/memory_log.hpp"
 
+namespace whatif_tests {
+
 using namespace mlforge;
 using namespace mlforge::actors;
 
@@ -278,3 +280,5 @@ TEST_CASE("reports of a time when another version would have been champion are m
   CHECK_FALSE(knows_not(life.ask({}), "another version would have been champion"));
   CHECK(knows_not(life.ask({.min_improvement = 0.1}), "1 drift report(s) fell into times when"));
 }
+
+}  // namespace whatif_tests

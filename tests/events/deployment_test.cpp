@@ -2,7 +2,7 @@
 
 #include "tests/events/given.hpp"
 
-namespace mlforge::test {
+namespace mlforge::test::deployment {
 namespace {
 
 const CreateEndpoint create{.name = "score", .model = "income"};
@@ -157,4 +157,4 @@ TEST_CASE("drift: an older report that called for an alert still raises it") {
   later.when(RaiseDriftAlert{"score", "a", 0.2}).refused(ErrorCode::not_found, "", "'a'");
 }
 
-}  // namespace mlforge::test
+}  // namespace mlforge::test::deployment

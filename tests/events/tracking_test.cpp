@@ -2,7 +2,7 @@
 
 #include "tests/events/given.hpp"
 
-namespace mlforge::test {
+namespace mlforge::test::tracking {
 namespace {
 
 const RunStarted started{.run_id = "r1", .experiment_id = "1", .name = "one", .start_time = 7};
@@ -151,4 +151,4 @@ TEST_CASE("run: one that never started takes nothing") {
   none.when(EndRun{"r1", "finished"}).refused(ErrorCode::not_found);
 }
 
-}  // namespace mlforge::test
+}  // namespace mlforge::test::tracking

@@ -6,6 +6,8 @@
 #include "storage/lmdb_log.hpp"
 #include "tests/gateway/cli_support.hpp"
 
+namespace cli_folder_tests {
+
 using namespace mlforge;
 using namespace mlforge::gateway;
 using namespace mlforge::gateway::test;
@@ -209,3 +211,5 @@ TEST_CASE("dataset add sends files and whole folders under their paths") {
   CHECK(run({"dataset", "add", "toy", (folder.path / "none").string()}, env).code == 3);
   CHECK(run({"dataset", "add", "toy", one, one, "--path", "x"}, env).code == 2);
 }
+
+}  // namespace cli_folder_tests

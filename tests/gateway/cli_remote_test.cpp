@@ -3,6 +3,8 @@
 
 #include "tests/gateway/cli_support.hpp"
 
+namespace cli_remote_tests {
+
 using namespace mlforge;
 using namespace mlforge::gateway;
 using namespace mlforge::gateway::test;
@@ -258,3 +260,5 @@ TEST_CASE("events: pages until the limit, one JSON event a line") {
   CHECK(seen[2].target == "/api/v1/events?from=7&limit=100");
   CHECK(run({"events", "--from", "x"}, env).code == 2);
 }
+
+}  // namespace cli_remote_tests

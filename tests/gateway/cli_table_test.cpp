@@ -4,6 +4,8 @@
 #include "gateway/cli/api.hpp"
 #include "gateway/cli/table.hpp"
 
+namespace cli_table_tests {
+
 using namespace mlforge::gateway::cli;
 
 TEST_CASE("columns are aligned, numbers on the right, nothing is left at the end of a line") {
@@ -62,3 +64,5 @@ TEST_CASE("paths and queries are escaped") {
   CHECK(escape_path("a/b c") == "a/b%20c");
   CHECK(Query().add("a", "").add("b", "x&y").add("c", "run/*").text() == "?b=x%26y&c=run%2F%2A");
 }
+
+}  // namespace cli_table_tests

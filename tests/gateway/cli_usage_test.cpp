@@ -7,6 +7,8 @@
 #include "gateway/cli/reference.hpp"
 #include "tests/gateway/cli_support.hpp"
 
+namespace cli_usage_tests {
+
 using namespace mlforge::gateway;
 using namespace mlforge::gateway::test;
 
@@ -196,3 +198,5 @@ TEST_CASE("the reference pages are those that the program prints") {
     CHECK(text.str() == printed.out);
   }
 }
+
+}  // namespace cli_usage_tests

@@ -8,6 +8,8 @@
 #include "gateway/http/server.hpp"
 #include "tests/gateway/cli_support.hpp"
 
+namespace config_tests {
+
 using namespace mlforge;
 using namespace mlforge::gateway;
 using namespace mlforge::gateway::test;
@@ -195,3 +197,5 @@ TEST_CASE("the table names every setting once, and its defaults pass its own che
   CHECK(find_setting("psi_threshold")->flag() == "--psi-threshold");
   CHECK(find_setting("nothing") == nullptr);
 }
+
+}  // namespace config_tests

@@ -8,6 +8,8 @@
 #include "storage/lmdb_log.hpp"
 #include "tests/gateway/cli_support.hpp"
 
+namespace copies_tests {
+
 using namespace mlforge;
 using namespace mlforge::gateway;
 using namespace mlforge::gateway::test;
@@ -166,3 +168,5 @@ TEST_CASE("a fork ends where it is told, is a log of its own, and shares the blo
   CHECK(before.code == 0);
   CHECK(open(folder.path / "empty")->head() == 0);
 }
+
+}  // namespace copies_tests

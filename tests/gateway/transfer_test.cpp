@@ -6,6 +6,8 @@
 #include "storage/verify.hpp"
 #include "tests/gateway/cli_support.hpp"
 
+namespace transfer_tests {
+
 using namespace mlforge;
 using namespace mlforge::gateway;
 using namespace mlforge::gateway::test;
@@ -185,3 +187,5 @@ TEST_CASE("export asks the server where no folder is named") {
   CHECK(run({"export", "--server", "http://127.0.0.1:1", "-o", file}).code == 1);
   CHECK_FALSE(fs::exists(file));
 }
+
+}  // namespace transfer_tests

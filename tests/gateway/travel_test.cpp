@@ -3,6 +3,8 @@
 
 #include "tests/gateway/cli_support.hpp"
 
+namespace travel_tests {
+
 using namespace mlforge;
 using namespace mlforge::gateway;
 using namespace mlforge::gateway::test;
@@ -48,3 +50,5 @@ TEST_CASE("whatif sends the policy and shows what differs; --all the rest") {
   CHECK(has(run({"whatif", "--all"}, env).out, "gate "));
   CHECK(run({"whatif", "--psi-threshold", "high"}, env).code == 2);
 }
+
+}  // namespace travel_tests

@@ -3,6 +3,8 @@
 
 #include "tests/http/support.hpp"
 
+namespace client_tests {
+
 using namespace mlforge;
 using namespace mlforge::http;
 using namespace mlforge::http::test;
@@ -129,3 +131,5 @@ TEST_CASE("an answer that is no error of this server still makes a sentence") {
   response.status = 404;
   CHECK(error_from(response).code == ErrorCode::not_found);
 }
+
+}  // namespace client_tests

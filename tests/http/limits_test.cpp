@@ -4,6 +4,8 @@
 #include "gateway/http/metrics.hpp"
 #include "tests/http/support.hpp"
 
+namespace limits_tests {
+
 using namespace mlforge;
 using namespace mlforge::http;
 using namespace mlforge::http::test;
@@ -306,3 +308,5 @@ TEST_CASE("a drain cuts off what does not end in time") {
   CHECK_FALSE(done.take());
   CHECK(busy.at_end());
 }
+
+}  // namespace limits_tests

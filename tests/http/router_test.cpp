@@ -4,6 +4,8 @@
 #include "gateway/http/guard.hpp"
 #include "tests/http/support.hpp"
 
+namespace router_tests {
+
 using namespace mlforge;
 using namespace mlforge::http;
 using namespace mlforge::http::test;
@@ -242,3 +244,5 @@ TEST_CASE("a handler is tested without a server") {
   CHECK(answers[4].body == "two");
   CHECK(answers[5].body == "123");
 }
+
+}  // namespace router_tests

@@ -4,6 +4,8 @@
 #include "gateway/http/mailbox.hpp"
 #include "tests/http/support.hpp"
 
+namespace server_tests {
+
 using namespace mlforge;
 using namespace mlforge::http;
 using namespace mlforge::http::test;
@@ -261,3 +263,5 @@ TEST_CASE("binding an address that is taken or strange says so") {
   REQUIRE(strange);
   CHECK(strange->code == ErrorCode::invalid_argument);
 }
+
+}  // namespace server_tests

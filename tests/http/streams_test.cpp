@@ -6,6 +6,8 @@
 
 #include "tests/http/support.hpp"
 
+namespace streams_tests {
+
 using namespace mlforge;
 using namespace mlforge::http;
 using namespace mlforge::http::test;
@@ -343,3 +345,5 @@ TEST_CASE("a slow reader of an event stream holds the source back") {
   client.close();
   CHECK(log.closed.take() == 1);
 }
+
+}  // namespace streams_tests

@@ -7,6 +7,8 @@
 
 #include "tests/http/support.hpp"
 
+namespace websocket_tests {
+
 using namespace mlforge;
 using namespace mlforge::http;
 using namespace mlforge::http::test;
@@ -266,3 +268,5 @@ TEST_CASE("a WebSocket peer that answers no pings is let go") {
   CHECK(client.read_exactly(2) == std::string("\x89\x00", 2));  // a ping
   CHECK(f.sessions.closed.take() == 1);
 }
+
+}  // namespace websocket_tests

@@ -6,6 +6,8 @@
 #include "ml/split.hpp"
 #include "tests/ml/data.hpp"
 
+namespace adult_tests {
+
 using namespace mlforge;
 using namespace mlforge::ml;
 using namespace mlforge::ml::test;
@@ -91,3 +93,5 @@ TEST_CASE("Adult, cross-validation: mean AUC near the reference's", "[long]") {
   CHECK(std::abs(result.average_precision.mean - 0.8332404552325178) < 0.005);
   CHECK(std::abs(result.f1.mean - 0.7119701317089876) < 0.01);
 }
+
+}  // namespace adult_tests

@@ -5,6 +5,8 @@
 #include "ml/text.hpp"
 #include "tests/ml/data.hpp"
 
+namespace csv_tests {
+
 using namespace mlforge;
 using namespace mlforge::ml;
 using namespace mlforge::ml::test;
@@ -177,3 +179,5 @@ TEST_CASE("the text format gives back what it was given, and never reads past it
     CHECK_FALSE(cut.finished());
   }
 }
+
+}  // namespace csv_tests

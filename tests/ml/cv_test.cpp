@@ -2,6 +2,8 @@
 
 #include "tests/ml/data.hpp"
 
+namespace cv_tests {
+
 using namespace mlforge;
 using namespace mlforge::ml;
 using namespace mlforge::ml::test;
@@ -79,3 +81,5 @@ TEST_CASE("cross-validation can be cancelled and refuses what does not fit") {
   none.holdout_basis_points = 0;
   CHECK(cross_validate(table, "income", ">50K", none).error().field == "early_stopping_rounds");
 }
+
+}  // namespace cv_tests

@@ -8,6 +8,8 @@
 #include "ml/special.hpp"
 #include "tests/ml/data.hpp"
 
+namespace drift_tests {
+
 using namespace mlforge;
 using namespace mlforge::ml;
 using namespace mlforge::ml::test;
@@ -254,3 +256,5 @@ TEST_CASE("references survive as bytes; damaged bytes are refused") {
     CHECK_FALSE(parse_categorical_reference(b.substr(0, n)));
   CHECK(parse_numeric_reference(b).error().code == ErrorCode::corrupt);
 }
+
+}  // namespace drift_tests

@@ -4,6 +4,8 @@
 
 #include "tests/ml/data.hpp"
 
+namespace metrics_tests {
+
 using namespace mlforge;
 using namespace mlforge::ml;
 using namespace mlforge::ml::test;
@@ -74,3 +76,5 @@ TEST_CASE("mean and standard deviation") {
   CHECK(mean_sd(std::vector<double>{3}).sd == 0);
   CHECK(mean_sd(std::vector<double>{}).mean == 0);
 }
+
+}  // namespace metrics_tests

@@ -4,6 +4,8 @@
 
 #include "tests/ml/data.hpp"
 
+namespace preprocess_tests {
+
 using namespace mlforge;
 using namespace mlforge::ml;
 using namespace mlforge::ml::test;
@@ -145,3 +147,5 @@ TEST_CASE("Adult: the reference split gives the reference's number of features")
     }
   CHECK(must(Preprocessor::fit(*table, train, {}, "income")).features() == 107);
 }
+
+}  // namespace preprocess_tests

@@ -5,6 +5,8 @@
 #include "ml/xxh64.hpp"
 #include "tests/ml/data.hpp"
 
+namespace routing_tests {
+
 using namespace mlforge::ml;
 using namespace mlforge::ml::test;
 
@@ -62,3 +64,5 @@ TEST_CASE(
     CHECK(std::abs(challenger - p * kUnits) <= 5 * std::sqrt(kUnits * p * (1 - p)));
   }
 }
+
+}  // namespace routing_tests

@@ -7,6 +7,8 @@
 #include "ml/random.hpp"
 #include "tests/ml/data.hpp"
 
+namespace split_tests {
+
 using namespace mlforge;
 using namespace mlforge::ml;
 using namespace mlforge::ml::test;
@@ -98,3 +100,5 @@ TEST_CASE("a split is written and read, and refuses other letters") {
   CHECK(rows_of(reference, 'V').size() == 4885);
   CHECK(rows_of(reference, 'E').size() == 9769);
 }
+
+}  // namespace split_tests

@@ -3,6 +3,8 @@
 #include "ml/xxh64.hpp"
 #include "tests/ml/data.hpp"
 
+namespace synthetic_tests {
+
 using namespace mlforge::ml;
 using namespace mlforge::ml::test;
 
@@ -29,3 +31,5 @@ TEST_CASE("made-up census data is the same on every machine") {
   CHECK(xxh64(synthetic_adult({1000, 42, 0})) == 0x161fecace7184139ULL);
   CHECK(xxh64(synthetic_adult({1000, 42, 0.5})) == 0x355d4a538deec6b5ULL);
 }
+
+}  // namespace synthetic_tests

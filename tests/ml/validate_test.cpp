@@ -4,6 +4,8 @@
 
 #include "tests/ml/data.hpp"
 
+namespace validate_tests {
+
 using namespace mlforge::ml;
 using namespace mlforge::ml::test;
 
@@ -77,3 +79,5 @@ TEST_CASE("Adult passes the schema of its first part except for what is new in t
   if (table == nullptr) return;
   CHECK(all_passed(validate(*table, infer_schema(*table))));
 }
+
+}  // namespace validate_tests

@@ -12,6 +12,8 @@
 #include "ml/xgb_handles.hpp"
 #include "tests/ml/data.hpp"
 
+namespace xgb_tests {
+
 using namespace mlforge;
 using namespace mlforge::ml;
 using namespace mlforge::ml::test;
@@ -288,3 +290,5 @@ TEST_CASE("damaged models are refused, never a crash") {
   }
   CHECK(refused > 500);
 }
+
+}  // namespace xgb_tests

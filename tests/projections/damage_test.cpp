@@ -5,6 +5,8 @@
 #include "projections/open_views.hpp"
 #include "projections/view_damage.hpp"
 
+namespace damage_tests {
+
 using namespace mlforge;
 using namespace mlforge::projections;
 using namespace mlforge::projections::test;
@@ -154,3 +156,5 @@ TEST_CASE("damage: a store is copied, and put in the place of another") {
   REQUIRE(reader);
   CHECK(reader->position("runs") == 20);
 }
+
+}  // namespace damage_tests

@@ -4,6 +4,8 @@
 #include "events/aggregates.hpp"
 #include "fixture.hpp"
 
+namespace diff_tests {
+
 using namespace mlforge;
 using namespace mlforge::projections;
 using namespace mlforge::projections::test;
@@ -218,3 +220,5 @@ TEST_CASE("random histories, out of place or not, have a diff between any two mo
   }
   CHECK(events == diff_between(*log, kTenant, 0, 600)->events);
 }
+
+}  // namespace diff_tests

@@ -2,6 +2,8 @@
 
 #include "fixture.hpp"
 
+namespace engine_tests {
+
 using namespace mlforge;
 using namespace mlforge::projections;
 using namespace mlforge::projections::test;
@@ -271,3 +273,5 @@ TEST_CASE("an event that does not decode is passed on as unknown, and counted") 
   REQUIRE(audit->items.size() == 1);
   REQUIRE(audit->items[0].type == "run.started");
 }
+
+}  // namespace engine_tests

@@ -1,5 +1,7 @@
 #include "fixture.hpp"
 
+namespace registry_tests {
+
 using namespace mlforge;
 using namespace mlforge::projections;
 using namespace mlforge::projections::test;
@@ -189,3 +191,5 @@ TEST_CASE("environments by name and by digest") {
   REQUIRE_FALSE(find_environment(v, kTenant, "e2", 1));
   REQUIRE(list_environments(v, kTenant, {})->items.size() == 1);
 }
+
+}  // namespace registry_tests

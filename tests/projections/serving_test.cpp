@@ -1,5 +1,7 @@
 #include "fixture.hpp"
 
+namespace serving_tests {
+
 using namespace mlforge;
 using namespace mlforge::projections;
 using namespace mlforge::projections::test;
@@ -138,3 +140,5 @@ TEST_CASE("every event type has a sentence of its own") {
     REQUIRE(sentence.back() == '.');
   }
 }
+
+}  // namespace serving_tests

@@ -3,6 +3,8 @@
 
 #include "fixture.hpp"
 
+namespace stream_states_tests {
+
 using namespace mlforge;
 using namespace mlforge::projections;
 using namespace mlforge::projections::test;
@@ -145,3 +147,5 @@ TEST_CASE("snapshots are kept, outgrow no bound, and those of another history ar
   REQUIRE(states);
   CHECK(rows(folder.path()) == 1);
 }
+
+}  // namespace stream_states_tests

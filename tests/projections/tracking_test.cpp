@@ -3,6 +3,8 @@
 
 #include "fixture.hpp"
 
+namespace tracking_tests {
+
 using namespace mlforge;
 using namespace mlforge::projections;
 using namespace mlforge::projections::test;
@@ -205,3 +207,5 @@ TEST_CASE("the best run of an experiment") {
   REQUIRE(best_run(v, kTenant, "1", "auc", "best").error().field == "mode");
   REQUIRE(best_run(v, kTenant, "1", "f1", "max").error().code == ErrorCode::not_found);
 }
+
+}  // namespace tracking_tests

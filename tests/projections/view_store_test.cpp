@@ -1,5 +1,7 @@
 #include "fixture.hpp"
 
+namespace view_store_tests {
+
 using namespace mlforge;
 using namespace mlforge::projections;
 using namespace mlforge::projections::test;
@@ -215,3 +217,5 @@ TEST_CASE("many readers at once, and a full table of readers is an error") {
   REQUIRE_FALSE(one_more);
   REQUIRE(one_more.error().code == ErrorCode::unavailable);
 }
+
+}  // namespace view_store_tests

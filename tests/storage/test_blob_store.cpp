@@ -5,6 +5,8 @@
 #include "tests/storage/full_disk.hpp"
 #include "tests/storage/log_fixtures.hpp"
 
+namespace blob_store_tests {
+
 using namespace mlforge;
 using namespace mlforge::storage;
 
@@ -227,3 +229,5 @@ TEST_CASE("blobs: a full disk is said, and leaves no half blob") {
   CHECK(blobs.files().empty());
   CHECK(blobs.put(large).bytes == large.size());
 }
+
+}  // namespace blob_store_tests

@@ -4,6 +4,8 @@
 
 #include "storage/command_window.hpp"
 
+namespace command_window_tests {
+
 using namespace mlforge;
 using namespace mlforge::storage;
 
@@ -56,3 +58,5 @@ TEST_CASE("command window: a ring of one-event commands comes round") {
   CHECK(window.find({"acme", std::to_string(head - Log::command_window() + 1)}));
   CHECK_FALSE(window.find({"acme", std::to_string(head - Log::command_window())}));
 }
+
+}  // namespace command_window_tests

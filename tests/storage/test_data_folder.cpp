@@ -3,6 +3,8 @@
 
 #include "tests/storage/log_fixtures.hpp"
 
+namespace data_folder_tests {
+
 using namespace mlforge;
 using namespace mlforge::storage;
 
@@ -176,3 +178,5 @@ TEST_CASE("ids: UUIDv7, ascending whatever the clock does, the same from the sam
   ids->salt(second);
   CHECK(first != second);
 }
+
+}  // namespace data_folder_tests

@@ -8,6 +8,8 @@
 #include "tests/storage/flips.hpp"
 #include "tests/storage/log_fixtures.hpp"
 
+namespace flips_tests {
+
 using namespace mlforge;
 using namespace mlforge::storage;
 
@@ -156,3 +158,5 @@ TEST_CASE("verify: a tile that is not of the records is named by its position") 
   REQUIRE(report);
   CHECK(report->first_bad_position == 42);
 }
+
+}  // namespace flips_tests

@@ -3,6 +3,8 @@
 #include "tests/storage/full_disk.hpp"
 #include "tests/storage/log_fixtures.hpp"
 
+namespace lmdb_log_tests {
+
 using namespace mlforge;
 using namespace mlforge::storage;
 
@@ -475,3 +477,5 @@ TEST_CASE("verify: finds records that are whole but wrong, and a wrong index") {
     CHECK(report.what.find("index") != std::string::npos);
   }
 }
+
+}  // namespace lmdb_log_tests

@@ -7,6 +7,8 @@
 
 #include "tests/storage/log_fixtures.hpp"
 
+namespace log_tests {
+
 using namespace mlforge;
 using namespace mlforge::storage;
 
@@ -410,3 +412,5 @@ TEST_CASE("memory log: stops writing when told, and goes on reading") {
   CHECK(read_all(f.log()).size() == 1);
   CHECK(f.log().writable());
 }
+
+}  // namespace log_tests

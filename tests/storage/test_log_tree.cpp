@@ -4,6 +4,8 @@
 #include "storage/log_tree.hpp"
 #include "tests/storage/log_fixtures.hpp"
 
+namespace log_tree_tests {
+
 using namespace mlforge;
 using namespace mlforge::storage;
 
@@ -192,3 +194,5 @@ TEST_CASE("stream map: the root depends on what is in it, not on the order") {
     REQUIRE(verify_map_proof(key, proof, map.root()));
   }
 }
+
+}  // namespace log_tree_tests

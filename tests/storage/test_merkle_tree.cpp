@@ -3,6 +3,8 @@
 
 #include "storage/merkle_tree.hpp"
 
+namespace merkle_tree_tests {
+
 using namespace mlforge::storage;
 
 namespace {
@@ -149,3 +151,5 @@ TEST_CASE("merkle: every consistency proof up to 130 verifies, and no changed on
     CHECK_FALSE(consistency_path(n + 1, n, subtree));
   }
 }
+
+}  // namespace merkle_tree_tests

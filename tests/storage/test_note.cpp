@@ -5,6 +5,8 @@
 #include "storage/note.hpp"
 #include "tests/storage/log_fixtures.hpp"
 
+namespace note_tests {
+
 using namespace mlforge;
 using namespace mlforge::storage;
 
@@ -154,3 +156,5 @@ TEST_CASE("checkpoint: its text, with and without the root of the streams") {
            "a\n1\n" + root + "\nstreams x\n", c.text() + "streams " + root + "\n"})
     CHECK_FALSE(parse_checkpoint(wrong));
 }
+
+}  // namespace note_tests

@@ -5,6 +5,8 @@
 #include "storage/prover.hpp"
 #include "tests/storage/log_fixtures.hpp"
 
+namespace proof_file_tests {
+
 using namespace mlforge;
 using namespace mlforge::storage;
 
@@ -227,3 +229,5 @@ TEST_CASE("proof files: every changed byte is refused or found") {
     }
   }
 }
+
+}  // namespace proof_file_tests

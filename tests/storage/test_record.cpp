@@ -4,6 +4,8 @@
 #include "storage/crc32c.hpp"
 #include "storage/record.hpp"
 
+namespace record_tests {
+
 using namespace mlforge;
 using namespace mlforge::storage;
 
@@ -149,3 +151,5 @@ TEST_CASE("record: wrong fields are refused even under a right checksum") {
   CHECK(refuse(5, 1).find("size") != std::string::npos);
   CHECK(refuse(88, 1).empty());
 }
+
+}  // namespace record_tests

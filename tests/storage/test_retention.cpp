@@ -8,6 +8,8 @@
 #include "storage/verify.hpp"
 #include "tests/storage/log_fixtures.hpp"
 
+namespace retention_tests {
+
 using namespace mlforge;
 using namespace mlforge::storage;
 
@@ -249,3 +251,5 @@ TEST_CASE("retention: expired records pass through lines and copies") {
   CHECK(read_all(**copy).at(1).expired);
   CHECK((*copy)->expire_segment(1, {{"predictions", 30}})->events == 0);
 }
+
+}  // namespace retention_tests

@@ -11,6 +11,8 @@
 #include "tests/storage/flips.hpp"
 #include "tests/storage/log_fixtures.hpp"
 
+namespace segments_tests {
+
 using namespace mlforge;
 using namespace mlforge::storage;
 namespace fs = std::filesystem;
@@ -276,3 +278,5 @@ TEST_CASE("segments: proofs of archived events hold") {
   f.close();
   CHECK(verify_log(f.path())->what == "");
 }
+
+}  // namespace segments_tests
