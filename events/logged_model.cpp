@@ -6,7 +6,7 @@
 namespace mlforge {
 namespace {
 
-using mlflow::refuse;
+using mlflow::changes, mlflow::refuse;
 
 Status check_there(const LoggedModelState& state, const std::string& id) {
   if (state.exists && !state.deleted) return {};
@@ -19,15 +19,6 @@ Status check_name(const std::string& name) {
                     "') provided. Model name must be a non-empty string and cannot contain the "
                     "following characters: ('/', ':', '.', '%', '\"', \"'\")",
                 "name");
-}
-
-Texts changes(const Texts& old, const Texts& wanted) {
-  Texts changed;
-  for (const auto& [key, value] : wanted) {
-    const auto at = old.find(key);
-    if (at == old.end() || at->second != value) changed.emplace(key, value);
-  }
-  return changed;
 }
 
 }  // namespace

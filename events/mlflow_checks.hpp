@@ -28,4 +28,14 @@ Status check_model_name(std::string_view name);
 Status check_alias(std::string_view alias);
 Status check_tags(const Texts& tags, std::size_t most_value);
 
+// The members of `wanted` that `old` lacks or has with another value.
+inline Texts changes(const Texts& old, const Texts& wanted) {
+  Texts changed;
+  for (const auto& [key, value] : wanted) {
+    const auto at = old.find(key);
+    if (at == old.end() || at->second != value) changed.emplace(key, value);
+  }
+  return changed;
+}
+
 }  // namespace mlforge::mlflow

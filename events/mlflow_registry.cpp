@@ -7,7 +7,7 @@
 namespace mlforge {
 namespace {
 
-using mlflow::refuse;
+using mlflow::changes, mlflow::refuse;
 
 constexpr const char* kPromptTag = "mlflow.prompt.is_prompt";
 
@@ -17,22 +17,14 @@ Status check_model(const ModelState& state, const std::string& model) {
   return Error{ErrorCode::not_found, "Registered Model with name=" + model + " not found", "name"};
 }
 
-Status check_version(const ModelState& state, const std::string& model, std::uint64_t version) {
+Status check_model_version(const ModelState& state, const std::string& model,
+                           std::uint64_t version) {
   if (auto bad = mlflow::check_model_name(model)) return bad;
   if (state.exists && state.version(version)) return {};
   return Error{
       ErrorCode::not_found,
       "Model Version (name=" + model + ", version=" + std::to_string(version) + ") not found",
       "version"};
-}
-
-Texts changes(const Texts& old, const Texts& wanted) {
-  Texts changed;
-  for (const auto& [key, value] : wanted) {
-    const auto at = old.find(key);
-    if (at == old.end() || at->second != value) changed.emplace(key, value);
-  }
-  return changed;
 }
 
 bool servable(const ModelState& state, std::uint64_t version) {
@@ -173,13 +165,13 @@ Expected<Events> decide(const ModelState& state, const NewVersion& c) {
 }
 
 Expected<Events> decide(const ModelState& state, const DescribeVersion& c) {
-  if (auto bad = check_version(state, c.model, c.version)) return *bad;
+  if (auto bad = check_model_version(state, c.model, c.version)) return *bad;
   if (state.version(c.version)->description == c.description) return Events{};
   return Events{ModelVersionDescribed{.version = c.version, .description = c.description}};
 }
 
 Expected<Events> decide(const ModelState& state, const TagVersion& c) {
-  if (auto bad = check_version(state, c.model, c.version)) return *bad;
+  if (auto bad = check_model_version(state, c.model, c.version)) return *bad;
   if (auto bad = mlflow::check_tags(c.tags, mlflow::kMaxRegistryTagValue)) return *bad;
   auto changed = changes(state.version(c.version)->tags, c.tags);
   if (changed.empty()) return Events{};
@@ -187,13 +179,13 @@ Expected<Events> decide(const ModelState& state, const TagVersion& c) {
 }
 
 Expected<Events> decide(const ModelState& state, const UntagVersion& c) {
-  if (auto bad = check_version(state, c.model, c.version)) return *bad;
+  if (auto bad = check_model_version(state, c.model, c.version)) return *bad;
   if (!state.version(c.version)->tags.contains(c.key)) return Events{};
   return Events{ModelVersionTagRemoved{.version = c.version, .key = c.key}};
 }
 
 Expected<Events> decide(const ModelState& state, const DeleteVersion& c) {
-  if (auto bad = check_version(state, c.model, c.version)) return *bad;
+  if (auto bad = check_model_version(state, c.model, c.version)) return *bad;
   if (auto bad = check_not_champion(state, c.model, c.version)) return *bad;
   Events events;
   drop_aliases(events, state, c.version, "the version was deleted");
@@ -214,7 +206,7 @@ Expected<Events> decide(const ModelState& state, const MoveStage& c) {
                       "' is not an Active stage. Valid stages are ['Staging', "
                       "'Production']",
                   "archive_existing_versions");
-  if (auto bad = check_version(state, c.model, c.version)) return *bad;
+  if (auto bad = check_model_version(state, c.model, c.version)) return *bad;
   const auto& from = state.version(c.version)->stage;
   if (servable(state, c.version) && to == "Production" && from != to)
     return by_promotion(c.model, c.version, "Production");
@@ -246,7 +238,7 @@ Expected<Events> decide(const ModelState& state, const MoveStage& c) {
 Expected<Events> decide(const ModelState& state, const PointAlias& c) {
   if (auto bad = mlflow::check_model_name(c.model)) return *bad;
   if (auto bad = mlflow::check_alias(c.alias)) return *bad;
-  if (auto bad = check_version(state, c.model, c.version)) return *bad;
+  if (auto bad = check_model_version(state, c.model, c.version)) return *bad;
   const auto previous = state.alias(c.alias);
   if (c.alias == kChampion && previous != c.version &&
       (servable(state, c.version) || servable(state, previous)))

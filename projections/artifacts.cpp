@@ -5,19 +5,19 @@
 namespace mlforge::projections {
 namespace {
 
-constexpr auto kName = ArtifactsProjection::kName;
+constexpr auto kArtifacts = ArtifactsProjection::kName;
 
 std::string_view folder_of(std::string_view path) {
   const auto slash = path.rfind('/');
   return slash == path.npos ? std::string_view() : path.substr(0, slash);
 }
 
-std::string_view name_of(std::string_view path) {
+std::string_view file_name_of(std::string_view path) {
   return path.substr(path.rfind('/') + 1);  // npos + 1 is 0
 }
 
 std::string entry_key(std::string_view tenant, std::string_view path) {
-  return view_key(kName, tenant, "entry", folder_of(path), name_of(path));
+  return view_key(kArtifacts, tenant, "entry", folder_of(path), file_name_of(path));
 }
 
 // One child more, or less, in the folders above; a folder comes with its first and goes with its
@@ -53,7 +53,7 @@ void remove(ViewWriter& view, const EventView& e, const std::string& path) {
 }
 
 std::string run_root(ViewWriter& view, const EventView& e) {
-  const auto root = view.get(view_key(kName, e.tenant, "root", entity(e.stream)));
+  const auto root = view.get(view_key(kArtifacts, e.tenant, "root", entity(e.stream)));
   return root ? std::string(*root) + "/" : std::string();
 }
 
@@ -71,7 +71,7 @@ std::optional<std::string> proxied_path(std::string_view uri) {
 
 void ArtifactsProjection::on(ViewWriter& view, const EventView& e, const RunStarted& event) {
   const auto own = proxied_path(event.artifact_uri);
-  view.put(view_key(kName, e.tenant, "root", entity(e.stream)),
+  view.put(view_key(kArtifacts, e.tenant, "root", entity(e.stream)),
            own.value_or(event.experiment_id + "/" + std::string(entity(e.stream)) + "/artifacts"),
            e.position);
 }
@@ -106,7 +106,7 @@ std::optional<ArtifactRow> find_artifact(ViewReader& view, std::string_view tena
 std::vector<ArtifactRow> list_artifacts(ViewReader& view, std::string_view tenant,
                                         std::string_view folder, Position as_of) {
   std::vector<ArtifactRow> rows;
-  view.scan(view_prefix(kName, tenant, "entry", folder), {}, as_of, SIZE_MAX,
+  view.scan(view_prefix(kArtifacts, tenant, "entry", folder), {}, as_of, SIZE_MAX,
             [&](std::string_view, std::string_view text) {
               if (auto row = from_json<ArtifactRow>(text, Unknown::skip))
                 rows.push_back(*std::move(row));

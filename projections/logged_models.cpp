@@ -5,12 +5,12 @@
 namespace mlforge::projections {
 namespace {
 
-constexpr auto kName = LoggedModelsProjection::kName;
+constexpr auto kLoggedModels = LoggedModelsProjection::kName;
 
 template <class Change>
-void update(ViewWriter& view, const EventView& e, Change&& change) {
-  update_row<LoggedModelRow>(view, view_key(kName, e.tenant, "model", entity(e.stream)), e.position,
-                             [&](LoggedModelRow& row) {
+void update_logged_model(ViewWriter& view, const EventView& e, Change&& change) {
+  update_row<LoggedModelRow>(view, view_key(kLoggedModels, e.tenant, "model", entity(e.stream)),
+                             e.position, [&](LoggedModelRow& row) {
                                row.updated_time = format_time(e.time);
                                change(row);
                              });
@@ -21,7 +21,7 @@ void update(ViewWriter& view, const EventView& e, Change&& change) {
 void LoggedModelsProjection::on(ViewWriter& view, const EventView& e,
                                 const LoggedModelCreated& event) {
   const std::string id(entity(e.stream));
-  store_row(view, view_key(kName, e.tenant, "model", id),
+  store_row(view, view_key(kLoggedModels, e.tenant, "model", id),
             LoggedModelRow{.model_id = id,
                            .experiment_id = event.experiment_id,
                            .name = event.name,
@@ -35,35 +35,36 @@ void LoggedModelsProjection::on(ViewWriter& view, const EventView& e,
                            .tags = event.tags},
             e.position);
   view.add_plain(
-      view_key(kName, e.tenant, "models_of", event.experiment_id, descending(e.position)), id);
+      view_key(kLoggedModels, e.tenant, "models_of", event.experiment_id, descending(e.position)),
+      id);
 }
 
 void LoggedModelsProjection::on(ViewWriter& view, const EventView& e,
                                 const LoggedModelStatusChanged& event) {
-  update(view, e, [&](LoggedModelRow& row) { row.status = event.status; });
+  update_logged_model(view, e, [&](LoggedModelRow& row) { row.status = event.status; });
 }
 
 void LoggedModelsProjection::on(ViewWriter& view, const EventView& e,
                                 const LoggedModelParamsLogged& event) {
-  update(view, e, [&](LoggedModelRow& row) {
+  update_logged_model(view, e, [&](LoggedModelRow& row) {
     for (const auto& [key, value] : event.params) row.params[key] = value;
   });
 }
 
 void LoggedModelsProjection::on(ViewWriter& view, const EventView& e,
                                 const LoggedModelTagsSet& event) {
-  update(view, e, [&](LoggedModelRow& row) {
+  update_logged_model(view, e, [&](LoggedModelRow& row) {
     for (const auto& [key, value] : event.tags) row.tags[key] = value;
   });
 }
 
 void LoggedModelsProjection::on(ViewWriter& view, const EventView& e,
                                 const LoggedModelTagRemoved& event) {
-  update(view, e, [&](LoggedModelRow& row) { row.tags.erase(event.key); });
+  update_logged_model(view, e, [&](LoggedModelRow& row) { row.tags.erase(event.key); });
 }
 
 void LoggedModelsProjection::on(ViewWriter& view, const EventView& e, const LoggedModelDeleted&) {
-  update(view, e, [](LoggedModelRow& row) { row.deleted = true; });
+  update_logged_model(view, e, [](LoggedModelRow& row) { row.deleted = true; });
 }
 
 void LoggedModelsProjection::on(ViewWriter& view, const EventView& e,
@@ -81,7 +82,7 @@ void LoggedModelsProjection::on(ViewWriter& view, const EventView& e,
                                 .timestamp = event.timestamps[i],
                                 .step = event.steps[i]};
     const auto key =
-        view_key(kName, e.tenant, "metric", event.model_ids[i],
+        view_key(kLoggedModels, e.tenant, "metric", event.model_ids[i],
                  row.key + '\n' + row.dataset_name + '\n' + row.dataset_digest + '\n' + row.run_id);
     const auto* old = find_row<LoggedModelMetric>(view, key);
     if (old && std::pair(row.step, row.timestamp) < std::pair(old->step, old->timestamp)) continue;
@@ -91,7 +92,7 @@ void LoggedModelsProjection::on(ViewWriter& view, const EventView& e,
 
 std::optional<LoggedModelRow> find_logged_model(ViewReader& view, std::string_view tenant,
                                                 std::string_view model_id, Position as_of) {
-  const auto text = view.get(view_key(kName, tenant, "model", model_id), as_of);
+  const auto text = view.get(view_key(kLoggedModels, tenant, "model", model_id), as_of);
   if (!text) return std::nullopt;
   auto row = from_json<LoggedModelRow>(*text, Unknown::skip);
   return row ? std::optional(*std::move(row)) : std::nullopt;
@@ -100,7 +101,7 @@ std::optional<LoggedModelRow> find_logged_model(ViewReader& view, std::string_vi
 std::vector<LoggedModelMetric> logged_model_metrics(ViewReader& view, std::string_view tenant,
                                                     std::string_view model_id, Position as_of) {
   std::vector<LoggedModelMetric> rows;
-  view.scan(view_prefix(kName, tenant, "metric", model_id), {}, as_of, SIZE_MAX,
+  view.scan(view_prefix(kLoggedModels, tenant, "metric", model_id), {}, as_of, SIZE_MAX,
             [&](std::string_view, std::string_view text) {
               if (auto row = from_json<LoggedModelMetric>(text, Unknown::skip))
                 rows.push_back(*std::move(row));
@@ -112,7 +113,7 @@ std::vector<LoggedModelMetric> logged_model_metrics(ViewReader& view, std::strin
 std::vector<LoggedModelRow> list_logged_models(ViewReader& view, std::string_view tenant,
                                                std::string_view experiment_id, Position as_of) {
   std::vector<LoggedModelRow> rows;
-  view.scan_plain(view_prefix(kName, tenant, "models_of", experiment_id), {}, SIZE_MAX,
+  view.scan_plain(view_prefix(kLoggedModels, tenant, "models_of", experiment_id), {}, SIZE_MAX,
                   [&](std::string_view, std::string_view id) {
                     auto row = find_logged_model(view, tenant, id, as_of);
                     if (row && !row->deleted) rows.push_back(*std::move(row));

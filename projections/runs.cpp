@@ -6,7 +6,7 @@ namespace mlforge::projections {
 namespace {
 
 template <class Change>
-void update(ViewWriter& view, const EventView& e, Change&& change) {
+void update_run(ViewWriter& view, const EventView& e, Change&& change) {
   update_row<RunRow>(view, view_key(RunsProjection::kName, e.tenant, "run", entity(e.stream)),
                      e.position, change);
 }
@@ -55,19 +55,19 @@ void RunsProjection::on(ViewWriter& view, const EventView& e, const RunStarted& 
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunParamsLogged& event) {
-  update(view, e, [&](RunRow& row) {
+  update_run(view, e, [&](RunRow& row) {
     for (const auto& [key, value] : event.params) row.params[key] = value;
   });
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunTagsSet& event) {
-  update(view, e, [&](RunRow& row) {
+  update_run(view, e, [&](RunRow& row) {
     for (const auto& [key, value] : event.tags) row.tags[key] = value;
   });
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunArtifactLogged& event) {
-  update(view, e, [&](RunRow& row) {
+  update_run(view, e, [&](RunRow& row) {
     const auto at = std::lower_bound(
         row.artifacts.begin(), row.artifacts.end(), event.path,
         [](const FileRef& file, const std::string& path) { return file.path < path; });
@@ -80,11 +80,11 @@ void RunsProjection::on(ViewWriter& view, const EventView& e, const RunArtifactL
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunInputLogged& event) {
-  update(view, e, [&](RunRow& row) { row.inputs.push_back(event); });
+  update_run(view, e, [&](RunRow& row) { row.inputs.push_back(event); });
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunEnded& event) {
-  update(view, e, [&](RunRow& row) {
+  update_run(view, e, [&](RunRow& row) {
     row.status = event.status;
     row.end_time = time_text(event.end_time);
   });
@@ -125,33 +125,33 @@ void RunsProjection::on(ViewWriter& view, const EventView& e, const ExperimentTa
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunRenamed& event) {
-  update(view, e, [&](RunRow& row) { row.name = event.name; });
+  update_run(view, e, [&](RunRow& row) { row.name = event.name; });
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunStatusChanged& event) {
-  update(view, e, [&](RunRow& row) { row.status = event.status; });
+  update_run(view, e, [&](RunRow& row) { row.status = event.status; });
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunTagRemoved& event) {
-  update(view, e, [&](RunRow& row) { row.tags.erase(event.key); });
+  update_run(view, e, [&](RunRow& row) { row.tags.erase(event.key); });
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunDeleted& event) {
-  update(view, e, [&](RunRow& row) {
+  update_run(view, e, [&](RunRow& row) {
     row.deleted = event.generation;
     row.alone.reset();
   });
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunRestored& event) {
-  update(view, e, [&](RunRow& row) {
+  update_run(view, e, [&](RunRow& row) {
     row.deleted.reset();
     if (event.alone) row.alone = event.generation;
   });
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunArtifactRemoved& event) {
-  update(view, e, [&](RunRow& row) {
+  update_run(view, e, [&](RunRow& row) {
     std::erase_if(row.artifacts, [&](const FileRef& file) { return file.path == event.path; });
   });
 }
@@ -165,7 +165,7 @@ void RunsProjection::on(ViewWriter& view, const EventView& e, const RunDatasetsL
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunModelsLinked& event) {
-  update(view, e, [&](RunRow& row) {
+  update_run(view, e, [&](RunRow& row) {
     row.models.insert(row.models.end(), event.models.begin(), event.models.end());
   });
 }

@@ -10,7 +10,7 @@ namespace mlforge::projections {
 namespace {
 
 constexpr std::size_t kKeptRows = 16384, kKeptBytes = 16u << 20;
-constexpr std::size_t kHeaderBytes = 9;
+constexpr std::size_t kRowHeaderBytes = 9;
 constexpr std::size_t kRowOverhead = 32;  // of a row in a page
 
 // Where the next rows lie in key order, so does LMDB's cursor: most puts find their page at once.
@@ -78,11 +78,11 @@ ViewWriter::RowEntry& ViewWriter::row(std::string_view key) {
   kept_bytes_ += key.size() + sizeof(RowEntry);
   if (!usable(key)) return entry;
   const auto stored = find(tables_.current, key);
-  if (stored && stored->size() >= kHeaderBytes) {
+  if (stored && stored->size() >= kRowHeaderBytes) {
     Row& row = entry.second;
     row.from = load_big_endian(stored->data());
     row.live = (*stored)[8] != 0;
-    row.value.assign(stored->substr(kHeaderBytes));
+    row.value.assign(stored->substr(kRowHeaderBytes));
     kept_bytes_ += row.value.size();
   }
   return entry;
@@ -176,14 +176,14 @@ int ViewWriter::write_current() {
   for (auto* entry : changed_) {
     if (rc != 0) return rc;
     const Row& r = entry->second;
-    MDB_val k = to_val(entry->first), v{kHeaderBytes + r.value.size(), nullptr};
+    MDB_val k = to_val(entry->first), v{kRowHeaderBytes + r.value.size(), nullptr};
     rc = mdb_cursor_put(cursor.get(), &k, &v, MDB_RESERVE);
     if (rc != 0) return rc;
     const std::uint64_t from = __builtin_bswap64(r.from);
     auto* out = static_cast<char*>(v.mv_data);
     std::memcpy(out, &from, sizeof from);
     out[8] = r.live ? 1 : 0;
-    std::memcpy(out + kHeaderBytes, r.value.data(), r.value.size());
+    std::memcpy(out + kRowHeaderBytes, r.value.data(), r.value.size());
     entry->second.changed = false;
   }
   return rc;

@@ -12,6 +12,7 @@
 #include "projections/artifacts.hpp"
 
 namespace mlforge::gateway::mlflow {
+namespace artifacts_routes {
 namespace {
 
 using actors::Outcome;
@@ -236,8 +237,10 @@ http::RouteInfo bytes_info() {
 }
 
 }  // namespace
+}  // namespace artifacts_routes
 
 void add_artifact_routes(App& app, http::Router& router) {
+  using namespace artifacts_routes;
   add_route(app, router, Method::get, "artifacts/list", list_of_run);
   add_route(app, router, Method::get, "logged-models/{model_id}/artifacts/directories",
             list_of_model);

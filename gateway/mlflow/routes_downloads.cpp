@@ -12,6 +12,7 @@
 #include "storage/digest.hpp"
 
 namespace mlforge::gateway::mlflow {
+namespace downloads_routes {
 namespace {
 
 using actors::Outcome;
@@ -137,8 +138,10 @@ void upload(App& app, const Request& request, Reply reply) {
 }
 
 }  // namespace
+}  // namespace downloads_routes
 
 void add_download_routes(App& app, http::Router& router) {
+  using namespace downloads_routes;
   const http::RouteInfo info{.summary = "MLflow", .tag = "mlflow", .hidden = true};
   router.get(
       "/get-artifact", [&app](const Request& q, Reply r) { of_run(app, q, std::move(r)); }, info);

@@ -8,6 +8,7 @@
 #include "gateway/mlflow/search.hpp"
 
 namespace mlforge::gateway::mlflow {
+namespace experiments_routes {
 namespace {
 
 using actors::Outcome;
@@ -253,8 +254,10 @@ void search_datasets(App& app, Fields& fields, const Request&, Reply reply) {
 }
 
 }  // namespace
+}  // namespace experiments_routes
 
 void add_experiment_routes(App& app, http::Router& router) {
+  using namespace experiments_routes;
   const std::string base = "experiments/";
   add_route(app, router, Method::post, base + "create", create);
   add_route(app, router, Method::get, base + "get", get);

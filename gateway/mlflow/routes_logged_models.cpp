@@ -7,6 +7,7 @@
 #include "gateway/mlflow/search.hpp"
 
 namespace mlforge::gateway::mlflow {
+namespace logged_models_routes {
 namespace {
 
 using actors::Outcome;
@@ -247,8 +248,10 @@ void search(App& app, Fields& fields, const Request&, Reply reply) {
 }
 
 }  // namespace
+}  // namespace logged_models_routes
 
 void add_logged_model_routes(App& app, http::Router& router) {
+  using namespace logged_models_routes;
   const std::string one = "logged-models/{model_id}";
   add_route(app, router, Method::post, "logged-models", create);
   add_route(app, router, Method::post, "logged-models/search", search);

@@ -6,6 +6,7 @@
 #include "gateway/mlflow/handlers.hpp"
 
 namespace mlforge::gateway::mlflow {
+namespace metrics_routes {
 namespace {
 
 using projections::MetricPoint;
@@ -174,8 +175,10 @@ void get_history_bulk_interval(App& app, Fields& fields, const Request&, Reply r
 }
 
 }  // namespace
+}  // namespace metrics_routes
 
 void add_metric_routes(App& app, http::Router& router) {
+  using namespace metrics_routes;
   add_route(app, router, Method::get, "metrics/get-history", get_history);
   add_route(app, router, Method::get, "metrics/get-history-bulk", get_history_bulk);
   add_route(app, router, Method::get, "metrics/get-history-bulk-interval",

@@ -11,6 +11,7 @@
 #include "gateway/mlflow/version_source.hpp"
 
 namespace mlforge::gateway::mlflow {
+namespace model_versions_routes {
 namespace {
 
 using actors::Outcome;
@@ -260,8 +261,10 @@ void search(App& app, Fields& fields, const Request&, Reply reply) {
 }
 
 }  // namespace
+}  // namespace model_versions_routes
 
 void add_model_version_routes(App& app, http::Router& router) {
+  using namespace model_versions_routes;
   const std::string base = "model-versions/";
   add_route(app, router, Method::post, base + "create", create);
   add_route(app, router, Method::get, base + "get", get);

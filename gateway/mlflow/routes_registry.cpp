@@ -8,6 +8,7 @@
 #include "gateway/mlflow/search.hpp"
 
 namespace mlforge::gateway::mlflow {
+namespace registry_routes {
 namespace {
 
 using actors::Outcome;
@@ -245,8 +246,10 @@ void search(App& app, Fields& fields, const Request&, Reply reply) {
 }
 
 }  // namespace
+}  // namespace registry_routes
 
 std::uint64_t read_version(Fields& fields) {
+  using namespace registry_routes;
   const auto text =
       fields.has("version") ? fields.integer("version", Need::required) : std::nullopt;
   if (!text && !fields.error()) (void)fields.text("version", Need::required);
@@ -255,6 +258,7 @@ std::uint64_t read_version(Fields& fields) {
 }
 
 void add_registry_routes(App& app, http::Router& router) {
+  using namespace registry_routes;
   const std::string base = "registered-models/";
   add_route(app, router, Method::post, base + "create", create);
   add_route(app, router, Method::patch, base + "update", update);

@@ -4,6 +4,7 @@
 #include "gateway/mlflow/search_runs.hpp"
 
 namespace mlforge::gateway::mlflow {
+namespace runs_routes {
 namespace {
 
 using actors::Outcome;
@@ -248,8 +249,10 @@ void log_model(App& app, Fields& fields, const Request& request, Reply reply) {
 }
 
 }  // namespace
+}  // namespace runs_routes
 
 void add_run_routes(App& app, http::Router& router) {
+  using namespace runs_routes;
   const std::string base = "runs/";
   add_route(app, router, Method::post, base + "create", create, true);
   add_route(app, router, Method::get, base + "get", get);

@@ -2,6 +2,7 @@
 #include "gateway/mlflow/handlers.hpp"
 
 namespace mlforge::gateway::mlflow {
+namespace server_routes {
 namespace {
 
 // The version of MLflow's API that is spoken.
@@ -43,8 +44,10 @@ void not_served(const Request& request, Reply reply) {
 }
 
 }  // namespace
+}  // namespace server_routes
 
 void add_server_routes(App& app, http::Router& router) {
+  using namespace server_routes;
   const bool serves_artifacts = app.config.serve_artifacts == "on";
   const http::RouteInfo info{.summary = "MLflow", .tag = "mlflow", .hot = true, .hidden = true};
   router.get(

@@ -8,6 +8,7 @@
 #include "projections/metrics.hpp"
 
 namespace mlforge::gateway::mlflow {
+namespace search_runs_local {
 namespace {
 
 constexpr std::size_t kMostRuns = 50000;
@@ -177,8 +178,10 @@ Expected<std::string> run_search(const QueryContext& q, const Search& search) {
 }
 
 }  // namespace
+}  // namespace search_runs_local
 
 void search_runs(App& app, Fields& fields, const Request&, Reply reply) {
+  using namespace search_runs_local;
   Search search;
   search.experiments = fields.texts("experiment_ids");
   search.view = view_type(fields, "run_view_type");

@@ -7,6 +7,7 @@
 #include "gateway/mlflow/entities.hpp"
 
 namespace mlforge::gateway::mlflow {
+namespace version_source_local {
 namespace {
 
 constexpr int kMostHops = 16;
@@ -215,9 +216,11 @@ Status check_prompt(const std::string& source) {
 }
 
 }  // namespace
+}  // namespace version_source_local
 
 Expected<std::string> download_uri(const QueryContext& q, const std::string& name,
                                    std::uint64_t version) {
+  using namespace version_source_local;
   auto row = find_version(q, name, version);
   if (!row) return row.error();
   std::string source = row->source;
@@ -241,6 +244,7 @@ Expected<std::string> download_uri(const QueryContext& q, const std::string& nam
 }
 
 Status resolve_source(const QueryContext& q, const GivenIds& given, NewVersion& v) {
+  using namespace version_source_local;
   const auto prompt = v.tags.find(kPromptTag);
   if (prompt != v.tags.end() && lower(prompt->second) == "true") return check_prompt(v.source);
   const auto uri = split(v.source);
