@@ -87,9 +87,21 @@ struct Request {
 using DatasetBody = std::variant<StageFiles, UnstageFile, CommitDataset, RecordValidation>;
 using EnvironmentBody = std::variant<CaptureEnvironment>;
 using TrackingBody = std::variant<LogMetrics, CreateExperiment, StartRun, LogParams, SetRunTags,
-                                  LogArtifact, LogRunInput, EndRun>;
+                                  LogArtifact, LogRunInput, EndRun,  //
+                                  NewExperiment, RenameExperiment, DeleteExperiment,
+                                  RestoreExperiment, TagExperiment, UntagExperiment,
+                                  EnsureDefaultExperiment,  //
+                                  LogBatch, NewRun, UntagRun, UpdateRun, DeleteRun, RestoreRun,
+                                  LogInputs, RecordModel, RemoveRunArtifact,  //
+                                  NewLoggedModel, SetLoggedModelStatus, LogLoggedModelParams,
+                                  TagLoggedModel, UntagLoggedModel, RecordModelVersion,
+                                  DeleteLoggedModel,  //
+                                  StoreArtifact, RemoveArtifact>;
 using RegistryBody = std::variant<RegisterModel, CreateModelVersion, SetAlias, RemoveAlias,
-                                  TransitionStage, RecordGate, Promote>;
+                                  TransitionStage, RecordGate, Promote,  //
+                                  NewModel, DescribeModel, RenameModel, DeleteModel, TagModel,
+                                  UntagModel, NewVersion, DescribeVersion, TagVersion, UntagVersion,
+                                  DeleteVersion, MoveStage, PointAlias, DropAlias>;
 using PipelineBody = std::variant<DefinePipeline, StartPipelineRun, StartStep, CompleteStep,
                                   FailStep, EndPipelineRun>;
 using DeploymentBody =

@@ -16,6 +16,7 @@ struct ManagerContext {
   std::shared_ptr<storage::Clock> clock;
   std::shared_ptr<storage::IdSource> ids;    // thread-safe
   storage::SubjectKeys* subjects = nullptr;  // null: nothing can be encrypted
+  std::string artifact_root = {};            // of new experiments, a URI; empty: the server's own
 };
 
 // The outcome of a command whose id the log knows, with the events it caused then. `conflict` where

@@ -1,5 +1,6 @@
 #include "actors/managers.hpp"
 
+#include "actors/rename_model.hpp"
 #include "events/checks.hpp"
 #include "storage/digest.hpp"
 
@@ -18,6 +19,17 @@ std::string stream_of(const ChangeSplit& c) { return "deployment/" + c.endpoint;
 std::string stream_of(const ActivateVersion& c) { return "deployment/" + c.endpoint; }
 std::string stream_of(const RecordPredictions& c) { return "predictions/" + c.endpoint; }
 std::string stream_of(const CreateExperiment&) { return "experiments/all"; }
+std::string stream_of(const NewExperiment&) { return "experiments/all"; }
+std::string stream_of(const RenameExperiment&) { return "experiments/all"; }
+std::string stream_of(const DeleteExperiment&) { return "experiments/all"; }
+std::string stream_of(const RestoreExperiment&) { return "experiments/all"; }
+std::string stream_of(const TagExperiment&) { return "experiments/all"; }
+std::string stream_of(const UntagExperiment&) { return "experiments/all"; }
+std::string stream_of(const EnsureDefaultExperiment&) { return "experiments/all"; }
+std::string stream_of(const NewModel& c) { return "model/" + c.name; }
+std::string stream_of(const RecordModelVersion& c) { return "logged_model/" + c.logged_model_id; }
+std::string stream_of(const StoreArtifact& c) { return "artifacts/" + c.root; }
+std::string stream_of(const RemoveArtifact& c) { return "artifacts/" + c.root; }
 
 template <class C>
 requires requires(const C& c) {
@@ -37,6 +49,9 @@ requires(
     stream_of(const C& c) {
   return "run/" + c.run_id;
 }
+template <class C>
+requires requires(const C& c) { c.logged_model_id; }
+std::string stream_of(const C& c) { return "logged_model/" + c.logged_model_id; }
 template <class C>
 requires requires(const C& c) {
   c.pipeline_run_id;
@@ -86,42 +101,144 @@ Status precondition(Manager&, const CommandMeta&, Command&) {
 }
 
 template <class Manager>
+Expected<const ExperimentsState*> experiments_of(Manager& manager, const CommandMeta& meta) {
+  auto entry =
+      std::get<Repository<ExperimentsState>>(*manager.states).load(meta.tenant, "experiments/all");
+  if (!entry) return manager.context.log->writable().value_or(entry.error());
+  return &(*entry)->state;
+}
+
+// The default experiment stands in the log before anything that is in it.
+template <class Manager>
+void ensure_logged(Manager& manager, const CommandMeta& meta, const std::string& experiment_id) {
+  if (experiment_id != kDefaultExperiment) return;
+  const auto experiments = experiments_of(manager, meta);
+  if (!experiments || (*experiments)->by_id.at(experiment_id).logged) return;
+  Request<TrackingBody> request{{.tenant = meta.tenant,
+                                 .actor = meta.actor,
+                                 .command_id = {},
+                                 .causation = {},
+                                 .correlation = meta.correlation},
+                                EnsureDefaultExperiment{},
+                                [](Expected<Outcome>) {}};
+  EnsureDefaultExperiment command{manager.context.artifact_root};
+  decide_and_append(manager.context, std::get<Repository<ExperimentsState>>(*manager.states),
+                    manager.recent, manager.forget, "experiments/all", command, {}, request);
+}
+
+template <class Manager>
 Status precondition(Manager& manager, const CommandMeta& meta, StartRun& c) {
   if (c.run_id.empty()) c.run_id = fresh_id(meta, *manager.context.ids, *manager.context.clock);
-  auto experiments =
-      std::get<Repository<ExperimentsState>>(*manager.states).load(meta.tenant, "experiments/all");
-  if (!experiments) return manager.context.log->writable().value_or(experiments.error());
-  if (!(*experiments)->state.name_by_id.contains(c.experiment_id)) {
+  const auto experiments = experiments_of(manager, meta);
+  if (!experiments) return experiments.error();
+  if (!(*experiments)->by_id.contains(c.experiment_id)) {
     auto error = not_found("experiment", c.experiment_id);
     error.field = "experiment_id";
     return error;
   }
+  ensure_logged(manager, meta, c.experiment_id);
+  return {};
+}
+
+// Where the artifacts of something new in an experiment go: below the experiment's location, which
+// must be active. `below` is what follows it.
+template <class Manager>
+Expected<std::string> place_in(Manager& manager, const CommandMeta& meta,
+                               const std::string& experiment_id, const std::string& below) {
+  const auto experiments = experiments_of(manager, meta);
+  if (!experiments) return experiments.error();
+  const auto at = (*experiments)->by_id.find(experiment_id);
+  if (at == (*experiments)->by_id.end())
+    return Error{ErrorCode::not_found, "No Experiment with id=" + experiment_id + " exists",
+                 "experiment_id"};
+  if (at->second.deleted)
+    return Error{ErrorCode::invalid_argument,
+                 "The experiment " + experiment_id +
+                     " must be in the 'active' state. Current state is deleted.",
+                 "experiment_id"};
+  const auto& own = at->second.artifact_location;
+  std::string place = (own.empty() ? default_artifact_location(experiment_id) : own);
+  if (!place.ends_with('/')) place += '/';
+  ensure_logged(manager, meta, experiment_id);
+  return place + below;
+}
+
+template <class Manager>
+Status precondition(Manager& manager, const CommandMeta&, NewExperiment& c) {
+  c.artifact_root = manager.context.artifact_root;
+  return {};
+}
+template <class Manager>
+Status precondition(Manager& manager, const CommandMeta&, EnsureDefaultExperiment& c) {
+  c.artifact_root = manager.context.artifact_root;
+  return {};
+}
+
+template <class Manager>
+Status precondition(Manager& manager, const CommandMeta& meta, NewRun& c) {
+  if (c.run_id.empty()) c.run_id = fresh_id(meta, *manager.context.ids, *manager.context.clock);
+  auto place = place_in(manager, meta, c.experiment_id, c.run_id + "/artifacts");
+  if (!place) return place.error();
+  c.artifact_uri = *std::move(place);
+  return {};
+}
+
+template <class Manager>
+Status precondition(Manager& manager, const CommandMeta& meta, NewLoggedModel& c) {
+  auto place =
+      place_in(manager, meta, c.experiment_id, "models/" + c.logged_model_id + "/artifacts");
+  if (!place) return place.error();
+  c.artifact_uri = *std::move(place);
+  return {};
+}
+
+// What is asked of a run by MLflow depends on its experiment's lifecycle stage.
+template <class Manager, class Command>
+requires requires(Command& c) { c.experiment.generation; }
+Status precondition(Manager& manager, const CommandMeta& meta, Command& c) {
+  auto run = std::get<Repository<RunState>>(*manager.states).load(meta.tenant, stream_of(c));
+  if (!run) return manager.context.log->writable().value_or(run.error());
+  const std::string id = (*run)->state.experiment_id;
+  const auto experiments = experiments_of(manager, meta);
+  if (!experiments) return experiments.error();
+  if (const auto at = (*experiments)->by_id.find(id); at != (*experiments)->by_id.end())
+    c.experiment = {at->second.deleted, at->second.restored};
   return {};
 }
 
 // A command names its stream, so its name must be one before the stream is looked up.
 Status check_stream(std::string_view stream) {
   const auto field = stream.starts_with("run/")            ? "run_id"
+                     : stream.starts_with("logged_model/") ? "model_id"
+                     : stream.starts_with("artifacts/")    ? "path"
                      : stream.starts_with("pipeline_run/") ? "pipeline_run_id"
                                                            : "name";
   return check_name(field, stream.substr(stream.find('/') + 1));
+}
+
+template <class Manager, class Body, class Command>
+void handle_one(Manager& manager, Request<Body>& request, Command& command) {
+  auto* keys = manager.context.subjects;
+  if (auto bad = key_fingerprint(keys, request.meta)) return request.done(*bad);
+  if (auto bad = precondition(manager, request.meta, command)) return request.done(*bad);
+  auto stream = stream_of(command);
+  if (auto bad = check_stream(stream)) return request.done(*bad);
+  const std::string tenant = request.meta.tenant, name = stream;
+  Sealing sealing{tenant, name, {}, {}};
+  if (auto bad = seal_command(keys, request.meta, command, sealing)) return request.done(*bad);
+  decide_and_append(manager.context, manager.template states_for<Command>(), manager.recent,
+                    manager.forget, std::move(stream), command, sealing.made, request);
 }
 
 template <class Manager, class Body>
 void handle(Manager& manager, Request<Body>& request) {
   std::visit(
       [&]<class Command>(Command& command) {
-        auto* keys = manager.context.subjects;
-        if (auto bad = key_fingerprint(keys, request.meta)) return request.done(*bad);
-        if (auto bad = precondition(manager, request.meta, command)) return request.done(*bad);
-        auto stream = stream_of(command);
-        if (auto bad = check_stream(stream)) return request.done(*bad);
-        const std::string tenant = request.meta.tenant, name = stream;
-        Sealing sealing{tenant, name, {}, {}};
-        if (auto bad = seal_command(keys, request.meta, command, sealing))
-          return request.done(*bad);
-        decide_and_append(manager.context, manager.template states_for<Command>(), manager.recent,
-                          manager.forget, std::move(stream), command, sealing.made, request);
+        if constexpr (std::is_same_v<Command, RenameModel>)
+          rename_model(manager.context, std::get<Repository<ModelState>>(*manager.states),
+                       manager.forget, command, request);
+        else
+          handle_one(manager, request, command);
       },
       request.body);
 }
@@ -228,7 +345,8 @@ Managers spawn_managers(caf::actor_system& system, const ManagerContext& context
   return {
       spawn_manager<DatasetActor, DatasetRequest, DatasetState>(system, context),
       spawn_manager<EnvironmentActor, EnvironmentRequest, EnvironmentState>(system, context),
-      spawn_manager<TrackingActor, TrackingRequest, RunState, ExperimentsState>(system, context),
+      spawn_manager<TrackingActor, TrackingRequest, RunState, ExperimentsState, LoggedModelState,
+                    ArtifactsState>(system, context),
       spawn_manager<RegistryActor, RegistryRequest, ModelState>(system, context),
       spawn_manager<PipelineActor, PipelineRequest, PipelineRunState, PipelineState>(system,
                                                                                      context),

@@ -5,6 +5,9 @@
 #include "events/drift.hpp"
 #include "events/environment.hpp"
 #include "events/log_keys.hpp"
+#include "events/logged_model.hpp"
+#include "events/mlflow_registry.hpp"
+#include "events/mlflow_tracking.hpp"
 #include "events/pipeline.hpp"
 #include "events/registry.hpp"
 #include "events/retention.hpp"
@@ -24,8 +27,9 @@ inline constexpr int kStatesOf =
     Evolves<DatasetState, E> + Evolves<ExperimentsState, E> + Evolves<RunState, E> +
     Evolves<ModelState, E> + Evolves<PipelineState, E> + Evolves<PipelineRunState, E> +
     Evolves<EnvironmentState, E> + Evolves<EndpointState, E> + Evolves<PredictionsState, E> +
-    Evolves<DriftState, E> + Evolves<LogKeysState, E> + Evolves<SubjectsState, E> +
-    Evolves<SubscriptionState, E> + Evolves<RetentionState, E>;
+    Evolves<DriftState, E> + Evolves<LogKeysState, E> + Evolves<LoggedModelState, E> +
+    Evolves<ArtifactsState, E> + Evolves<SubjectsState, E> + Evolves<SubscriptionState, E> +
+    Evolves<RetentionState, E>;
 
 template <class T>
 struct EveryEventEvolves;

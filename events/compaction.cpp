@@ -20,8 +20,16 @@ Compacted compact(const DatasetState& s) {
 
 Compacted compact(const ExperimentsState& s) {
   Compacted out{.count = s.next_id};
-  for (const auto& [id, name] : s.name_by_id)
-    out.events.push_back(ExperimentCreated{.experiment_id = id, .name = name});
+  for (const auto& [id, e] : s.by_id) {
+    if (!e.logged) continue;
+    out.events.push_back(ExperimentCreated{.experiment_id = id,
+                                           .name = e.name,
+                                           .artifact_location = e.artifact_location,
+                                           .tags = e.tags});
+    for (std::uint64_t i = 0; i < e.restored; ++i)
+      out.events.push_back(ExperimentRestored{.experiment_id = id});
+    if (e.deleted) out.events.push_back(ExperimentDeleted{.experiment_id = id});
+  }
   return out;
 }
 
@@ -34,24 +42,53 @@ Compacted compact(const RunState& s) {
     out.events.push_back(
         RunArtifactLogged{.path = path, .digest = file.digest, .bytes = file.bytes});
   for (const auto& input : s.inputs) out.events.push_back(input);
-  if (!s.status.empty() && s.status != "running")
-    out.events.push_back(RunEnded{.status = s.status});
+  if (!s.datasets.empty()) {
+    RunDatasetsLogged e;
+    for (const auto& [name, digest] : s.datasets)
+      e.datasets.push_back({.name = name, .digest = digest});
+    out.events.push_back(std::move(e));
+  }
+  if (!s.models.empty()) out.events.push_back(RunModelsLinked{.models = s.models});
+  if (s.end_time != 0 || (!s.status.empty() && s.status != "running"))
+    out.events.push_back(RunEnded{.status = s.status, .end_time = s.end_time});
+  if (s.alone) out.events.push_back(RunRestored{.generation = *s.alone, .alone = true});
+  if (s.deleted) out.events.push_back(RunDeleted{.generation = *s.deleted});
+  return out;
+}
+
+Compacted compact(const LoggedModelState& s) {
+  Compacted out;
+  if (s.exists) out.events.push_back(LoggedModelCreated{.experiment_id = s.experiment_id});
+  if (!s.params.empty()) out.events.push_back(LoggedModelParamsLogged{.params = s.params});
+  if (!s.tags.empty()) out.events.push_back(LoggedModelTagsSet{.tags = s.tags});
+  if (!s.status.empty()) out.events.push_back(LoggedModelStatusChanged{.status = s.status});
+  if (s.deleted) out.events.push_back(LoggedModelDeleted{});
+  return out;
+}
+
+Compacted compact(const ArtifactsState& s) {
+  Compacted out;
+  for (const auto& [path, file] : s.files)
+    out.events.push_back(ArtifactStored{.path = path, .digest = file.digest, .bytes = file.bytes});
   return out;
 }
 
 Compacted compact(const ModelState& s) {
   Compacted out;
-  if (s.exists) out.events.push_back(ModelRegistered{});
+  if (s.exists) out.events.push_back(ModelRegistered{.description = s.description, .tags = s.tags});
   for (std::size_t i = 0; i < s.versions.size(); ++i) {
     const auto& v = s.versions[i];
     out.events.push_back(ModelVersionCreated{.version = i + 1,
                                              .run_id = v.run_id,
                                              .pipeline_run_id = v.pipeline_run_id,
                                              .artifacts = v.artifacts,
-                                             .metrics = v.metrics});
+                                             .metrics = v.metrics,
+                                             .description = v.description,
+                                             .tags = v.tags});
     if (v.gate) out.events.push_back(ModelGateEvaluated{.version = i + 1, .passed = *v.gate});
     if (v.stage != "None")
       out.events.push_back(ModelStageChanged{.version = i + 1, .from = "None", .to = v.stage});
+    if (v.deleted) out.events.push_back(ModelVersionDeleted{.version = i + 1});
   }
   for (const auto& [alias, version] : s.aliases)
     out.events.push_back(ModelAliasSet{.alias = alias, .version = version});

@@ -14,6 +14,8 @@ struct Compacted {
 Compacted compact(const DatasetState& state);
 Compacted compact(const ExperimentsState& state);
 Compacted compact(const RunState& state);
+Compacted compact(const LoggedModelState& state);
+Compacted compact(const ArtifactsState& state);
 Compacted compact(const ModelState& state);
 Compacted compact(const PipelineState& state);
 Compacted compact(const PipelineRunState& state);

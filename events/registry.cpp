@@ -91,7 +91,8 @@ ModelPromotionDecided weigh(const ModelState& state, const Promote& c) {
 }  // namespace
 
 const ModelVersionState* ModelState::version(std::uint64_t number) const {
-  return number >= 1 && number <= versions.size() ? &versions[number - 1] : nullptr;
+  if (number < 1 || number > versions.size() || versions[number - 1].deleted) return nullptr;
+  return &versions[number - 1];
 }
 
 std::uint64_t ModelState::alias(std::string_view name) const {
@@ -101,7 +102,7 @@ std::uint64_t ModelState::alias(std::string_view name) const {
 
 std::uint64_t find_same_version(const ModelState& state, const CreateModelVersion& c) {
   const auto same = [&](const ModelVersionState& v) {
-    if (v.run_id != c.run_id || v.pipeline_run_id != c.pipeline_run_id ||
+    if (v.deleted || v.run_id != c.run_id || v.pipeline_run_id != c.pipeline_run_id ||
         v.artifacts != c.artifacts)
       return false;
     return !c.pipeline_run_id.empty() ||
@@ -235,7 +236,11 @@ Expected<Events> decide(const ModelState& state, const Promote& c) {
   return events;
 }
 
-void evolve(ModelState& state, const ModelRegistered&) { state.exists = true; }
+void evolve(ModelState& state, const ModelRegistered& e) {
+  state.exists = true;
+  state.description = e.description;
+  state.tags = e.tags;
+}
 void evolve(ModelState& state, const ModelVersionCreated& e) {
   state.versions.push_back({.run_id = e.run_id,
                             .pipeline_run_id = e.pipeline_run_id,
@@ -244,7 +249,9 @@ void evolve(ModelState& state, const ModelVersionCreated& e) {
                             .artifacts = e.artifacts,
                             .metrics = e.metrics,
                             .params = e.params,
-                            .gate = std::nullopt});
+                            .gate = std::nullopt,
+                            .description = e.description,
+                            .tags = e.tags});
 }
 void evolve(ModelState& state, const ModelGateEvaluated& e) {
   if (state.version(e.version)) state.versions[e.version - 1].gate = e.passed;

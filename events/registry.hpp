@@ -18,14 +18,19 @@ struct ModelVersionState {
   Figures metrics;
   Texts params;
   std::optional<bool> gate;  // the last gate's outcome
+  std::string description;
+  Texts tags;
+  bool deleted = false;
 };
 
 struct ModelState {
   bool exists = false;
   std::vector<ModelVersionState> versions;  // [0] is version 1
   std::map<std::string, std::uint64_t> aliases;
+  std::string description;
+  Texts tags;
 
-  // Nothing where the number is no version.
+  // Nothing where the number is no version, or one that was deleted.
   const ModelVersionState* version(std::uint64_t number) const;
   std::uint64_t alias(std::string_view name) const;  // 0: not set
 };
@@ -139,5 +144,15 @@ void evolve(ModelState& state, const ModelStageChanged& event);
 void evolve(ModelState& state, const ModelAliasSet& event);
 void evolve(ModelState& state, const ModelAliasRemoved& event);
 void evolve(ModelState& state, const ModelPromotionDecided& event);
+void evolve(ModelState& state, const ModelDescribed& event);
+void evolve(ModelState& state, const ModelTagsSet& event);
+void evolve(ModelState& state, const ModelTagRemoved& event);
+void evolve(ModelState& state, const ModelDeleted& event);
+void evolve(ModelState& state, const ModelRenamed& event);
+void evolve(ModelState& state, const ModelTakenOver& event);
+void evolve(ModelState& state, const ModelVersionDescribed& event);
+void evolve(ModelState& state, const ModelVersionTagsSet& event);
+void evolve(ModelState& state, const ModelVersionTagRemoved& event);
+void evolve(ModelState& state, const ModelVersionDeleted& event);
 
 }  // namespace mlforge

@@ -57,9 +57,38 @@ Expected<Events> decide(const ExperimentsState& state, const CreateExperiment& c
 }
 
 void evolve(ExperimentsState& state, const ExperimentCreated& e) {
+  if (const auto old = state.by_id.find(e.experiment_id); old != state.by_id.end())
+    state.id_by_name.erase(old->second.name);
   state.id_by_name[e.name] = e.experiment_id;
-  state.name_by_id[e.experiment_id] = e.name;
-  ++state.next_id;
+  state.by_id[e.experiment_id] = {
+      .name = e.name, .artifact_location = e.artifact_location, .tags = e.tags};
+  if (e.experiment_id != "0") ++state.next_id;
+}
+void evolve(ExperimentsState& state, const ExperimentRenamed& e) {
+  const auto at = state.by_id.find(e.experiment_id);
+  if (at == state.by_id.end()) return;
+  state.id_by_name.erase(at->second.name);
+  state.id_by_name[e.name] = e.experiment_id;
+  at->second.name = e.name;
+}
+void evolve(ExperimentsState& state, const ExperimentDeleted& e) {
+  if (const auto at = state.by_id.find(e.experiment_id); at != state.by_id.end())
+    at->second.deleted = true;
+}
+void evolve(ExperimentsState& state, const ExperimentRestored& e) {
+  const auto at = state.by_id.find(e.experiment_id);
+  if (at == state.by_id.end()) return;
+  at->second.deleted = false;
+  ++at->second.restored;
+}
+void evolve(ExperimentsState& state, const ExperimentTagsSet& e) {
+  const auto at = state.by_id.find(e.experiment_id);
+  if (at == state.by_id.end()) return;
+  for (const auto& [key, value] : e.tags) at->second.tags[key] = value;
+}
+void evolve(ExperimentsState& state, const ExperimentTagRemoved& e) {
+  if (const auto at = state.by_id.find(e.experiment_id); at != state.by_id.end())
+    at->second.tags.erase(e.key);
 }
 
 Expected<Events> decide(const RunState& state, const StartRun& c) {
@@ -164,6 +193,28 @@ void evolve(RunState& state, const RunArtifactLogged& e) {
   state.artifacts[e.path] = FileRef{e.path, e.digest, e.bytes};
 }
 void evolve(RunState& state, const RunInputLogged& e) { state.inputs.push_back(e); }
-void evolve(RunState& state, const RunEnded& e) { state.status = e.status; }
+void evolve(RunState& state, const RunEnded& e) {
+  state.status = e.status;
+  state.end_time = e.end_time;
+}
+void evolve(RunState&, const RunRenamed&) {}  // no decision depends on a name
+void evolve(RunState& state, const RunStatusChanged& e) { state.status = e.status; }
+void evolve(RunState& state, const RunTagRemoved& e) { state.tags.erase(e.key); }
+void evolve(RunState& state, const RunDeleted& e) {
+  state.deleted = e.generation;
+  state.alone.reset();
+}
+void evolve(RunState& state, const RunRestored& e) {
+  state.deleted.reset();
+  if (e.alone) state.alone = e.generation;
+}
+void evolve(RunState& state, const RunArtifactRemoved& e) { state.artifacts.erase(e.path); }
+void evolve(RunState&, const RunModelMetricsLogged&) {}
+void evolve(RunState& state, const RunDatasetsLogged& e) {
+  for (const auto& each : e.datasets) state.datasets.emplace(each.name, each.digest);
+}
+void evolve(RunState& state, const RunModelsLinked& e) {
+  state.models.insert(state.models.end(), e.models.begin(), e.models.end());
+}
 
 }  // namespace mlforge

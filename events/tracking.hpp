@@ -1,14 +1,25 @@
 // Experiments and runs.
 #pragma once
 #include <map>
+#include <optional>
+#include <set>
 
 #include "events/vocabulary.hpp"
 
 namespace mlforge {
 
+struct Experiment {
+  std::string name, artifact_location;
+  Texts tags;
+  bool deleted = false;
+  std::uint64_t restored = 0;  // how often
+  bool logged = true;          // false: the default experiment, which no event has named yet
+};
+
+// Experiment "0", Default, is there from the start.
 struct ExperimentsState {
-  std::map<std::string, std::string> id_by_name;
-  std::map<std::string, std::string> name_by_id;
+  std::map<std::string, std::string> id_by_name{{"Default", "0"}};
+  std::map<std::string, Experiment> by_id{{"0", {.name = "Default", .logged = false}}};
   std::uint64_t next_id = 1;
 };
 
@@ -19,14 +30,24 @@ struct CreateExperiment {
 
 Expected<Events> decide(const ExperimentsState& state, const CreateExperiment& command);
 void evolve(ExperimentsState& state, const ExperimentCreated& event);
+void evolve(ExperimentsState& state, const ExperimentRenamed& event);
+void evolve(ExperimentsState& state, const ExperimentDeleted& event);
+void evolve(ExperimentsState& state, const ExperimentRestored& event);
+void evolve(ExperimentsState& state, const ExperimentTagsSet& event);
+void evolve(ExperimentsState& state, const ExperimentTagRemoved& event);
 
 struct RunState {
   bool exists = false;
   std::string experiment_id;
-  std::string status;  // running, finished, failed, killed
+  std::string status;  // running, scheduled, finished, failed, killed
+  TimeUs end_time = 0;
   Texts params, tags;
   std::map<std::string, FileRef> artifacts;
   std::vector<RunInputLogged> inputs;
+  std::set<std::pair<std::string, std::string>> datasets;  // name and digest
+  std::vector<ModelLink> models;
+  std::optional<std::uint64_t> alone;    // RunRestored::generation, where that was alone
+  std::optional<std::uint64_t> deleted;  // RunDeleted::generation
 };
 
 struct StartRun {
@@ -108,5 +129,14 @@ void evolve(RunState& state, const RunMetricsLogged& event);
 void evolve(RunState& state, const RunArtifactLogged& event);
 void evolve(RunState& state, const RunInputLogged& event);
 void evolve(RunState& state, const RunEnded& event);
+void evolve(RunState& state, const RunRenamed& event);
+void evolve(RunState& state, const RunStatusChanged& event);
+void evolve(RunState& state, const RunTagRemoved& event);
+void evolve(RunState& state, const RunDeleted& event);
+void evolve(RunState& state, const RunRestored& event);
+void evolve(RunState& state, const RunArtifactRemoved& event);
+void evolve(RunState& state, const RunModelMetricsLogged& event);
+void evolve(RunState& state, const RunDatasetsLogged& event);
+void evolve(RunState& state, const RunModelsLinked& event);
 
 }  // namespace mlforge

@@ -13,8 +13,11 @@
 #include "events/envelope.hpp"
 #include "events/fields.hpp"
 #include "events/json_event.hpp"
+#include "events/vocabulary_drift.hpp"
 #include "events/vocabulary_log.hpp"
+#include "events/vocabulary_registry.hpp"
 #include "events/vocabulary_subscription.hpp"
+#include "events/vocabulary_tracking.hpp"
 
 namespace mlforge {
 
@@ -108,9 +111,13 @@ struct DatasetValidated : JsonEvent<1> {
 struct ExperimentCreated : JsonEvent<1> {
   static constexpr std::string_view type = "experiment.created";
   std::string experiment_id, name;
+  std::string artifact_location;  // a URI; empty: the server's own
+  Texts tags;
   static constexpr auto fields() {
     return std::tuple{field("experiment_id", &ExperimentCreated::experiment_id),
-                      field("name", &ExperimentCreated::name)};
+                      field("name", &ExperimentCreated::name),
+                      field("artifact_location", &ExperimentCreated::artifact_location),
+                      personal("tags", &ExperimentCreated::tags)};
   }
 };
 
@@ -121,13 +128,17 @@ struct RunStarted : JsonEvent<1> {
   std::string run_id, experiment_id, name;
   std::string pipeline_run_id, step;  // empty where no pipeline started it
   TimeUs start_time = 0;
+  std::string user_id;       // as the client names itself
+  std::string artifact_uri;  // empty: the server's own
   static constexpr auto fields() {
     return std::tuple{field("run_id", &RunStarted::run_id),
                       field("experiment_id", &RunStarted::experiment_id),
                       personal("name", &RunStarted::name),
                       field("pipeline_run_id", &RunStarted::pipeline_run_id),
                       field("step", &RunStarted::step),
-                      field("start_time", &RunStarted::start_time)};
+                      field("start_time", &RunStarted::start_time),
+                      personal("user_id", &RunStarted::user_id),
+                      field("artifact_uri", &RunStarted::artifact_uri)};
   }
 };
 
@@ -199,9 +210,11 @@ struct RunEnded : JsonEvent<1> {
 struct ModelRegistered : JsonEvent<1> {
   static constexpr std::string_view type = "model.registered";
   std::string name, description;
+  Texts tags;
   static constexpr auto fields() {
     return std::tuple{field("name", &ModelRegistered::name),
-                      personal("description", &ModelRegistered::description)};
+                      personal("description", &ModelRegistered::description),
+                      personal("tags", &ModelRegistered::tags)};
   }
 };
 
@@ -214,6 +227,10 @@ struct ModelVersionCreated : JsonEvent<1> {
   std::vector<FileRef> artifacts;  // the bundle: model.ubj, preprocessor.txt, reference.bin, ...
   Figures metrics;                 // on the test part, "auc", "average_precision", ...
   Texts params;
+  std::string source, run_link;  // where the files are, as the client names it
+  std::string description;
+  Texts tags;
+  std::string model_id;  // of the logged model that it is
   static constexpr auto fields() {
     return std::tuple{field("version", &ModelVersionCreated::version),
                       field("run_id", &ModelVersionCreated::run_id),
@@ -222,7 +239,12 @@ struct ModelVersionCreated : JsonEvent<1> {
                       field("dataset_version", &ModelVersionCreated::dataset_version),
                       field("artifacts", &ModelVersionCreated::artifacts),
                       field("metrics", &ModelVersionCreated::metrics),
-                      field("params", &ModelVersionCreated::params)};
+                      field("params", &ModelVersionCreated::params),
+                      field("source", &ModelVersionCreated::source),
+                      field("run_link", &ModelVersionCreated::run_link),
+                      personal("description", &ModelVersionCreated::description),
+                      personal("tags", &ModelVersionCreated::tags),
+                      field("model_id", &ModelVersionCreated::model_id)};
   }
 };
 
@@ -488,73 +510,6 @@ struct PredictionsLogged {
   }
 };
 
-// ---------------------------------------------------------------- drift, stream drift/<endpoint>
-
-struct FeatureDrift {
-  std::string feature, kind;  // numeric, categorical, prediction
-  double psi = 0;
-  std::string test;  // ks, chi2
-  double statistic = 0, p_value = 1;
-  std::string severity;  // stable, investigate, alert
-  bool operator==(const FeatureDrift&) const = default;
-  static constexpr auto fields() {
-    return std::tuple{field("feature", &FeatureDrift::feature),
-                      field("kind", &FeatureDrift::kind),
-                      field("psi", &FeatureDrift::psi),
-                      field("test", &FeatureDrift::test),
-                      field("statistic", &FeatureDrift::statistic),
-                      field("p_value", &FeatureDrift::p_value),
-                      field("severity", &FeatureDrift::severity)};
-  }
-};
-
-struct DriftReported : JsonEvent<1> {
-  static constexpr std::string_view type = "drift.reported";
-  std::string report_id;
-  std::uint64_t model_version = 0;                 // whose training data is the reference
-  Position first_position = 0, last_position = 0;  // the prediction events in the window
-  std::uint64_t predictions = 0;
-  std::string severity;  // the worst of the features
-  bool triggered = false;
-  std::vector<FeatureDrift> features;
-  static constexpr auto fields() {
-    return std::tuple{field("report_id", &DriftReported::report_id),
-                      field("model_version", &DriftReported::model_version),
-                      field("first_position", &DriftReported::first_position),
-                      field("last_position", &DriftReported::last_position),
-                      field("predictions", &DriftReported::predictions),
-                      field("severity", &DriftReported::severity),
-                      field("triggered", &DriftReported::triggered),
-                      field("features", &DriftReported::features)};
-  }
-};
-
-struct DriftAlertRaised : JsonEvent<1> {
-  static constexpr std::string_view type = "drift.alert_raised";
-  std::string report_id;
-  double psi_threshold = 0;
-  std::vector<std::string> features;  // those over the threshold, worst first
-  double worst_psi = 0;
-  static constexpr auto fields() {
-    return std::tuple{field("report_id", &DriftAlertRaised::report_id),
-                      field("psi_threshold", &DriftAlertRaised::psi_threshold),
-                      field("features", &DriftAlertRaised::features),
-                      field("worst_psi", &DriftAlertRaised::worst_psi)};
-  }
-};
-
-struct RetrainingTriggered : JsonEvent<1> {
-  static constexpr std::string_view type = "drift.retraining_triggered";
-  std::string report_id, pipeline, pipeline_run_id;
-  std::uint64_t model_version = 0;  // the champion whose data drifted
-  static constexpr auto fields() {
-    return std::tuple{field("report_id", &RetrainingTriggered::report_id),
-                      field("pipeline", &RetrainingTriggered::pipeline),
-                      field("pipeline_run_id", &RetrainingTriggered::pipeline_run_id),
-                      field("model_version", &RetrainingTriggered::model_version)};
-  }
-};
-
 // ---------------------------------------------------------------- the only list
 
 // An event that this program does not know, its bytes untouched.
@@ -581,8 +536,17 @@ using Event = std::variant<
     PredictionsLogged,                                                                           //
     DriftReported, DriftAlertRaised, RetrainingTriggered,                                        //
     LogKeyAdded,                                                                                 //
-    SubjectShredded,                                                                             //
-    RetentionApplied,                                                                            //
+    ExperimentRenamed, ExperimentDeleted, ExperimentRestored, ExperimentTagsSet,
+    ExperimentTagRemoved,  //
+    RunRenamed, RunStatusChanged, RunTagRemoved, RunDeleted, RunRestored, RunArtifactRemoved,
+    RunModelMetricsLogged, RunDatasetsLogged, RunModelsLinked,  //
+    LoggedModelCreated, LoggedModelStatusChanged, LoggedModelParamsLogged, LoggedModelTagsSet,
+    LoggedModelTagRemoved, LoggedModelDeleted,  //
+    ArtifactStored, ArtifactRemoved,            //
+    ModelDescribed, ModelTagsSet, ModelTagRemoved, ModelDeleted, ModelRenamed, ModelTakenOver,
+    ModelVersionDescribed, ModelVersionTagsSet, ModelVersionTagRemoved, ModelVersionDeleted,  //
+    SubjectShredded,                                                                          //
+    RetentionApplied,                                                                         //
     SubscriptionCreated, SubscriptionUpdated, SubscriptionDeleted, SubscriptionEventParked,
     SubscriptionParkedReleased,  //
     UnknownEvent>;

@@ -1,5 +1,7 @@
 #include "gateway/artifacts.hpp"
 
+#include <fmt/format.h>
+
 #include <charconv>
 
 #include "events/checks.hpp"
@@ -134,8 +136,24 @@ Status check_stored(const App& app, const FileRef& file, const storage::Digest& 
   return {};
 }
 
+// As RFC 6266 has it: a plain name, and the whole one where it is not plain.
+std::string attachment(std::string_view name) {
+  std::string plain, escaped;
+  for (const unsigned char c : name) {
+    const bool safe = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                      c == '.' || c == '-' || c == '_';
+    plain += safe ? static_cast<char>(c) : '_';
+    if (safe)
+      escaped += static_cast<char>(c);
+    else
+      escaped += fmt::format("%{:02X}", c);
+  }
+  if (plain == name) return "attachment; filename=" + plain;
+  return "attachment; filename=" + plain + "; filename*=UTF-8''" + escaped;
+}
+
 void stream_blob(App& app, const FileRef& file, std::string_view range_header, Position position,
-                 http::Reply reply) {
+                 http::Reply reply, const std::string& saved_as) {
   const auto digest = storage::parse_digest(file.digest);
   if (!digest)
     return reply.send(
@@ -158,6 +176,10 @@ void stream_blob(App& app, const FileRef& file, std::string_view range_header, P
   const bool whole = !range || (*reader)->size() == file.bytes;
   response.headers.emplace_back("ETag", "\"" + file.digest + "\"");
   response.headers.emplace_back("Accept-Ranges", "bytes");
+  if (!saved_as.empty()) {
+    response.headers.emplace_back("Content-Disposition", attachment(saved_as));
+    response.headers.emplace_back("X-Content-Type-Options", "nosniff");
+  }
   response.headers.emplace_back("X-Mlforge-Position", std::to_string(position));
   if (range) {
     response.status = 206;
@@ -213,10 +235,10 @@ http::UploadHandler upload_route(App& app, RecordFile record) {
 }
 
 void send_file(App& app, const http::Request& request, http::Reply reply,
-               std::function<Expected<FileRef>(const QueryContext&)> find) {
+               std::function<Expected<FileRef>(const QueryContext&)> find, std::string saved_as) {
   const auto as_of = query_as_of(app, request);
   if (!as_of) return reply.send(as_of.error());
-  auto answer = [&app, find, shared = std::make_shared<http::Reply>(std::move(reply)),
+  auto answer = [&app, find, saved_as, shared = std::make_shared<http::Reply>(std::move(reply)),
                  now = !request.query("as_of"), position = *as_of] {
     if (app.projected.position() < position) return shared->send(standing_still(app));
     // Before the snapshot, which is then at least as new as it says.
@@ -227,7 +249,7 @@ void send_file(App& app, const http::Request& request, http::Reply reply,
     const auto file = find(QueryContext{*reader, now ? projections::kLatest : position, seen});
     if (!file) return shared->send(file.error());
     const std::string range(shared->request().header("Range"));
-    stream_blob(app, *file, range, seen, std::move(*shared));
+    stream_blob(app, *file, range, seen, std::move(*shared), saved_as);
   };
   if (app.projected.position() >= *as_of) return answer();
   app.projected.when(*as_of, [&app, answer] { app.server->post(answer); });

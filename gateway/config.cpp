@@ -79,6 +79,20 @@ std::string_view wanted_lineage_url(std::string_view text) {
 }
 std::string_view wanted_name(std::string_view text) { return text.empty() ? "a name" : ""; }
 
+std::string_view wanted_switch(std::string_view text) {
+  return text == "on" || text == "off" ? "" : "on or off";
+}
+std::string_view wanted_root(std::string_view text) {
+  const bool right = text.empty() || text.starts_with('/') || text.find(":/") != text.npos;
+  return right && text.find_first_of("?#") == text.npos
+             ? ""
+             : "an absolute path or a URI, such as file:///srv/artifacts or s3://bucket/path";
+}
+std::string_view wanted_folder(std::string_view text) {
+  const bool right = text.find("://") == text.npos || text.starts_with("file:///");
+  return right ? "" : "a local folder, as a path or as file:///path";
+}
+
 constexpr std::array kSettings{
     Setting{"data_dir", &Config::data_dir, "folder of the log, the blobs and the read models", 0, 0,
             wanted_text, "", "data"},
@@ -89,6 +103,19 @@ constexpr std::array kSettings{
             "managed (a nats-server of our own; the default where it is installed), the URL of a "
             "server, or off",
             0, 0, wanted_nats},
+    Setting{"default_artifact_root", &Config::default_artifact_root,
+            "where runs of new experiments keep their files, as MLflow's clients see it: a URI; "
+            "empty: on this server, mlflow-artifacts:/",
+            0, 0, wanted_root},
+    Setting{"artifacts_destination", &Config::artifacts_destination,
+            "local folder for the bytes of artifacts and datasets; empty: blobs in the data folder",
+            0, 0, wanted_folder},
+    Setting{.name = "serve_artifacts",
+            .member = &Config::serve_artifacts,
+            .help = "whether MLflow's clients upload and download files through this server: on or "
+                    "off",
+            .wanted = wanted_switch,
+            .is_switch = true},
     Setting{"canary_traffic_split", &Config::canary_traffic_split,
             "share of requests that go to the challenger, where the endpoint does not say", 0, 1,
             nullptr, "CANARY_TRAFFIC_SPLIT"},

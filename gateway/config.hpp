@@ -23,6 +23,10 @@ struct Config {
   std::string listen = "127.0.0.1:8000";
   std::string nats = "managed";  // read_config() makes it "off" where nats-server is missing
 
+  std::string default_artifact_root;   // empty: the server's own, mlflow-artifacts:/
+  std::string artifacts_destination;   // empty: blobs in the data folder
+  std::string serve_artifacts = "on";  // on, off
+
   double canary_traffic_split = 0.1;
   double psi_threshold = 0.2;
   double ks_pvalue_threshold = 0.05;
@@ -72,6 +76,7 @@ struct Setting {
   std::string_view (*wanted)(std::string_view) = nullptr;
   std::string_view short_env = {};   // another variable of the same meaning; MLFORGE_* wins
   std::string_view short_flag = {};  // another flag, without its dashes
+  bool is_switch = false;            // on or off: the flags --<name> and --no-<name>
 
   std::string env() const;        // "MLFORGE_PSI_THRESHOLD"
   std::string flag() const;       // "--psi-threshold"

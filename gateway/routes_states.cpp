@@ -44,6 +44,8 @@ struct Kind {
 constexpr Kind kKinds[] = {{"dataset", find_state<DatasetState>},
                            {"experiments", find_state<ExperimentsState>},
                            {"run", find_state<RunState>},
+                           {"logged_model", find_state<LoggedModelState>},
+                           {"artifacts", find_state<ArtifactsState>},
                            {"model", find_state<ModelState>},
                            {"pipeline", find_state<PipelineState>},
                            {"pipeline_run", find_state<PipelineRunState>},

@@ -17,6 +17,8 @@
 #include "gateway/deliveries.hpp"
 #include "gateway/handlers.hpp"
 #include "gateway/http/mailbox.hpp"
+#include "gateway/mlflow/artifact_flags.hpp"
+#include "gateway/mlflow/routes.hpp"
 #include "gateway/proof_follower.hpp"
 #include "projections/open_views.hpp"
 #include "projections/queries.hpp"
@@ -76,6 +78,8 @@ Status open_storage(App& app) {
   auto prover = storage::Prover::open(folder, *app.log, {.map_bytes = options.map_bytes});
   if (!prover) return prover.error();
   app.prover = *std::move(prover);
+  if (auto bad = mlflow::link_destination(folder / "blobs", app.config.artifacts_destination))
+    return bad;
   auto blobs = storage::open_local_blobs(folder / "blobs");
   if (!blobs) return blobs.error();
   app.blobs = *std::move(blobs);
@@ -144,6 +148,7 @@ Status start_actors(App& app) {
   app.archivist = std::make_unique<Archivist>(
       *app.log, *app.context.clock, archive_rules(app.config),
       [&app](storage::AppendRequest request) { return append_through(app, std::move(request)); });
+  app.context.artifact_root = app.config.default_artifact_root;
   app.managers = actors::spawn_managers(system, app.context);
   if (auto bad = start_subscriptions(app)) return bad;
   app.flusher = std::make_shared<PredictionFlusher>(app.predictions, app.managers.deployments);
@@ -211,6 +216,7 @@ Status start_server(App& app) {
   add_subject_routes(app, router);
   add_subscription_routes(app, router);
   add_proof_routes(app, router);
+  add_mlflow_routes(app, router);
   add_archive_routes(app, router);
   add_page_routes(router);
   app.openapi = http::openapi_json(router, api_info());
@@ -296,10 +302,12 @@ sigset_t ending_signals() {
 }
 
 Status start(App& app) {
+  if (auto bad = mlflow::check_artifact_flags(app.config)) return bad;
   if (auto bad = open_storage(app)) return bad;
   start_system(app);
   if (auto bad = start_broadcast(app)) return bad;
   if (auto bad = start_actors(app)) return bad;
+  if (auto bad = mlflow::place_default_experiment(app)) return bad;
   return start_server(app);
 }
 

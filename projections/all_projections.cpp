@@ -1,8 +1,10 @@
+#include "projections/artifacts.hpp"
 #include "projections/audit.hpp"
 #include "projections/datasets.hpp"
 #include "projections/deployments.hpp"
 #include "projections/drift.hpp"
 #include "projections/environments.hpp"
+#include "projections/logged_models.hpp"
 #include "projections/metrics.hpp"
 #include "projections/models.hpp"
 #include "projections/pipelines.hpp"
@@ -24,7 +26,8 @@ std::vector<std::unique_ptr<Projection>> make() {
 std::vector<std::unique_ptr<Projection>> all_projections() {
   return make<RunsProjection, MetricsProjection, DatasetsProjection, ModelsProjection,
               PipelinesProjection, EnvironmentsProjection, DeploymentsProjection, DriftProjection,
-              SubscriptionsProjection, AuditProjection>();
+              ArtifactsProjection, LoggedModelsProjection, SubscriptionsProjection,
+              AuditProjection>();
 }
 
 }  // namespace mlforge::projections

@@ -79,6 +79,107 @@ struct Sentence {
   std::string operator()(const RunEnded& e) const {
     return fmt::format("Run '{}' ended as {}.", name, e.status);
   }
+  std::string operator()(const ExperimentRenamed& e) const {
+    return fmt::format("Experiment {} was renamed to '{}'.", e.experiment_id, e.name);
+  }
+  std::string operator()(const ExperimentDeleted& e) const {
+    return fmt::format("Experiment {} was deleted.", e.experiment_id);
+  }
+  std::string operator()(const ExperimentRestored& e) const {
+    return fmt::format("Experiment {} was restored.", e.experiment_id);
+  }
+  std::string operator()(const ExperimentTagsSet& e) const {
+    return fmt::format("Experiment {} got tags: {}.", e.experiment_id, names(e.tags));
+  }
+  std::string operator()(const ExperimentTagRemoved& e) const {
+    return fmt::format("Experiment {} lost its tag '{}'.", e.experiment_id, e.key);
+  }
+  std::string operator()(const RunRenamed& e) const {
+    return fmt::format("Run '{}' was renamed to '{}'.", name, e.name);
+  }
+  std::string operator()(const RunStatusChanged& e) const {
+    return fmt::format("Run '{}' is {}.", name, e.status);
+  }
+  std::string operator()(const RunTagRemoved& e) const {
+    return fmt::format("Run '{}' lost its tag '{}'.", name, e.key);
+  }
+  std::string operator()(const RunDeleted&) const {
+    return fmt::format("Run '{}' was deleted.", name);
+  }
+  std::string operator()(const RunRestored&) const {
+    return fmt::format("Run '{}' was restored.", name);
+  }
+  std::string operator()(const RunArtifactRemoved& e) const {
+    return fmt::format("Artifact '{}' of run '{}' was removed.", e.path, name);
+  }
+  std::string operator()(const RunModelMetricsLogged& e) const {
+    return fmt::format("Run '{}' logged {} metrics of models.", name, e.keys.size());
+  }
+  std::string operator()(const RunDatasetsLogged& e) const {
+    return fmt::format("Run '{}' reads {} datasets, '{}' first.", name, e.datasets.size(),
+                       e.datasets.empty() ? "" : e.datasets.front().name);
+  }
+  std::string operator()(const RunModelsLinked& e) const {
+    return fmt::format("Run '{}' was linked with {} logged models, '{}' first.", name,
+                       e.models.size(), e.models.empty() ? "" : e.models.front().model_id);
+  }
+  std::string operator()(const LoggedModelCreated& e) const {
+    return fmt::format("Model '{}' was logged in experiment {}{}.", e.name, e.experiment_id,
+                       e.source_run_id.empty() ? "" : " by run '" + e.source_run_id + "'");
+  }
+  std::string operator()(const LoggedModelStatusChanged& e) const {
+    return fmt::format("Logged model '{}' is {}.", name, e.status);
+  }
+  std::string operator()(const LoggedModelParamsLogged& e) const {
+    return fmt::format("Logged model '{}' got params: {}.", name, names(e.params));
+  }
+  std::string operator()(const LoggedModelTagsSet& e) const {
+    return fmt::format("Logged model '{}' got tags: {}.", name, names(e.tags));
+  }
+  std::string operator()(const LoggedModelTagRemoved& e) const {
+    return fmt::format("Logged model '{}' lost its tag '{}'.", name, e.key);
+  }
+  std::string operator()(const LoggedModelDeleted&) const {
+    return fmt::format("Logged model '{}' was deleted.", name);
+  }
+  std::string operator()(const ArtifactStored& e) const {
+    return fmt::format("Artifact '{}' ({} bytes) was stored.", e.path, e.bytes);
+  }
+  std::string operator()(const ArtifactRemoved& e) const {
+    return fmt::format("Artifact '{}' was removed.", e.path);
+  }
+  std::string operator()(const ModelDescribed&) const {
+    return fmt::format("Model '{}' got another description.", name);
+  }
+  std::string operator()(const ModelTagsSet& e) const {
+    return fmt::format("Model '{}' got tags: {}.", name, names(e.tags));
+  }
+  std::string operator()(const ModelTagRemoved& e) const {
+    return fmt::format("Model '{}' lost its tag '{}'.", name, e.key);
+  }
+  std::string operator()(const ModelDeleted& e) const {
+    return fmt::format("Model '{}' was deleted with all its versions{}.", name, because(e.reason));
+  }
+  std::string operator()(const ModelRenamed& e) const {
+    return fmt::format("Model '{}' was renamed to '{}'.", name, e.to);
+  }
+  std::string operator()(const ModelTakenOver& e) const {
+    return fmt::format("Model '{}' took over the {} versions of '{}'.", name, e.versions.size(),
+                       e.from);
+  }
+  std::string operator()(const ModelVersionDescribed& e) const {
+    return fmt::format("Version {} of model '{}' got another description.", e.version, name);
+  }
+  std::string operator()(const ModelVersionTagsSet& e) const {
+    return fmt::format("Version {} of model '{}' got tags: {}.", e.version, name, names(e.tags));
+  }
+  std::string operator()(const ModelVersionTagRemoved& e) const {
+    return fmt::format("Version {} of model '{}' lost its tag '{}'.", e.version, name, e.key);
+  }
+  std::string operator()(const ModelVersionDeleted& e) const {
+    return fmt::format("Version {} of model '{}' was deleted{}.", e.version, name,
+                       because(e.reason));
+  }
   std::string operator()(const ModelRegistered& e) const {
     return fmt::format("Model '{}' was registered.", e.name);
   }
@@ -214,6 +315,7 @@ std::string summarize(std::string_view name, const Event& event) {
 
 bool AuditProjection::wants(const Event& event) const {
   return !std::holds_alternative<RunMetricsLogged>(event) &&
+         !std::holds_alternative<RunModelMetricsLogged>(event) &&
          !std::holds_alternative<PredictionsLogged>(event);
 }
 

@@ -171,6 +171,42 @@ class Builder {
   void on(const EventView& e, const RunTagsSet&) { touch(e); }
   void on(const EventView& e, const RunArtifactLogged&) { touch(e); }
   void on(const EventView& e, const RunInputLogged&) { touch(e); }
+  void on(const EventView& e, const RunRenamed&) { touch(e); }
+  void on(const EventView& e, const RunStatusChanged&) { touch(e); }
+  void on(const EventView& e, const RunTagRemoved&) { touch(e); }
+  void on(const EventView& e, const RunDeleted&) { touch(e); }
+  void on(const EventView& e, const RunRestored&) { touch(e); }
+  void on(const EventView& e, const RunArtifactRemoved&) { touch(e); }
+  void on(const EventView& e, const RunDatasetsLogged&) { touch(e); }
+  void on(const EventView& e, const RunModelsLinked&) { touch(e); }
+  void on(const EventView& e, const RunModelMetricsLogged& m) {
+    on(e, RunMetricsLogged{m.keys, m.values, m.timestamps, m.steps});
+  }
+  void on(const EventView&, const ExperimentRenamed& r) { (void)experiment(r.experiment_id); }
+  void on(const EventView&, const ExperimentDeleted& d) { (void)experiment(d.experiment_id); }
+  void on(const EventView&, const ExperimentRestored& r) { (void)experiment(r.experiment_id); }
+  void on(const EventView&, const ExperimentTagsSet& t) { (void)experiment(t.experiment_id); }
+  void on(const EventView&, const ExperimentTagRemoved& t) { (void)experiment(t.experiment_id); }
+  // Those of no life cycle of their own are counted by type.
+  void on(const EventView& e, const LoggedModelCreated&) { count(e); }
+  void on(const EventView& e, const LoggedModelStatusChanged&) { count(e); }
+  void on(const EventView& e, const LoggedModelParamsLogged&) { count(e); }
+  void on(const EventView& e, const LoggedModelTagsSet&) { count(e); }
+  void on(const EventView& e, const LoggedModelTagRemoved&) { count(e); }
+  void on(const EventView& e, const LoggedModelDeleted&) { count(e); }
+  void on(const EventView& e, const ArtifactStored&) { count(e); }
+  void on(const EventView& e, const ArtifactRemoved&) { count(e); }
+  void on(const EventView& e, const ModelDescribed&) { count(e); }
+  void on(const EventView& e, const ModelTagsSet&) { count(e); }
+  void on(const EventView& e, const ModelTagRemoved&) { count(e); }
+  void on(const EventView& e, const ModelDeleted&) { count(e); }
+  void on(const EventView& e, const ModelRenamed&) { count(e); }
+  void on(const EventView& e, const ModelTakenOver&) { count(e); }
+  void on(const EventView& e, const ModelVersionDescribed&) { count(e); }
+  void on(const EventView& e, const ModelVersionTagsSet&) { count(e); }
+  void on(const EventView& e, const ModelVersionTagRemoved&) { count(e); }
+  void on(const EventView& e, const ModelVersionDeleted&) { count(e); }
+  void count(const EventView& e) { ++diff.other[std::string(e.type)]; }
   void touch(const EventView& e) { (void)experiment(run(e).experiment); }
 
   void on(const EventView& e, const ModelRegistered&) { model(e).registered = true; }

@@ -12,8 +12,10 @@ bool MetricPoint::better(const MetricPoint& candidate, const MetricPoint& best) 
   return std::isnan(best.value) || candidate.value > best.value;
 }
 
-void MetricsProjection::on(ViewWriter& view, const EventView& envelope,
-                           const RunMetricsLogged& event) {
+namespace {
+
+template <class E>
+void append_points(ViewWriter& view, const EventView& envelope, const E& event) {
   const std::size_t count = std::min(
       {event.keys.size(), event.values.size(), event.timestamps.size(), event.steps.size()});
   std::string* tail = nullptr;
@@ -29,6 +31,18 @@ void MetricsProjection::on(ViewWriter& view, const EventView& envelope,
     kMetricSeries.append(view, id, *tail,
                          {envelope.position, event.steps[i], event.timestamps[i], event.values[i]});
   }
+}
+
+}  // namespace
+
+void MetricsProjection::on(ViewWriter& view, const EventView& envelope,
+                           const RunMetricsLogged& event) {
+  append_points(view, envelope, event);
+}
+
+void MetricsProjection::on(ViewWriter& view, const EventView& envelope,
+                           const RunModelMetricsLogged& event) {
+  append_points(view, envelope, event);
 }
 
 }  // namespace mlforge::projections

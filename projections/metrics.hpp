@@ -24,6 +24,7 @@ class MetricsProjection : public Dispatch<MetricsProjection> {
   static constexpr std::string_view kName = "metrics";
   static constexpr std::uint32_t kVersion = 2;
   void on(ViewWriter& view, const EventView& envelope, const RunMetricsLogged& event);
+  void on(ViewWriter& view, const EventView& envelope, const RunModelMetricsLogged& event);
 };
 
 }  // namespace mlforge::projections

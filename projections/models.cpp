@@ -8,7 +8,10 @@ namespace {
 template <class Change>
 void update_model(ViewWriter& view, const EventView& e, Change&& change) {
   update_row<ModelRow>(view, view_key(ModelsProjection::kName, e.tenant, "model", entity(e.stream)),
-                       e.position, change);
+                       e.position, [&](ModelRow& row) {
+                         row.updated_time = format_time(e.time);
+                         change(row);
+                       });
 }
 
 std::string version_row_key(const EventView& e, std::uint64_t version) {
@@ -18,7 +21,11 @@ std::string version_row_key(const EventView& e, std::uint64_t version) {
 
 template <class Change>
 void update_version(ViewWriter& view, const EventView& e, std::uint64_t version, Change&& change) {
-  update_row<ModelVersionRow>(view, version_row_key(e, version), e.position, change);
+  update_row<ModelVersionRow>(view, version_row_key(e, version), e.position,
+                              [&](ModelVersionRow& row) {
+                                row.updated_time = format_time(e.time);
+                                change(row);
+                              });
 }
 
 void drop_alias(ViewWriter& view, const EventView& e, std::uint64_t version,
@@ -34,7 +41,9 @@ void ModelsProjection::on(ViewWriter& view, const EventView& e, const ModelRegis
             ModelRow{.name = event.name,
                      .description = event.description,
                      .created_time = format_time(e.time),
-                     .actor = std::string(e.actor)},
+                     .actor = std::string(e.actor),
+                     .updated_time = format_time(e.time),
+                     .tags = event.tags},
             e.position);
 }
 
@@ -52,7 +61,13 @@ void ModelsProjection::on(ViewWriter& view, const EventView& e, const ModelVersi
                             .metrics = event.metrics,
                             .params = event.params,
                             .created_time = format_time(e.time),
-                            .actor = std::string(e.actor)},
+                            .actor = std::string(e.actor),
+                            .updated_time = format_time(e.time),
+                            .source = event.source,
+                            .run_link = event.run_link,
+                            .description = event.description,
+                            .model_id = event.model_id,
+                            .tags = event.tags},
             e.position);
 }
 
@@ -83,6 +98,75 @@ void ModelsProjection::on(ViewWriter& view, const EventView& e, const ModelAlias
 void ModelsProjection::on(ViewWriter& view, const EventView& e,
                           const ModelPromotionDecided& event) {
   update_version(view, e, event.version, [&](ModelVersionRow& row) { row.decision = event; });
+}
+
+void ModelsProjection::on(ViewWriter& view, const EventView& e, const ModelDescribed& event) {
+  update_model(view, e, [&](ModelRow& row) { row.description = event.description; });
+}
+
+void ModelsProjection::on(ViewWriter& view, const EventView& e, const ModelTagsSet& event) {
+  update_model(view, e, [&](ModelRow& row) {
+    for (const auto& [key, value] : event.tags) row.tags[key] = value;
+  });
+}
+
+void ModelsProjection::on(ViewWriter& view, const EventView& e, const ModelTagRemoved& event) {
+  update_model(view, e, [&](ModelRow& row) { row.tags.erase(event.key); });
+}
+
+void ModelsProjection::on(ViewWriter& view, const EventView& e, const ModelDeleted&) {
+  const auto key = view_key(kName, e.tenant, "model", entity(e.stream));
+  const auto* row = find_row<ModelRow>(view, key);
+  const std::uint64_t latest = row ? row->latest_version : 0;
+  for (std::uint64_t version = 1; version <= latest; ++version)
+    view.erase(version_row_key(e, version), e.position);
+  view.erase(key, e.position);
+}
+
+// All that is known of the model goes to its new name; model.taken_over, which stands in the other
+// stream, says nothing more.
+void ModelsProjection::on(ViewWriter& view, const EventView& e, const ModelRenamed& event) {
+  const auto old_key = view_key(kName, e.tenant, "model", entity(e.stream));
+  const auto* found = find_row<ModelRow>(view, old_key);
+  if (!found) return;
+  ModelRow model = *found;
+  for (std::uint64_t version = 1; version <= model.latest_version; ++version) {
+    const auto old = version_row_key(e, version);
+    const auto* row = find_row<ModelVersionRow>(view, old);
+    if (!row) continue;
+    ModelVersionRow moved = *row;
+    moved.model = event.to;
+    view.erase(old, e.position);
+    store_row(view, view_key(kName, e.tenant, "version", event.to, ascending(version)), moved,
+              e.position);
+  }
+  model.name = event.to;
+  model.updated_time = format_time(e.time);
+  view.erase(old_key, e.position);
+  store_row(view, view_key(kName, e.tenant, "model", event.to), model, e.position);
+}
+
+void ModelsProjection::on(ViewWriter& view, const EventView& e,
+                          const ModelVersionDescribed& event) {
+  update_model(view, e, [](ModelRow&) {});
+  update_version(view, e, event.version,
+                 [&](ModelVersionRow& row) { row.description = event.description; });
+}
+
+void ModelsProjection::on(ViewWriter& view, const EventView& e, const ModelVersionTagsSet& event) {
+  update_version(view, e, event.version, [&](ModelVersionRow& row) {
+    for (const auto& [key, value] : event.tags) row.tags[key] = value;
+  });
+}
+
+void ModelsProjection::on(ViewWriter& view, const EventView& e,
+                          const ModelVersionTagRemoved& event) {
+  update_version(view, e, event.version, [&](ModelVersionRow& row) { row.tags.erase(event.key); });
+}
+
+void ModelsProjection::on(ViewWriter& view, const EventView& e, const ModelVersionDeleted& event) {
+  update_model(view, e, [](ModelRow&) {});
+  view.erase(version_row_key(e, event.version), e.position);
 }
 
 }  // namespace mlforge::projections

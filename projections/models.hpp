@@ -8,13 +8,17 @@ struct ModelRow {
   std::string name, description, created_time, actor;
   std::map<std::string, std::uint64_t> aliases;  // alias -> version
   std::uint64_t latest_version = 0;              // 0: none yet
+  std::string updated_time;
+  Texts tags;
   static constexpr auto fields() {
     return std::tuple{field("name", &ModelRow::name),
                       field("description", &ModelRow::description),
                       field("created_time", &ModelRow::created_time),
                       field("actor", &ModelRow::actor),
                       field("aliases", &ModelRow::aliases),
-                      field("latest_version", &ModelRow::latest_version)};
+                      field("latest_version", &ModelRow::latest_version),
+                      field("updated_time", &ModelRow::updated_time),
+                      field("tags", &ModelRow::tags)};
   }
 };
 
@@ -41,6 +45,9 @@ struct ModelVersionRow {
   std::optional<ModelPromotionDecided> decision;  // the last one, approved or not
   std::string created_time, actor;
   std::vector<std::string> aliases;  // in alphabetical order
+  std::string updated_time;
+  std::string source, run_link, description, model_id;  // as ModelVersionCreated has them
+  Texts tags;
   static constexpr auto fields() {
     return std::tuple{field("model", &ModelVersionRow::model),
                       field("version", &ModelVersionRow::version),
@@ -56,7 +63,13 @@ struct ModelVersionRow {
                       field("decision", &ModelVersionRow::decision),
                       field("created_time", &ModelVersionRow::created_time),
                       field("actor", &ModelVersionRow::actor),
-                      field("aliases", &ModelVersionRow::aliases)};
+                      field("aliases", &ModelVersionRow::aliases),
+                      field("updated_time", &ModelVersionRow::updated_time),
+                      field("source", &ModelVersionRow::source),
+                      field("run_link", &ModelVersionRow::run_link),
+                      field("description", &ModelVersionRow::description),
+                      field("model_id", &ModelVersionRow::model_id),
+                      field("tags", &ModelVersionRow::tags)};
   }
 };
 
@@ -64,7 +77,7 @@ struct ModelVersionRow {
 class ModelsProjection : public Dispatch<ModelsProjection> {
  public:
   static constexpr std::string_view kName = "models";
-  static constexpr std::uint32_t kVersion = 1;
+  static constexpr std::uint32_t kVersion = 2;
   void on(ViewWriter& view, const EventView& envelope, const ModelRegistered& event);
   void on(ViewWriter& view, const EventView& envelope, const ModelVersionCreated& event);
   void on(ViewWriter& view, const EventView& envelope, const ModelGateEvaluated& event);
@@ -72,6 +85,15 @@ class ModelsProjection : public Dispatch<ModelsProjection> {
   void on(ViewWriter& view, const EventView& envelope, const ModelAliasSet& event);
   void on(ViewWriter& view, const EventView& envelope, const ModelAliasRemoved& event);
   void on(ViewWriter& view, const EventView& envelope, const ModelPromotionDecided& event);
+  void on(ViewWriter& view, const EventView& envelope, const ModelDescribed& event);
+  void on(ViewWriter& view, const EventView& envelope, const ModelTagsSet& event);
+  void on(ViewWriter& view, const EventView& envelope, const ModelTagRemoved& event);
+  void on(ViewWriter& view, const EventView& envelope, const ModelDeleted& event);
+  void on(ViewWriter& view, const EventView& envelope, const ModelVersionDescribed& event);
+  void on(ViewWriter& view, const EventView& envelope, const ModelVersionTagsSet& event);
+  void on(ViewWriter& view, const EventView& envelope, const ModelVersionTagRemoved& event);
+  void on(ViewWriter& view, const EventView& envelope, const ModelVersionDeleted& event);
+  void on(ViewWriter& view, const EventView& envelope, const ModelRenamed& event);
 };
 
 }  // namespace mlforge::projections

@@ -6,9 +6,19 @@ namespace mlforge::projections {
 namespace {
 
 template <class Change>
-void update(ViewWriter& view, const EventView& e, Change&& change) {
+void update_run(ViewWriter& view, const EventView& e, Change&& change) {
   update_row<RunRow>(view, view_key(RunsProjection::kName, e.tenant, "run", entity(e.stream)),
                      e.position, change);
+}
+
+template <class Change>
+void update_experiment(ViewWriter& view, const EventView& e, const std::string& id,
+                       Change&& change) {
+  update_row<ExperimentRow>(view, view_key(RunsProjection::kName, e.tenant, "experiment", id),
+                            e.position, [&](ExperimentRow& row) {
+                              row.updated_time = format_time(e.time);
+                              change(row);
+                            });
 }
 
 }  // namespace
@@ -17,7 +27,10 @@ void RunsProjection::on(ViewWriter& view, const EventView& e, const ExperimentCr
   const ExperimentRow row{.experiment_id = event.experiment_id,
                           .name = event.name,
                           .created_time = format_time(e.time),
-                          .actor = std::string(e.actor)};
+                          .actor = std::string(e.actor),
+                          .updated_time = format_time(e.time),
+                          .artifact_location = event.artifact_location,
+                          .tags = event.tags};
   store_row(view, view_key(kName, e.tenant, "experiment", row.experiment_id), row, e.position);
   view.put(view_key(kName, e.tenant, "experiment_name", row.name), row.experiment_id, e.position);
   view.add_plain(view_key(kName, e.tenant, "experiments", descending(e.position)),
@@ -32,7 +45,9 @@ void RunsProjection::on(ViewWriter& view, const EventView& e, const RunStarted& 
                    .start_time = time_text(event.start_time),
                    .pipeline_run_id = event.pipeline_run_id,
                    .step = event.step,
-                   .actor = std::string(e.actor)};
+                   .actor = std::string(e.actor),
+                   .user_id = event.user_id,
+                   .artifact_uri = event.artifact_uri};
   const std::string order = descending(e.position);
   store_row(view, view_key(kName, e.tenant, "run", row.run_id), row, e.position);
   view.add_plain(view_key(kName, e.tenant, "runs", order), row.run_id);
@@ -40,19 +55,19 @@ void RunsProjection::on(ViewWriter& view, const EventView& e, const RunStarted& 
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunParamsLogged& event) {
-  update(view, e, [&](RunRow& row) {
+  update_run(view, e, [&](RunRow& row) {
     for (const auto& [key, value] : event.params) row.params[key] = value;
   });
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunTagsSet& event) {
-  update(view, e, [&](RunRow& row) {
+  update_run(view, e, [&](RunRow& row) {
     for (const auto& [key, value] : event.tags) row.tags[key] = value;
   });
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunArtifactLogged& event) {
-  update(view, e, [&](RunRow& row) {
+  update_run(view, e, [&](RunRow& row) {
     const auto at = std::lower_bound(
         row.artifacts.begin(), row.artifacts.end(), event.path,
         [](const FileRef& file, const std::string& path) { return file.path < path; });
@@ -65,13 +80,93 @@ void RunsProjection::on(ViewWriter& view, const EventView& e, const RunArtifactL
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunInputLogged& event) {
-  update(view, e, [&](RunRow& row) { row.inputs.push_back(event); });
+  update_run(view, e, [&](RunRow& row) { row.inputs.push_back(event); });
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunEnded& event) {
-  update(view, e, [&](RunRow& row) {
+  update_run(view, e, [&](RunRow& row) {
     row.status = event.status;
     row.end_time = time_text(event.end_time);
+  });
+}
+
+void RunsProjection::on(ViewWriter& view, const EventView& e, const ExperimentRenamed& event) {
+  const auto key = view_key(kName, e.tenant, "experiment", event.experiment_id);
+  const auto* row = find_row<ExperimentRow>(view, key);
+  if (!row) return;
+  view.erase(view_key(kName, e.tenant, "experiment_name", std::string(row->name)), e.position);
+  update_experiment(view, e, event.experiment_id,
+                    [&](ExperimentRow& changed) { changed.name = event.name; });
+  view.put(view_key(kName, e.tenant, "experiment_name", event.name), event.experiment_id,
+           e.position);
+}
+
+void RunsProjection::on(ViewWriter& view, const EventView& e, const ExperimentDeleted& event) {
+  update_experiment(view, e, event.experiment_id,
+                    [](ExperimentRow& row) { row.lifecycle_stage = "deleted"; });
+}
+
+void RunsProjection::on(ViewWriter& view, const EventView& e, const ExperimentRestored& event) {
+  update_experiment(view, e, event.experiment_id, [](ExperimentRow& row) {
+    row.lifecycle_stage = "active";
+    ++row.restored;
+  });
+}
+
+void RunsProjection::on(ViewWriter& view, const EventView& e, const ExperimentTagsSet& event) {
+  update_experiment(view, e, event.experiment_id, [&](ExperimentRow& row) {
+    for (const auto& [key, value] : event.tags) row.tags[key] = value;
+  });
+}
+
+void RunsProjection::on(ViewWriter& view, const EventView& e, const ExperimentTagRemoved& event) {
+  update_experiment(view, e, event.experiment_id,
+                    [&](ExperimentRow& row) { row.tags.erase(event.key); });
+}
+
+void RunsProjection::on(ViewWriter& view, const EventView& e, const RunRenamed& event) {
+  update_run(view, e, [&](RunRow& row) { row.name = event.name; });
+}
+
+void RunsProjection::on(ViewWriter& view, const EventView& e, const RunStatusChanged& event) {
+  update_run(view, e, [&](RunRow& row) { row.status = event.status; });
+}
+
+void RunsProjection::on(ViewWriter& view, const EventView& e, const RunTagRemoved& event) {
+  update_run(view, e, [&](RunRow& row) { row.tags.erase(event.key); });
+}
+
+void RunsProjection::on(ViewWriter& view, const EventView& e, const RunDeleted& event) {
+  update_run(view, e, [&](RunRow& row) {
+    row.deleted = event.generation;
+    row.alone.reset();
+  });
+}
+
+void RunsProjection::on(ViewWriter& view, const EventView& e, const RunRestored& event) {
+  update_run(view, e, [&](RunRow& row) {
+    row.deleted.reset();
+    if (event.alone) row.alone = event.generation;
+  });
+}
+
+void RunsProjection::on(ViewWriter& view, const EventView& e, const RunArtifactRemoved& event) {
+  update_run(view, e, [&](RunRow& row) {
+    std::erase_if(row.artifacts, [&](const FileRef& file) { return file.path == event.path; });
+  });
+}
+
+void RunsProjection::on(ViewWriter& view, const EventView& e, const RunDatasetsLogged& event) {
+  for (std::size_t i = 0; i < event.datasets.size(); ++i)
+    store_row(view,
+              view_key(kName, e.tenant, "dataset", entity(e.stream),
+                       ascending(e.position) + ascending(i)),
+              event.datasets[i], e.position);
+}
+
+void RunsProjection::on(ViewWriter& view, const EventView& e, const RunModelsLinked& event) {
+  update_run(view, e, [&](RunRow& row) {
+    row.models.insert(row.models.end(), event.models.begin(), event.models.end());
   });
 }
 

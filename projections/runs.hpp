@@ -1,5 +1,7 @@
 // Experiments and runs.
 #pragma once
+#include <optional>
+
 #include "projections/projection.hpp"
 
 namespace mlforge::projections {
@@ -8,10 +10,21 @@ struct ExperimentRow {
   std::string experiment_id, name;
   std::string created_time;  // RFC 3339, as all times of rows
   std::string actor;
+  std::string updated_time;
+  std::string lifecycle_stage = "active";  // active, deleted
+  std::uint64_t restored = 0;              // how often
+  std::string artifact_location;           // empty: the server's own
+  Texts tags;
   static constexpr auto fields() {
-    return std::tuple{
-        field("experiment_id", &ExperimentRow::experiment_id), field("name", &ExperimentRow::name),
-        field("created_time", &ExperimentRow::created_time), field("actor", &ExperimentRow::actor)};
+    return std::tuple{field("experiment_id", &ExperimentRow::experiment_id),
+                      field("name", &ExperimentRow::name),
+                      field("created_time", &ExperimentRow::created_time),
+                      field("actor", &ExperimentRow::actor),
+                      field("updated_time", &ExperimentRow::updated_time),
+                      field("lifecycle_stage", &ExperimentRow::lifecycle_stage),
+                      field("restored", &ExperimentRow::restored),
+                      field("artifact_location", &ExperimentRow::artifact_location),
+                      field("tags", &ExperimentRow::tags)};
   }
 };
 
@@ -24,6 +37,11 @@ struct RunRow {
   std::vector<FileRef> artifacts;  // by path
   std::vector<RunInputLogged> inputs;
   std::string actor;
+  std::string user_id;                   // as the client named itself
+  std::string artifact_uri;              // empty: the server's own
+  std::optional<std::uint64_t> deleted;  // RunDeleted::generation
+  std::optional<std::uint64_t> alone;    // RunRestored::generation, where that was alone
+  std::vector<ModelLink> models;         // logged models that it read or made
   static constexpr auto fields() {
     return std::tuple{field("run_id", &RunRow::run_id),
                       field("experiment_id", &RunRow::experiment_id),
@@ -37,16 +55,28 @@ struct RunRow {
                       field("tags", &RunRow::tags),
                       field("artifacts", &RunRow::artifacts),
                       field("inputs", &RunRow::inputs),
-                      field("actor", &RunRow::actor)};
+                      field("actor", &RunRow::actor),
+                      field("user_id", &RunRow::user_id),
+                      field("artifact_uri", &RunRow::artifact_uri),
+                      field("deleted", &RunRow::deleted),
+                      field("alone", &RunRow::alone),
+                      field("models", &RunRow::models)};
   }
 };
 
-// Versioned: "experiment" by id, "experiment_name" name -> id, "run" by id. Plain, newest first:
-// "experiments", "runs", "runs_of" an experiment.
+// A run is hidden with its experiment, until it is restored alone, or where it was deleted since
+// the experiment was last restored.
+inline bool is_deleted(const RunRow& run, const ExperimentRow& experiment) {
+  return (experiment.lifecycle_stage == "deleted" && run.alone != experiment.restored) ||
+         run.deleted == experiment.restored;
+}
+
+// Versioned: "experiment" by id, "experiment_name" name -> id, "run" by id, "dataset" by run and
+// order: a DatasetUse. Plain, newest first: "experiments", "runs", "runs_of" an experiment.
 class RunsProjection : public Dispatch<RunsProjection> {
  public:
   static constexpr std::string_view kName = "runs";
-  static constexpr std::uint32_t kVersion = 1;
+  static constexpr std::uint32_t kVersion = 2;
   void on(ViewWriter& view, const EventView& envelope, const ExperimentCreated& event);
   void on(ViewWriter& view, const EventView& envelope, const RunStarted& event);
   void on(ViewWriter& view, const EventView& envelope, const RunParamsLogged& event);
@@ -54,6 +84,19 @@ class RunsProjection : public Dispatch<RunsProjection> {
   void on(ViewWriter& view, const EventView& envelope, const RunArtifactLogged& event);
   void on(ViewWriter& view, const EventView& envelope, const RunInputLogged& event);
   void on(ViewWriter& view, const EventView& envelope, const RunEnded& event);
+  void on(ViewWriter& view, const EventView& envelope, const ExperimentRenamed& event);
+  void on(ViewWriter& view, const EventView& envelope, const ExperimentDeleted& event);
+  void on(ViewWriter& view, const EventView& envelope, const ExperimentRestored& event);
+  void on(ViewWriter& view, const EventView& envelope, const ExperimentTagsSet& event);
+  void on(ViewWriter& view, const EventView& envelope, const ExperimentTagRemoved& event);
+  void on(ViewWriter& view, const EventView& envelope, const RunRenamed& event);
+  void on(ViewWriter& view, const EventView& envelope, const RunStatusChanged& event);
+  void on(ViewWriter& view, const EventView& envelope, const RunTagRemoved& event);
+  void on(ViewWriter& view, const EventView& envelope, const RunDeleted& event);
+  void on(ViewWriter& view, const EventView& envelope, const RunRestored& event);
+  void on(ViewWriter& view, const EventView& envelope, const RunArtifactRemoved& event);
+  void on(ViewWriter& view, const EventView& envelope, const RunDatasetsLogged& event);
+  void on(ViewWriter& view, const EventView& envelope, const RunModelsLinked& event);
 };
 
 }  // namespace mlforge::projections

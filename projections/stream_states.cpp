@@ -8,7 +8,7 @@
 namespace mlforge::projections {
 namespace {
 
-constexpr std::uint32_t kRulesVersion = 1;  // to be raised when an evolve() changes its meaning
+constexpr std::uint32_t kRulesVersion = 2;  // to be raised when an evolve() changes its meaning
 constexpr std::string_view kMeta = "meta";
 
 template <class T>

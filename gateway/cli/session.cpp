@@ -67,6 +67,15 @@ std::shared_ptr<ConfigFlags> Session::add_config(CLI::App& command,
     std::string spelled = setting.flag();
     if (!setting.short_flag.empty())
       spelled = "--" + std::string(setting.short_flag) + "," + spelled;
+    if (setting.is_switch) {
+      const auto set = [flags, name = std::string(setting.name)](const char* value) {
+        return [flags, name, value](std::int64_t) { flags->values.emplace_back(name, value); };
+      };
+      command.add_flag_function(spelled, set("on"), std::string(setting.help));
+      command.add_flag_function("--no-" + setting.flag().substr(2), set("off"),
+                                "The opposite of " + setting.flag());
+      continue;
+    }
     command
         .add_option_function<std::string>(
             spelled,

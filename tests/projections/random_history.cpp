@@ -253,6 +253,148 @@ Happened Source::make<LogKeyAdded>() {
                                   .reason = "a test"}};
 }
 template <>
+Happened Source::make<ExperimentRenamed>() {
+  return {"experiments/all",
+          ExperimentRenamed{.experiment_id = pick({"1", "2"}), .name = name("exp")}};
+}
+template <>
+Happened Source::make<ExperimentDeleted>() {
+  return {"experiments/all", ExperimentDeleted{.experiment_id = pick({"1", "2"})}};
+}
+template <>
+Happened Source::make<ExperimentRestored>() {
+  return {"experiments/all", ExperimentRestored{.experiment_id = pick({"1", "2"})}};
+}
+template <>
+Happened Source::make<ExperimentTagsSet>() {
+  return {"experiments/all", ExperimentTagsSet{.experiment_id = pick({"1", "2"}), .tags = texts()}};
+}
+template <>
+Happened Source::make<ExperimentTagRemoved>() {
+  return {"experiments/all",
+          ExperimentTagRemoved{.experiment_id = pick({"1", "2"}), .key = name("key")}};
+}
+template <>
+Happened Source::make<RunRenamed>() {
+  return {"run/" + name("run"), RunRenamed{.name = name("other")}};
+}
+template <>
+Happened Source::make<RunStatusChanged>() {
+  return {"run/" + name("run"), RunStatusChanged{.status = pick({"running", "scheduled"})}};
+}
+template <>
+Happened Source::make<RunTagRemoved>() {
+  return {"run/" + name("run"), RunTagRemoved{.key = name("key")}};
+}
+template <>
+Happened Source::make<RunDeleted>() {
+  return {"run/" + name("run"), RunDeleted{.generation = below(2)}};
+}
+template <>
+Happened Source::make<RunRestored>() {
+  return {"run/" + name("run"), RunRestored{.generation = below(2)}};
+}
+template <>
+Happened Source::make<RunArtifactRemoved>() {
+  return {"run/" + name("run"), RunArtifactRemoved{.path = name("a/file")}};
+}
+template <>
+Happened Source::make<RunModelMetricsLogged>() {
+  return {"run/" + name("run"),
+          RunModelMetricsLogged{.keys = {"auc"},
+                                .values = {value()},
+                                .timestamps = {1},
+                                .steps = {static_cast<std::int64_t>(below(6))},
+                                .model_ids = {name("logged")},
+                                .dataset_names = {name("data")},
+                                .dataset_digests = {"d1"}}};
+}
+template <>
+Happened Source::make<RunDatasetsLogged>() {
+  return {"run/" + name("run"),
+          RunDatasetsLogged{.datasets = {{.name = name("data"), .digest = pick({"d1", "d2"})}}}};
+}
+template <>
+Happened Source::make<RunModelsLinked>() {
+  return {
+      "run/" + name("run"),
+      RunModelsLinked{.models = {{.model_id = name("logged"), .role = pick({"input", "output"})}}}};
+}
+template <>
+Happened Source::make<LoggedModelCreated>() {
+  return {"logged_model/" + name("logged"), LoggedModelCreated{.experiment_id = pick({"1", "2"}),
+                                                               .name = name("net"),
+                                                               .params = texts(),
+                                                               .tags = texts()}};
+}
+template <>
+Happened Source::make<LoggedModelStatusChanged>() {
+  return {"logged_model/" + name("logged"),
+          LoggedModelStatusChanged{.status = pick({"ready", "upload_failed"})}};
+}
+template <>
+Happened Source::make<LoggedModelParamsLogged>() {
+  return {"logged_model/" + name("logged"), LoggedModelParamsLogged{.params = texts()}};
+}
+template <>
+Happened Source::make<LoggedModelTagsSet>() {
+  return {"logged_model/" + name("logged"), LoggedModelTagsSet{.tags = texts()}};
+}
+template <>
+Happened Source::make<LoggedModelTagRemoved>() {
+  return {"logged_model/" + name("logged"), LoggedModelTagRemoved{.key = name("key")}};
+}
+template <>
+Happened Source::make<LoggedModelDeleted>() {
+  return {"logged_model/" + name("logged"), LoggedModelDeleted{}};
+}
+template <>
+Happened Source::make<ArtifactStored>() {
+  return {"artifacts/" + name("root"),
+          ArtifactStored{.path = "1/" + name("dir") + "/" + name("file"),
+                         .digest = pick({"d1", "d2"}),
+                         .bytes = 3}};
+}
+template <>
+Happened Source::make<ArtifactRemoved>() {
+  return {"artifacts/" + name("root"),
+          ArtifactRemoved{.path = "1/" + name("dir") + "/" + name("file")}};
+}
+template <>
+Happened Source::make<ModelDescribed>() {
+  return {"model/" + name("model"), ModelDescribed{.description = pick({"", "about"})}};
+}
+template <>
+Happened Source::make<ModelTagsSet>() {
+  return {"model/" + name("model"), ModelTagsSet{.tags = texts()}};
+}
+template <>
+Happened Source::make<ModelTagRemoved>() {
+  return {"model/" + name("model"), ModelTagRemoved{.key = name("key")}};
+}
+template <>
+Happened Source::make<ModelDeleted>() {
+  return {"model/" + name("model"), ModelDeleted{.reason = pick({"", "old"})}};
+}
+template <>
+Happened Source::make<ModelVersionDescribed>() {
+  return {"model/" + name("model"),
+          ModelVersionDescribed{.version = 1 + below(3), .description = pick({"", "v"})}};
+}
+template <>
+Happened Source::make<ModelVersionTagsSet>() {
+  return {"model/" + name("model"), ModelVersionTagsSet{.version = 1 + below(3), .tags = texts()}};
+}
+template <>
+Happened Source::make<ModelVersionTagRemoved>() {
+  return {"model/" + name("model"),
+          ModelVersionTagRemoved{.version = 1 + below(3), .key = name("key")}};
+}
+template <>
+Happened Source::make<ModelVersionDeleted>() {
+  return {"model/" + name("model"), ModelVersionDeleted{.version = 1 + below(3)}};
+}
+template <>
 Happened Source::make<SubjectShredded>() {
   return {"subjects/all",
           SubjectShredded{.key_id = std::to_string(10000000 + ++serial), .reason = "a test"}};

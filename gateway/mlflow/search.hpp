@@ -1,0 +1,85 @@
+// MLflow's search language: filters and ORDER BY, over whatever has fields.
+//
+//   expression := conjunction { OR conjunction }         conjunction := term { AND term }
+//   term       := '(' expression ')' | identifier comparison
+//   comparison := operator value | [NOT] IN '(' text {',' text} ')' | IS [NOT] NULL
+//   identifier := [entity '.'] key     a key may stand in backticks or double quotes
+//   value      := number | 'text' | "text"
+//
+// OR and parentheses are beyond MLflow, which knows AND only. A comparison with what is absent, and
+// with NaN, is false. LIKE is case-sensitive, ILIKE is not (in ASCII); '%' is any text, '_' any one
+// character.
+#pragma once
+#include <memory>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "events/error.hpp"
+
+namespace mlforge::gateway::mlflow {
+
+enum class Entity { attribute, metric, param, tag, dataset };
+
+struct Key {
+  Entity entity = Entity::attribute;
+  std::string name;
+  bool numeric = false;
+};
+
+// Absent, a number, a text, or several texts (of datasets: one of them must fit).
+using Value = std::variant<std::monostate, double, std::string, std::vector<std::string>>;
+
+class Subject {
+ public:
+  virtual ~Subject() = default;
+  virtual Value value(const Key& key) const = 0;
+};
+
+// What may be searched by.
+struct Dialect {
+  struct Attribute {
+    std::string_view name;
+    bool numeric = false;
+    bool lists = false;                // may stand before IN
+    std::string_view stands_for = {};  // another name of that attribute
+    bool order_only = false;           // not in filters
+  };
+  std::vector<Attribute> attributes;
+  std::vector<Entity> entities;  // besides attribute
+};
+
+class Filter {
+ public:
+  Filter();
+  ~Filter();
+  Filter(Filter&&) noexcept;
+  Filter& operator=(Filter&&) noexcept;
+
+  // invalid_argument says what is wrong with the text. An empty text is true of everything.
+  static Expected<Filter> parse(std::string_view text, const Dialect& dialect);
+  bool matches(const Subject& subject) const;
+
+  struct Node;
+
+ private:
+  std::unique_ptr<Node> root_;
+};
+
+struct Order {
+  Key key;
+  bool descending = false;
+};
+
+// "metrics.auc DESC", "start_time": one for each text. The same key twice is refused.
+Expected<std::vector<Order>> parse_order(const std::vector<std::string>& texts,
+                                         const Dialect& dialect);
+
+// Whether a comes before b: -1, after: 1, or neither: 0. What is absent comes last and NaN before
+// it, in both directions.
+int compare(const Value& a, const Value& b, bool descending);
+
+bool like(std::string_view text, std::string_view pattern, bool ignore_case);
+
+}  // namespace mlforge::gateway::mlflow
