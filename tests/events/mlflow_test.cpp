@@ -6,7 +6,7 @@
 #include "events/compaction.hpp"
 #include "tests/events/given.hpp"
 
-namespace mlforge::test {
+namespace mlforge::test::mlflow_client {
 namespace {
 
 RunStarted started() { return {.run_id = "r", .experiment_id = "1", .name = "n"}; }
@@ -265,4 +265,4 @@ TEST_CASE("mlflow states: restored from what they are compacted to") {
   CHECK(same.params == model.params);
 }
 
-}  // namespace mlforge::test
+}  // namespace mlforge::test::mlflow_client

@@ -377,6 +377,15 @@ Happened Source::make<ModelDeleted>() {
   return {"model/" + name("model"), ModelDeleted{.reason = pick({"", "old"})}};
 }
 template <>
+Happened Source::make<ModelRenamed>() {
+  return {"model/" + name("model"), ModelRenamed{.to = name("model")}};
+}
+template <>
+Happened Source::make<ModelTakenOver>() {
+  return {"model/" + name("model"),
+          ModelTakenOver{.from = name("model"), .tags = texts(), .versions = {{.version = 1}}}};
+}
+template <>
 Happened Source::make<ModelVersionDescribed>() {
   return {"model/" + name("model"),
           ModelVersionDescribed{.version = 1 + below(3), .description = pick({"", "v"})}};
