@@ -319,12 +319,15 @@ std::string fresh_id(const CommandMeta& meta, storage::IdSource& ids, storage::C
 
 Status check_conditions(const storage::Log& log, std::string_view tenant,
                         std::span<const storage::Expectation> conditions) {
-  for (const auto& each : conditions)
-    if (const auto holds = log.stream_version(tenant, each.stream); holds != each.version)
+  for (const auto& each : conditions) {
+    const auto holds = log.stream_version(tenant, each.stream);
+    if (!holds) return holds.error();
+    if (*holds != each.version)
       return Error{ErrorCode::conflict,
                    "the condition " + each.stream + "=" + std::to_string(each.version) +
-                       " does not hold: the stream has " + std::to_string(holds) + " events",
+                       " does not hold: the stream has " + std::to_string(*holds) + " events",
                    "X-Mlforge-Expect"};
+  }
   return {};
 }
 

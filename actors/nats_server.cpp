@@ -25,7 +25,7 @@ using std::chrono::steady_clock;
 constexpr milliseconds kPortsFilePoll{20};   // only while the server comes up
 constexpr std::chrono::seconds kStable{10};  // up for so long: the backoff starts anew
 
-std::string read_text(const fs::path& path) {
+std::string read_small_file(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};
 }
@@ -48,7 +48,7 @@ int parse_port(std::string_view text) {
 
 // The port in {"nats":["nats://127.0.0.1:34567"]}; 0 while the file is missing or half written.
 int port_in_ports_file(const fs::path& path) {
-  const auto text = read_text(path);
+  const auto text = read_small_file(path);
   constexpr std::string_view kHost = "127.0.0.1:";
   const auto at = text.find(kHost);
   if (at == std::string::npos || text.find('}') == std::string::npos) return 0;
@@ -88,7 +88,7 @@ struct ManagedNats::Impl {
 
   void run() {
     stop_stale(pid_file(), options.grace);
-    port = parse_port(read_text(folder / "port"));
+    port = parse_port(read_small_file(folder / "port"));
     backoff = options.min_backoff;
     while (run_once() && pause()) {
     }

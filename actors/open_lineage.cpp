@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "actors/open_lineage_json.hpp"
+#include "actors/streams.hpp"
 #include "storage/digest.hpp"
 
 namespace mlforge::actors {
@@ -13,10 +14,6 @@ using lineage::array;
 using lineage::Members;
 using lineage::Writer;
 using Strings = std::vector<std::string>;
-
-std::string name_of(std::string_view stream) {
-  return std::string(stream.substr(stream.find('/') + 1));
-}
 
 class Mapper {
  public:

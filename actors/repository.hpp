@@ -57,7 +57,8 @@ class Repository {
     std::erase_if(entries_, [&](const auto& each) {
       const auto zero = each.first.find('\0');
       const std::string_view key = each.first;
-      return log_.stream_version(key.substr(0, zero), key.substr(zero + 1)) == each.second.version;
+      const auto holds = log_.stream_version(key.substr(0, zero), key.substr(zero + 1));
+      return holds && *holds == each.second.version;
     });
   }
 

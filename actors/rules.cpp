@@ -8,16 +8,12 @@
 #include "actors/drift_job.hpp"
 #include "actors/repository.hpp"
 #include "actors/sealing.hpp"
+#include "actors/streams.hpp"
 
 namespace mlforge::actors {
 namespace {
 
-constexpr std::uint64_t kPage = 2000;
-constexpr const char* kTenant = "default";
-
-std::string name_of(std::string_view stream) {
-  return std::string(stream.substr(stream.find('/') + 1));
-}
+constexpr std::uint64_t kRulesPage = 2000;
 
 class Rules {
  public:
@@ -38,7 +34,7 @@ class Rules {
   bool step() {
     std::vector<Envelope> page;
     Position last = cursor_;
-    const auto read = c_.log->read(cursor_ + 1, kPage, [&](const EventView& e) {
+    const auto read = c_.log->read(cursor_ + 1, kRulesPage, [&](const EventView& e) {
       last = e.position;
       if (concerns(e.type)) page.emplace_back(e);
       return true;
@@ -333,7 +329,7 @@ void Rules::save_cursor() {
   if (std::rename(temporary.c_str(), c_.cursor_file.c_str()) == 0) saved_ = cursor_;
 }
 
-struct State {
+struct RulesState {
   std::unique_ptr<Rules> rules;
   bool scheduled = false;
 };
@@ -343,7 +339,7 @@ struct State {
 RulesActor spawn_rules(caf::actor_system& system, const RulesContext& context,
                        const RulesStart& start) {
   return system.spawn<caf::detached>(
-      [context, start](RulesActor::stateful_pointer<State> self) -> RulesActor::behavior_type {
+      [context, start](RulesActor::stateful_pointer<RulesState> self) -> RulesActor::behavior_type {
         self->state.rules = std::make_unique<Rules>(context);
         try {
           self->state.rules->start(start);

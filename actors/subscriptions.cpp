@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "actors/streams.hpp"
 #include "actors/subscription_row.hpp"
 #include "events/checks.hpp"
 #include "events/event_codec.hpp"
@@ -12,18 +13,13 @@
 namespace mlforge::actors {
 namespace {
 
-constexpr std::uint64_t kPage = 2000;            // events looked at without the lock
-constexpr TimeUs kUntilSaved = 100'000;          // of acknowledgements
-constexpr TimeUs kUntilSavedLazily = 5'000'000;  // of what only saves looking at events again
+constexpr std::uint64_t kSubscriptionsPage = 2000;  // events looked at without the lock
+constexpr TimeUs kUntilSaved = 100'000;             // of acknowledgements
+constexpr TimeUs kUntilSavedLazily = 5'000'000;     // of what only saves looking at events again
 constexpr TimeUs kParkAgain = 5'000'000;
 const std::string kFollowedKey = "followed";
-constexpr std::string_view kTenant = "default";
 
 std::string key_of(const std::string& name) { return "subscription/" + name; }
-
-std::string name_of(std::string_view stream) {
-  return std::string(stream.substr(stream.find('/') + 1));
-}
 
 }  // namespace
 
@@ -70,7 +66,7 @@ Status Subscriptions::load() {
 Status Subscriptions::follow(Position head) {
   while (followed_ < head) {
     const auto before = followed_;
-    const auto read = c_.log->read(followed_ + 1, kPage, [&](const EventView& e) {
+    const auto read = c_.log->read(followed_ + 1, kSubscriptionsPage, [&](const EventView& e) {
       if (e.type.starts_with("subscription.") && e.tenant == kTenant) apply(e);
       followed_ = e.position;
       return true;
@@ -237,7 +233,7 @@ bool Subscriptions::scan(Lock& lock) {
   stalled_ = false;
   if (readers.empty()) return false;
   lock.unlock();
-  const auto read = c_.log->read(from, kPage, [&](const EventView& e) {
+  const auto read = c_.log->read(from, kSubscriptionsPage, [&](const EventView& e) {
     bool wanted = false;
     for (auto& each : readers) {
       if (each.found.size() == each.room) continue;

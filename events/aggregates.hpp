@@ -10,6 +10,7 @@
 #include "events/mlflow_tracking.hpp"
 #include "events/pipeline.hpp"
 #include "events/registry.hpp"
+#include "events/retention.hpp"
 #include "events/subjects.hpp"
 #include "events/subscription.hpp"
 #include "events/tracking.hpp"
@@ -27,7 +28,8 @@ inline constexpr int kStatesOf =
     Evolves<ModelState, E> + Evolves<PipelineState, E> + Evolves<PipelineRunState, E> +
     Evolves<EnvironmentState, E> + Evolves<EndpointState, E> + Evolves<PredictionsState, E> +
     Evolves<DriftState, E> + Evolves<LogKeysState, E> + Evolves<LoggedModelState, E> +
-    Evolves<ArtifactsState, E> + Evolves<SubjectsState, E> + Evolves<SubscriptionState, E>;
+    Evolves<ArtifactsState, E> + Evolves<SubjectsState, E> + Evolves<SubscriptionState, E> +
+    Evolves<RetentionState, E>;
 
 template <class T>
 struct EveryEventEvolves;

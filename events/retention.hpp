@@ -8,28 +8,10 @@
 
 #include "events/envelope.hpp"
 #include "events/error.hpp"
-#include "events/fields.hpp"
-#include "events/json_event.hpp"
+#include "events/vocabulary_log.hpp"
 
 namespace mlforge {
 
-// From here on the payloads of these events are dropped for ever. Stream log/retention. It is about
-// the log itself and no part of the life cycle that Event lists: to whoever folds, it is an
-// UnknownEvent.
-struct RetentionApplied : JsonEvent<1> {
-  static constexpr std::string_view type = "log.retention_applied";
-  std::string kind;          // of the streams: predictions
-  std::string keep;          // the policy: "30d"
-  std::string before;        // RFC 3339: no event after this time is dropped
-  Position up_to = 0;        // nor one after this position
-  std::uint64_t events = 0;  // that are dropped, besides those of earlier times
-  static constexpr auto fields() {
-    return std::tuple{
-        field("kind", &RetentionApplied::kind), field("keep", &RetentionApplied::keep),
-        field("before", &RetentionApplied::before), field("up_to", &RetentionApplied::up_to),
-        field("events", &RetentionApplied::events)};
-  }
-};
 // Nothing where the event is another, or does not decode.
 std::optional<RetentionApplied> retention_applied(std::string_view type, std::string_view payload);
 NewEvent encode_retention(const RetentionApplied& event);

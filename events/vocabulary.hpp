@@ -546,6 +546,7 @@ using Event = std::variant<
     ModelDescribed, ModelTagsSet, ModelTagRemoved, ModelDeleted, ModelRenamed, ModelTakenOver,
     ModelVersionDescribed, ModelVersionTagsSet, ModelVersionTagRemoved, ModelVersionDeleted,  //
     SubjectShredded,                                                                          //
+    RetentionApplied,                                                                         //
     SubscriptionCreated, SubscriptionUpdated, SubscriptionDeleted, SubscriptionEventParked,
     SubscriptionParkedReleased,  //
     UnknownEvent>;

@@ -44,4 +44,22 @@ struct SubjectShredded : JsonEvent<1> {
   }
 };
 
+// ---------------------------------------------------------------- retention, stream log/retention
+
+// From here on the payloads of these events are dropped for ever.
+struct RetentionApplied : JsonEvent<1> {
+  static constexpr std::string_view type = "log.retention_applied";
+  std::string kind;          // of the streams: predictions
+  std::string keep;          // the policy: "30d"
+  std::string before;        // RFC 3339: no event after this time is dropped
+  Position up_to = 0;        // nor one after this position
+  std::uint64_t events = 0;  // that are dropped, besides those of earlier times
+  static constexpr auto fields() {
+    return std::tuple{
+        field("kind", &RetentionApplied::kind), field("keep", &RetentionApplied::keep),
+        field("before", &RetentionApplied::before), field("up_to", &RetentionApplied::up_to),
+        field("events", &RetentionApplied::events)};
+  }
+};
+
 }  // namespace mlforge

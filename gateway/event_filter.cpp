@@ -30,7 +30,9 @@ Status read_time(const http::Request& request, std::string_view name, TimeUs& ou
 // versions.
 Expected<std::uint64_t> version_from(const storage::Log& log, const EventFilter& filter,
                                      Position from) {
-  std::uint64_t low = 1, high = log.stream_version(filter.tenant, filter.stream) + 1;
+  const auto holds = log.stream_version(filter.tenant, filter.stream);
+  if (!holds) return holds.error();
+  std::uint64_t low = 1, high = *holds + 1;
   while (low < high) {
     const auto middle = low + (high - low) / 2;
     Position position = 0;

@@ -134,7 +134,9 @@ void get_stream(App& app, const Request& request, Reply reply) {
     if (!last) return reply.send(last.error());
     version = *last;
   } else {
-    version = app.log->stream_version(kTenant, stream);
+    const auto holds = app.log->stream_version(kTenant, stream);
+    if (!holds) return reply.send(holds.error());
+    version = *holds;
   }
   if (version == 0) return reply.send(not_found("stream", stream));
   std::string out = "{" + json_member("position", *as_of) + "," +

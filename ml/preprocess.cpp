@@ -3,12 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ml/errors.hpp"
+
 namespace mlforge::ml {
 namespace {
-
-Error invalid(std::string message, std::string_view field) {
-  return Error{ErrorCode::invalid_argument, std::move(message), std::string(field)};
-}
 
 // Index of the category, -1 when unknown.
 std::int32_t look_up(const std::vector<std::string>& sorted, std::string_view text) {

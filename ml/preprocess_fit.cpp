@@ -4,14 +4,11 @@
 #include <limits>
 #include <set>
 
+#include "ml/errors.hpp"
 #include "ml/preprocess.hpp"
 
 namespace mlforge::ml {
 namespace {
-
-Error invalid(std::string message, std::string_view field) {
-  return Error{ErrorCode::invalid_argument, std::move(message), std::string(field)};
-}
 
 double median_of(std::vector<double> values) {
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);

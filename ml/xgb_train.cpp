@@ -5,15 +5,12 @@
 #include <limits>
 #include <optional>
 
+#include "ml/errors.hpp"
 #include "ml/xgb.hpp"
 #include "ml/xgb_handles.hpp"
 
 namespace mlforge::ml {
 namespace {
-
-Error invalid(std::string message, std::string field) {
-  return Error{ErrorCode::invalid_argument, std::move(message), std::move(field)};
-}
 
 Status check_shape(const Matrix& x, std::span<const float> labels, const std::string& set) {
   if (x.rows == 0 || x.cols == 0 || x.data.size() != x.rows * x.cols)

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "events/retention.hpp"
-
 namespace mlforge::projections {
 namespace {
 
@@ -297,12 +295,13 @@ struct Sentence {
     return fmt::format("{} parked events of subscription '{}' were {}.", e.event_positions.size(),
                        name, e.action);
   }
+  std::string operator()(const RetentionApplied& e) const {
+    return fmt::format(
+        "Payloads of {} events of streams '{}/*' up to position {} are dropped: "
+        "they are kept for {}.",
+        e.events, e.kind, e.up_to, e.keep);
+  }
   std::string operator()(const UnknownEvent& e) const {
-    if (const auto r = retention_applied(e.type, e.payload))
-      return fmt::format(
-          "Payloads of {} events of streams '{}/*' up to position {} are dropped: "
-          "they are kept for {}.",
-          r->events, r->kind, r->up_to, r->keep);
     return fmt::format("An event '{}' of schema {} that this program does not know.", e.type,
                        e.schema);
   }

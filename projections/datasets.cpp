@@ -3,14 +3,14 @@
 namespace mlforge::projections {
 namespace {
 
-constexpr auto kName = DatasetsProjection::kName;
+constexpr auto kDatasetsView = DatasetsProjection::kName;
 
 std::string head_key(const EventView& e) {
-  return view_key(kName, e.tenant, "dataset", entity(e.stream));
+  return view_key(kDatasetsView, e.tenant, "dataset", entity(e.stream));
 }
 
-std::string version_row_key(const EventView& e, std::uint64_t version) {
-  return view_key(kName, e.tenant, "version", entity(e.stream), ascending(version));
+std::string dataset_version_row_key(const EventView& e, std::uint64_t version) {
+  return view_key(kDatasetsView, e.tenant, "version", entity(e.stream), ascending(version));
 }
 
 // Nothing where the dataset was never created.
@@ -18,8 +18,8 @@ std::optional<std::string> staged_key(ViewWriter& view, const EventView& e,
                                       const std::string& path) {
   const auto* head = find_row<DatasetHead>(view, head_key(e));
   if (!head) return std::nullopt;
-  return view_key(kName, e.tenant, "staged", entity(e.stream), ascending(head->latest_version),
-                  path);
+  return view_key(kDatasetsView, e.tenant, "staged", entity(e.stream),
+                  ascending(head->latest_version), path);
 }
 
 }  // namespace
@@ -52,7 +52,7 @@ void DatasetsProjection::on(ViewWriter& view, const EventView& e,
 void DatasetsProjection::on(ViewWriter& view, const EventView& e, const DatasetCommitted& event) {
   update_row<DatasetHead>(view, head_key(e), e.position,
                           [&](DatasetHead& head) { head.latest_version = event.version; });
-  store_row(view, version_row_key(e, event.version),
+  store_row(view, dataset_version_row_key(e, event.version),
             DatasetVersionRow{.version = event.version,
                               .digest = event.digest,
                               .message = event.message,
@@ -63,7 +63,7 @@ void DatasetsProjection::on(ViewWriter& view, const EventView& e, const DatasetC
 }
 
 void DatasetsProjection::on(ViewWriter& view, const EventView& e, const DatasetValidated& event) {
-  update_row<DatasetVersionRow>(view, version_row_key(e, event.version), e.position,
+  update_row<DatasetVersionRow>(view, dataset_version_row_key(e, event.version), e.position,
                                 [&](DatasetVersionRow& row) {
                                   row.rows = event.rows;
                                   row.columns = event.columns;

@@ -6,7 +6,7 @@ namespace mlforge::projections {
 namespace {
 
 template <class Change>
-void update(ViewWriter& view, const EventView& e, Change&& change) {
+void update_endpoint(ViewWriter& view, const EventView& e, Change&& change) {
   update_row<EndpointRow>(
       view, view_key(DeploymentsProjection::kName, e.tenant, "endpoint", entity(e.stream)),
       e.position, change);
@@ -40,12 +40,12 @@ void DeploymentsProjection::on(ViewWriter& view, const EventView& e, const Endpo
 
 void DeploymentsProjection::on(ViewWriter& view, const EventView& e,
                                const EndpointSplitChanged& event) {
-  update(view, e, [&](EndpointRow& row) { row.canary_bp = event.to_bp; });
+  update_endpoint(view, e, [&](EndpointRow& row) { row.canary_bp = event.to_bp; });
 }
 
 void DeploymentsProjection::on(ViewWriter& view, const EventView& e,
                                const EndpointVersionActivated& event) {
-  update(view, e, [&](EndpointRow& row) {
+  update_endpoint(view, e, [&](EndpointRow& row) {
     if (event.version == 0)
       row.active.erase(event.route);
     else

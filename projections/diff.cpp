@@ -5,7 +5,6 @@
 #include <functional>
 
 #include "events/event_codec.hpp"
-#include "events/retention.hpp"
 #include "projections/metrics.hpp"
 
 namespace mlforge::projections {
@@ -126,6 +125,7 @@ class Builder {
 
   void on(const EventView&, const LogKeyAdded&) {}  // the log's own, of no life cycle
   void on(const EventView&, const SubjectShredded&) {}
+  void on(const EventView&, const RetentionApplied&) {}
   // Nor are those of who is told of it.
   void on(const EventView&, const SubscriptionCreated&) {}
   void on(const EventView&, const SubscriptionUpdated&) {}
@@ -279,9 +279,7 @@ class Builder {
   void on(const EventView& e, const RetrainingTriggered& r) {
     endpoint(e).retrainings.push_back(r);
   }
-  void on(const EventView&, const UnknownEvent& u) {
-    if (u.type != RetentionApplied::type) ++diff.other[u.type];  // the log's own, of no life cycle
-  }
+  void on(const EventView&, const UnknownEvent& u) { ++diff.other[u.type]; }
 
   void add_best(const std::string& id, const RunSeen& run) {
     auto& best = experiment(run.experiment).best;

@@ -3,12 +3,12 @@
 namespace mlforge::projections {
 namespace {
 
-constexpr auto kName = PipelinesProjection::kName;
+constexpr auto kPipelinesView = PipelinesProjection::kName;
 
 template <class Change>
-void update_run(ViewWriter& view, const EventView& e, Change&& change) {
-  update_row<PipelineRunRow>(view, view_key(kName, e.tenant, "run", entity(e.stream)), e.position,
-                             change);
+void update_pipeline_run(ViewWriter& view, const EventView& e, Change&& change) {
+  update_row<PipelineRunRow>(view, view_key(kPipelinesView, e.tenant, "run", entity(e.stream)),
+                             e.position, change);
 }
 
 StepRow& step_of(PipelineRunRow& row, const std::string& step, const std::string& kind) {
@@ -25,7 +25,7 @@ StepRow& step_of(PipelineRunRow& row, const std::string& step, const std::string
 std::vector<StepRow> pending_steps(ViewWriter& view, const EventView& e,
                                    const PipelineRunStarted& event) {
   const auto* pipeline =
-      find_row<PipelineRow>(view, view_key(kName, e.tenant, "pipeline", event.pipeline));
+      find_row<PipelineRow>(view, view_key(kPipelinesView, e.tenant, "pipeline", event.pipeline));
   std::vector<StepRow> steps;
   if (!pipeline || pipeline->version != event.pipeline_version) return steps;
   for (const auto& step : pipeline->steps) steps.push_back({.step = step, .status = "pending"});
@@ -34,7 +34,7 @@ std::vector<StepRow> pending_steps(ViewWriter& view, const EventView& e,
 
 void remember(ViewWriter& view, const EventView& e, const PipelineStepCompleted& event) {
   if (event.cached || event.cache_key.empty()) return;
-  const std::string key = view_key(kName, e.tenant, "cached_step", event.cache_key);
+  const std::string key = view_key(kPipelinesView, e.tenant, "cached_step", event.cache_key);
   if (view.get(key)) return;
   store_row(view, key,
             CachedStepRow{.pipeline_run_id = std::string(entity(e.stream)),
@@ -48,7 +48,7 @@ void remember(ViewWriter& view, const EventView& e, const PipelineStepCompleted&
 }  // namespace
 
 void PipelinesProjection::on(ViewWriter& view, const EventView& e, const PipelineDefined& event) {
-  store_row(view, view_key(kName, e.tenant, "pipeline", entity(e.stream)),
+  store_row(view, view_key(kPipelinesView, e.tenant, "pipeline", entity(e.stream)),
             PipelineRow{.name = event.name,
                         .version = event.version,
                         .spec = event.spec,
@@ -75,15 +75,15 @@ void PipelinesProjection::on(ViewWriter& view, const EventView& e,
                            .actor = std::string(e.actor)};
   const std::string& id = row.pipeline_run_id;
   const std::string order = descending(e.position);
-  store_row(view, view_key(kName, e.tenant, "run", id), row, e.position);
-  view.put(view_key(kName, e.tenant, "running", id), id, e.position);
-  view.add_plain(view_key(kName, e.tenant, "runs", order), id);
-  view.add_plain(view_key(kName, e.tenant, "runs_of", row.pipeline, order), id);
+  store_row(view, view_key(kPipelinesView, e.tenant, "run", id), row, e.position);
+  view.put(view_key(kPipelinesView, e.tenant, "running", id), id, e.position);
+  view.add_plain(view_key(kPipelinesView, e.tenant, "runs", order), id);
+  view.add_plain(view_key(kPipelinesView, e.tenant, "runs_of", row.pipeline, order), id);
 }
 
 void PipelinesProjection::on(ViewWriter& view, const EventView& e,
                              const PipelineStepStarted& event) {
-  update_run(view, e, [&](PipelineRunRow& row) {
+  update_pipeline_run(view, e, [&](PipelineRunRow& row) {
     StepRow& step = step_of(row, event.step, event.kind);
     step.status = "running";
     step.cache_key = event.cache_key;
@@ -93,7 +93,7 @@ void PipelinesProjection::on(ViewWriter& view, const EventView& e,
 
 void PipelinesProjection::on(ViewWriter& view, const EventView& e,
                              const PipelineStepCompleted& event) {
-  update_run(view, e, [&](PipelineRunRow& row) {
+  update_pipeline_run(view, e, [&](PipelineRunRow& row) {
     StepRow& step = step_of(row, event.step, event.kind);
     step.status = event.cached ? "cached" : "completed";
     step.cache_key = event.cache_key;
@@ -109,7 +109,7 @@ void PipelinesProjection::on(ViewWriter& view, const EventView& e,
 
 void PipelinesProjection::on(ViewWriter& view, const EventView& e,
                              const PipelineStepFailed& event) {
-  update_run(view, e, [&](PipelineRunRow& row) {
+  update_pipeline_run(view, e, [&](PipelineRunRow& row) {
     StepRow& step = step_of(row, event.step, event.kind);
     step.status = "failed";
     step.error = event.error;
@@ -117,13 +117,13 @@ void PipelinesProjection::on(ViewWriter& view, const EventView& e,
 }
 
 void PipelinesProjection::on(ViewWriter& view, const EventView& e, const PipelineRunEnded& event) {
-  update_run(view, e, [&](PipelineRunRow& row) {
+  update_pipeline_run(view, e, [&](PipelineRunRow& row) {
     row.status = event.status;
     row.end_time = time_text(event.end_time);
     row.steps_run = event.steps_run;
     row.steps_cached = event.steps_cached;
   });
-  view.erase(view_key(kName, e.tenant, "running", entity(e.stream)), e.position);
+  view.erase(view_key(kPipelinesView, e.tenant, "running", entity(e.stream)), e.position);
 }
 
 }  // namespace mlforge::projections

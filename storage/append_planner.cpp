@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 
 #include "storage/record.hpp"
 
@@ -58,51 +59,73 @@ void AppendPlanner::start(Position head, TimeUs last_time) {
 
 std::span<const EventView> AppendPlanner::plan(std::span<const AppendRequest> requests,
                                                std::vector<Expected<Appended>>& answers) {
-  events_.clear();
-  outcomes_.clear();
-  staged_commands_.clear();
-  batch_time_ = last_time_;
+  begin(requests.size());
   answers.clear();
   answers.reserve(requests.size());
-  std::size_t nth = 0;
   for (const AppendRequest& request : requests)
-    if (!request.command_id.empty())
-      commands_.prefetch({request.tenant, request.command_id}, nth++);
-  for (const AppendRequest& request : requests) answers.push_back(plan_request(request));
+    command_hashes_.push_back(
+        request.command_id.empty() ? 0 : CommandWindow::hash({request.tenant, request.command_id}));
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    if (const std::size_t ahead = i + CommandWindow::kAhead; ahead < requests.size())
+      commands_.prefetch(command_hashes_[ahead]);
+    answers.push_back(plan_request(requests[i], command_hashes_[i]));
+  }
   return events_;
 }
 
-Expected<Appended> AppendPlanner::plan_request(const AppendRequest& request) {
+// One time for the batch: its events become durable together.
+void AppendPlanner::begin(std::size_t requests) {
+  events_.clear();
+  tail_places_.clear();
+  outcomes_.clear();
+  command_hashes_.clear();
+  staged_commands_.assign(std::bit_ceil(2 * requests), 0);
+  batch_time_ = std::max(last_time_, clock_->now());
+}
+
+Expected<Appended> AppendPlanner::plan_request(const AppendRequest& request,
+                                               std::uint32_t command_hash) {
   if (auto bad = check_request(request)) return *bad;
-  if (const auto known = known_outcome(request)) return *known;
+  if (const auto known = known_outcome(request, command_hash)) return *known;
   if (auto bad = check_expectations(request)) return *bad;
   if (auto bad = check_streams(request)) return *bad;
-  batch_time_ = std::max(batch_time_, clock_->now());
   const Position first = head_ + events_.size() + 1;
   for (std::size_t i = 0; i < request.events.size(); ++i)
     plan_event(request, request.events[i], *streams_[i]);
   const Appended appended{first, head_ + events_.size(), false};
   if (!request.command_id.empty()) {
     const StreamName command{request.tenant, request.command_id};
-    staged_commands_.emplace(StreamName{request.tenant, bare_command_id(request.command_id)},
-                             outcomes_.size());
-    outcomes_.push_back({command, appended});
+    outcomes_.push_back({command, appended, command_hash});
+    staged_commands_[staged_slot(command, command_hash)] =
+        static_cast<std::uint32_t>(outcomes_.size());
   }
   return appended;
 }
 
-std::optional<Appended> AppendPlanner::known_outcome(const AppendRequest& request) const {
+// The slot of a command of this batch, or the free one where it would go.
+std::size_t AppendPlanner::staged_slot(StreamName command, std::uint32_t hash) const {
+  const std::size_t mask = staged_commands_.size() - 1;
+  std::size_t at = hash & mask;
+  for (; staged_commands_[at] != 0; at = (at + 1) & mask) {
+    const auto& staged = outcomes_[staged_commands_[at] - 1];
+    if (staged.hash == hash && staged.command.tenant == command.tenant &&
+        bare_command_id(staged.command.name) == bare_command_id(command.name))
+      break;
+  }
+  return at;
+}
+
+std::optional<Appended> AppendPlanner::known_outcome(const AppendRequest& request,
+                                                     std::uint32_t command_hash) const {
   if (request.command_id.empty()) return std::nullopt;
   const StreamName command{request.tenant, request.command_id};
-  const auto staged = staged_commands_.find({request.tenant, bare_command_id(request.command_id)});
-  if (staged != staged_commands_.end()) {
-    const auto& first = outcomes_[staged->second];
-    Appended outcome = first.appended;
-    outcome.duplicate = true;
-    outcome.other_request = first.command.name != request.command_id;
-    return outcome;
-  }
-  return commands_.find(command);
+  const auto staged = staged_commands_[staged_slot(command, command_hash)];
+  if (staged == 0) return commands_.find(command, command_hash);
+  const auto& first = outcomes_[staged - 1];
+  Appended outcome = first.appended;
+  outcome.duplicate = true;
+  outcome.other_request = first.command.name != request.command_id;
+  return outcome;
 }
 
 Status AppendPlanner::check_expectations(const AppendRequest& request) {
@@ -148,6 +171,7 @@ void AppendPlanner::plan_event(const AppendRequest& request, const NewEvent& eve
   view.command_id = request.command_id;
   view.content_type = event.content_type;
   view.payload = event.payload;
+  tail_places_.push_back(&stream.tail);
 }
 
 void AppendPlanner::commit() {

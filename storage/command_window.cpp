@@ -11,11 +11,6 @@ static_assert((kSlots & (kSlots - 1)) == 0);
 
 constexpr std::size_t kFingerprintBytes = 16;
 
-std::uint32_t hash_of(StreamName command) {
-  const std::size_t hash = StreamKeyHash()({command.tenant, bare_command_id(command.name)});
-  return static_cast<std::uint32_t>(hash ^ hash >> 32);
-}
-
 }  // namespace
 
 std::string_view bare_command_id(std::string_view id) {
@@ -23,6 +18,11 @@ std::string_view bare_command_id(std::string_view id) {
   const auto digits = id.substr(id.size() - kFingerprintBytes);
   if (digits.find_first_not_of("0123456789abcdef") != digits.npos) return id;
   return id.substr(0, id.size() - kFingerprintBytes - 1);
+}
+
+std::uint32_t CommandWindow::hash(StreamName command) {
+  const std::size_t hash = StreamKeyHash()({command.tenant, bare_command_id(command.name)});
+  return static_cast<std::uint32_t>(hash ^ hash >> 32);
 }
 
 CommandWindow::CommandWindow() : slots_(kSlots) {}
@@ -41,15 +41,13 @@ std::size_t CommandWindow::find_slot(StreamName command, std::uint32_t hash) con
   return at;
 }
 
-void CommandWindow::prefetch(StreamName command, std::size_t nth) const {
-  __builtin_prefetch(&slots_[hash_of(command) % kSlots]);
-  const std::size_t next = (end_ + nth) % kRing;
-  if (next < ring_.size()) __builtin_prefetch(&ring_[next]);
+void CommandWindow::prefetch(std::uint32_t hash) const {
+  __builtin_prefetch(&slots_[hash % kSlots]);
 }
 
-std::optional<Appended> CommandWindow::find(StreamName command) const {
+std::optional<Appended> CommandWindow::find(StreamName command, std::uint32_t hash) const {
   const std::lock_guard lock(mutex_);
-  const Slot& slot = slots_[find_slot(command, hash_of(command))];
+  const Slot& slot = slots_[find_slot(command, hash)];
   if (slot.entry == 0) return std::nullopt;
   const Entry& entry = ring_[slot.entry - 1];
   Appended outcome = entry.appended;
@@ -60,18 +58,18 @@ std::optional<Appended> CommandWindow::find(StreamName command) const {
 
 void CommandWindow::add(std::span<const Outcome> outcomes, Position head) {
   const std::lock_guard lock(mutex_);
-  for (std::size_t i = 0; i < outcomes.size() && begin_ + i < end_; ++i) {
-    const Entry& oldest = ring_[(begin_ + i) % kRing];
-    __builtin_prefetch(&slots_[oldest.hash % kSlots]);
-    __builtin_prefetch(oldest.text.data());
+  while (begin_ < end_ && is_outside(ring_[begin_ % kRing].appended, head)) {
+    if (begin_ + kAhead < end_) prefetch(ring_[(begin_ + kAhead) % kRing].hash);
+    remove_oldest();
   }
-  while (begin_ < end_ && is_outside(ring_[begin_ % kRing].appended, head)) remove_oldest();
-  for (const Outcome& outcome : outcomes)
-    if (!is_outside(outcome.appended, head)) insert(outcome);
+  for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    if (i + kAhead < outcomes.size()) prefetch(outcomes[i + kAhead].hash);
+    if (!is_outside(outcomes[i].appended, head)) insert(outcomes[i]);
+  }
 }
 
 void CommandWindow::insert(const Outcome& outcome) {
-  const std::uint32_t hash = hash_of(outcome.command);
+  const std::uint32_t hash = outcome.hash;
   Slot& slot = slots_[find_slot(outcome.command, hash)];
   if (slot.entry != 0) return;
   const std::size_t index = end_++ % kRing;
@@ -113,7 +111,8 @@ void OutcomeCollector::finish(Position head) { flush(head); }
 
 void OutcomeCollector::flush(Position head) {
   if (command_id_.empty()) return;
-  const CommandWindow::Outcome outcome{{tenant_, command_id_}, appended_};
+  const CommandWindow::Outcome outcome{
+      {tenant_, command_id_}, appended_, CommandWindow::hash({tenant_, command_id_})};
   window_.add({&outcome, 1}, head);
   command_id_.clear();
 }

@@ -21,16 +21,22 @@ class CommandWindow {
   struct Outcome {
     StreamName command;  // tenant and command id
     Appended appended;
+    std::uint32_t hash = 0;  // hash(command)
   };
 
   CommandWindow();
 
-  // Asks the processor to fetch what find() and add() will look at: they are far apart, and waiting
-  // for one after the other is most of what they cost. The writer's thread.
-  void prefetch(StreamName command, std::size_t nth) const;
+  // Of the id without its fingerprint. Whoever has it passes it on, for it is not cheap.
+  static std::uint32_t hash(StreamName command);
+
+  // Asks the processor to fetch what find() will look at, some commands ahead: it is anywhere, and
+  // waiting for it is most of what a look-up costs. The writer's thread.
+  void prefetch(std::uint32_t hash) const;
+  static constexpr std::size_t kAhead = 8;
 
   // Any thread. The answer has `duplicate` set.
-  std::optional<Appended> find(StreamName command) const;
+  std::optional<Appended> find(StreamName command) const { return find(command, hash(command)); }
+  std::optional<Appended> find(StreamName command, std::uint32_t hash) const;
 
   // Adds outcomes in the order of their positions and forgets those that `head` has moved out of
   // the window. The writer's thread.

@@ -1,24 +1,22 @@
 #include "storage/digest.hpp"
 
-#include <openssl/evp.h>
+#define OPENSSL_SUPPRESS_DEPRECATED  // by 3.0 in favour of EVP
+#include <openssl/sha.h>
 
 #include <cstdlib>
-#include <utility>
+#include <new>
 
 namespace mlforge::storage {
 namespace {
 
-EVP_MD_CTX* evp(void* context) { return static_cast<EVP_MD_CTX*>(context); }
+SHA256_CTX* sha(std::array<std::uint8_t, 112>& context) {
+  static_assert(sizeof(SHA256_CTX) <= sizeof context && alignof(SHA256_CTX) <= 8);
+  return std::launder(reinterpret_cast<SHA256_CTX*>(context.data()));
+}
 
 // A process without SHA-256 can neither write nor prove anything, so a failure here ends it.
 void require(bool ok) {
   if (!ok) std::abort();
-}
-
-const EVP_MD* algorithm() {
-  static const EVP_MD* const fetched = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-  require(fetched != nullptr);
-  return fetched;
 }
 
 int hex_value(char c) {
@@ -51,28 +49,24 @@ std::optional<Digest> parse_digest(std::string_view hex) {
   return digest;
 }
 
-Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
-  require(context_ != nullptr);
-  require(EVP_DigestInit_ex2(evp(context_), algorithm(), nullptr) == 1);
+Sha256::Sha256() {
+  new (context_.data()) SHA256_CTX;
+  require(SHA256_Init(sha(context_)) == 1);
 }
 
-Sha256::~Sha256() { EVP_MD_CTX_free(evp(context_)); }
-
-Sha256::Sha256(Sha256&& other) noexcept : context_(std::exchange(other.context_, nullptr)) {}
-
 void Sha256::update(Bytes bytes) {
-  require(EVP_DigestUpdate(evp(context_), bytes.data(), bytes.size()) == 1);
+  require(SHA256_Update(sha(context_), bytes.data(), bytes.size()) == 1);
 }
 
 Digest Sha256::finish() {
   Digest digest;
-  require(EVP_DigestFinal_ex(evp(context_), digest.bytes.data(), nullptr) == 1);
-  require(EVP_DigestInit_ex2(evp(context_), nullptr, nullptr) == 1);
+  require(SHA256_Final(digest.bytes.data(), sha(context_)) == 1);
+  require(SHA256_Init(sha(context_)) == 1);
   return digest;
 }
 
 Digest sha256(Bytes bytes) {
-  thread_local Sha256 hash;
+  Sha256 hash;
   hash.update(bytes);
   return hash.finish();
 }

@@ -30,21 +30,22 @@ std::optional<Digest> parse_digest(std::string_view hex);
 
 Digest sha256(Bytes bytes);
 
-// SHA-256 (FIPS 180-4) over bytes that arrive in pieces. The algorithm is fetched once a process
-// and the context is reused, which saves 200 ns a digest. Not thread-safe; movable.
+// Two digests at once, in little more than the time of one where the processor has the SHA
+// extensions and the messages are of about the same length. Any thread.
+void sha256_pair(Bytes a, Bytes b, Digest& of_a, Digest& of_b);
+
+// SHA-256 (FIPS 180-4) over bytes that arrive in pieces. OpenSSL's own functions rather than its
+// EVP interface, which costs a short message more than the hashing. Not thread-safe; may be copied.
 class Sha256 {
  public:
   Sha256();
-  ~Sha256();
-  Sha256(Sha256&& other) noexcept;
-  Sha256& operator=(Sha256&&) = delete;
 
   void update(Bytes bytes);
   // The digest of everything since the start or the last finish(); begins anew.
   Digest finish();
 
  private:
-  void* context_;  // EVP_MD_CTX
+  alignas(8) std::array<std::uint8_t, 112> context_;  // SHA256_CTX
 };
 
 }  // namespace mlforge::storage

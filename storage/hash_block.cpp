@@ -10,70 +10,71 @@ namespace mlforge::storage {
 namespace {
 
 // CRC, size, SHA-256, salt (zero) and layout stand where they stand in a record.
-constexpr std::size_t kCrc = 0, kSize = 4, kDigest = 8, kSalt = 40, kLayout = 56, kFirst = 64,
-                      kCount = 72, kFrame = 76, kSegment = 80, kOrdinal = 88, kFirstTime = 96,
-                      kLastTime = 104, kCommitments = 112;
-constexpr std::size_t kDigestBytes = 32;
+constexpr std::size_t kBlockCrc = 0, kBlockSize = 4, kBlockDigest = 8, kBlockSalt = 40,
+                      kBlockLayout = 56, kBlockFirst = 64, kBlockCount = 72, kBlockFrame = 76,
+                      kBlockSegment = 80, kBlockOrdinal = 88, kBlockFirstTime = 96,
+                      kBlockLastTime = 104, kBlockCommitments = 112;
+constexpr std::size_t kBlockDigestBytes = 32;
 
 }  // namespace
 
 bool is_hash_block(Bytes value) {
-  return value.size() >= kCommitments && value[kLayout] == kHashBlockLayout;
+  return value.size() >= kBlockCommitments && value[kBlockLayout] == kHashBlockLayout;
 }
 
 std::vector<std::uint8_t> encode_hash_block(const HashBlock& block) {
-  std::vector<std::uint8_t> out(kCommitments + block.commitments.size() * kDigestBytes);
+  std::vector<std::uint8_t> out(kBlockCommitments + block.commitments.size() * kBlockDigestBytes);
   std::uint8_t* const at = out.data();
-  store_le<std::uint32_t>(at + kSize, static_cast<std::uint32_t>(out.size()));
-  at[kLayout] = kHashBlockLayout;
-  store_le<std::uint64_t>(at + kFirst, block.first);
-  store_le<std::uint32_t>(at + kCount, static_cast<std::uint32_t>(block.commitments.size()));
-  store_le<std::uint32_t>(at + kFrame, block.frame);
-  store_le<std::uint64_t>(at + kSegment, block.segment);
-  store_le<std::uint64_t>(at + kOrdinal, block.ordinal);
-  store_le<std::int64_t>(at + kFirstTime, block.first_time);
-  store_le<std::int64_t>(at + kLastTime, block.last_time);
-  std::uint8_t* hash = at + kCommitments;
+  store_le<std::uint32_t>(at + kBlockSize, static_cast<std::uint32_t>(out.size()));
+  at[kBlockLayout] = kHashBlockLayout;
+  store_le<std::uint64_t>(at + kBlockFirst, block.first);
+  store_le<std::uint32_t>(at + kBlockCount, static_cast<std::uint32_t>(block.commitments.size()));
+  store_le<std::uint32_t>(at + kBlockFrame, block.frame);
+  store_le<std::uint64_t>(at + kBlockSegment, block.segment);
+  store_le<std::uint64_t>(at + kBlockOrdinal, block.ordinal);
+  store_le<std::int64_t>(at + kBlockFirstTime, block.first_time);
+  store_le<std::int64_t>(at + kBlockLastTime, block.last_time);
+  std::uint8_t* hash = at + kBlockCommitments;
   for (const Digest& each : block.commitments) {
-    std::memcpy(hash, each.bytes.data(), kDigestBytes);
-    hash += kDigestBytes;
+    std::memcpy(hash, each.bytes.data(), kBlockDigestBytes);
+    hash += kBlockDigestBytes;
   }
-  const Digest digest = sha256(Bytes(out).subspan(kSalt));
-  std::memcpy(at + kDigest, digest.bytes.data(), kDigestBytes);
-  store_le<std::uint32_t>(at + kCrc, crc32c(Bytes(out).subspan(kSize)));
+  const Digest digest = sha256(Bytes(out).subspan(kBlockSalt));
+  std::memcpy(at + kBlockDigest, digest.bytes.data(), kBlockDigestBytes);
+  store_le<std::uint32_t>(at + kBlockCrc, crc32c(Bytes(out).subspan(kBlockSize)));
   return out;
 }
 
 const char* decode_hash_block(Position key, Bytes value, HashBlock& block) {
   if (!is_hash_block(value)) return "it is no block of hashes";
   const std::uint8_t* const at = value.data();
-  if (load_le<std::uint32_t>(at + kSize) != value.size()) return "its size field does not fit";
-  if (load_le<std::uint32_t>(at + kCrc) != crc32c(value.subspan(kSize)))
+  if (load_le<std::uint32_t>(at + kBlockSize) != value.size()) return "its size field does not fit";
+  if (load_le<std::uint32_t>(at + kBlockCrc) != crc32c(value.subspan(kBlockSize)))
     return "its checksum does not match";
-  const auto count = load_le<std::uint32_t>(at + kCount);
-  if (count == 0 || value.size() - kCommitments != std::size_t{count} * kDigestBytes)
+  const auto count = load_le<std::uint32_t>(at + kBlockCount);
+  if (count == 0 || value.size() - kBlockCommitments != std::size_t{count} * kBlockDigestBytes)
     return "its count does not fit its size";
-  block.first = load_le<std::uint64_t>(at + kFirst);
-  block.segment = load_le<std::uint64_t>(at + kSegment);
+  block.first = load_le<std::uint64_t>(at + kBlockFirst);
+  block.segment = load_le<std::uint64_t>(at + kBlockSegment);
   if (block.first == 0 || block.segment == 0 || block.segment > block.first ||
       block.first + count - 1 != key)
     return "it is the block of other positions";
-  block.frame = load_le<std::uint32_t>(at + kFrame);
-  block.ordinal = load_le<std::uint64_t>(at + kOrdinal);
-  block.first_time = load_le<std::int64_t>(at + kFirstTime);
-  block.last_time = load_le<std::int64_t>(at + kLastTime);
+  block.frame = load_le<std::uint32_t>(at + kBlockFrame);
+  block.ordinal = load_le<std::uint64_t>(at + kBlockOrdinal);
+  block.first_time = load_le<std::int64_t>(at + kBlockFirstTime);
+  block.last_time = load_le<std::int64_t>(at + kBlockLastTime);
   block.commitments.resize(count);
   for (std::size_t i = 0; i < count; ++i)
-    std::memcpy(block.commitments[i].bytes.data(), at + kCommitments + i * kDigestBytes,
-                kDigestBytes);
+    std::memcpy(block.commitments[i].bytes.data(), at + kBlockCommitments + i * kBlockDigestBytes,
+                kBlockDigestBytes);
   return nullptr;
 }
 
 bool is_hash_block_whole(Bytes value) {
   Digest digest;
-  std::memcpy(digest.bytes.data(), value.data() + kDigest, kDigestBytes);
-  return digest == sha256(value.subspan(kSalt)) &&
-         std::all_of(value.begin() + kSalt, value.begin() + kLayout,
+  std::memcpy(digest.bytes.data(), value.data() + kBlockDigest, kBlockDigestBytes);
+  return digest == sha256(value.subspan(kBlockSalt)) &&
+         std::all_of(value.begin() + kBlockSalt, value.begin() + kBlockLayout,
                      [](std::uint8_t byte) { return byte == 0; });
 }
 

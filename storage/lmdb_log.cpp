@@ -11,6 +11,7 @@ namespace mlforge::storage {
 namespace {
 
 constexpr std::uint64_t kStreamPageEvents = 1024;
+constexpr std::size_t kSmallRecord = 4096;
 constexpr std::size_t kSparePages = 64;  // for the free list and the inner pages of a commit
 // What the read models write for a byte of the log, where many series get a point each.
 constexpr std::uint64_t kFollowerGrowth = 16;
@@ -70,7 +71,7 @@ void LmdbLog::append_planned(std::span<const AppendRequest> requests,
       answers.assign(requests.size(), *writable());
       return;
     }
-    index_->extend(events);
+    index_->extend(events, planner_.tail_places());
     note_appended(events);
     head_.store(events.back().position, std::memory_order_release);
   }
@@ -93,19 +94,44 @@ Status LmdbLog::write(std::span<const EventView> events) {
   return {};
 }
 
-// Records are encoded in place, in the page that goes to disk.
+// Small records are encoded two at a time, beside the pages, for LMDB may move a page at the next
+// put; a large one in the page that goes to disk.
 int LmdbLog::write_records(MDB_txn* txn, std::span<const EventView> events) {
   Cursor cursor;
-  int rc = cursor.open(txn, records_);
-  std::array<std::uint8_t, kSaltBytes> salt;
-  for (auto event = events.begin(); rc == 0 && event != events.end(); ++event) {
-    MDB_val key = to_val(event->position), value{record_size(*event), nullptr};
-    rc = mdb_cursor_put(cursor.get(), &key, &value, MDB_APPEND | MDB_RESERVE);
-    if (rc != 0) break;
-    ids_->salt(salt);
-    encoder_.encode(*event, salt, {static_cast<std::uint8_t*>(value.mv_data), value.mv_size});
+  if (const int rc = cursor.open(txn, records_)) return rc;
+  salts_.resize(events.size() * kSaltBytes);
+  ids_->salt(salts_);
+  const auto salt = [this](std::size_t i) {
+    return RecordEncoder::Salt(salts_.data() + i * kSaltBytes, kSaltBytes);
+  };
+  int rc = 0;
+  for (std::size_t i = 0; rc == 0 && i < events.size(); ++i) {
+    const std::size_t size = record_size(events[i]);
+    const std::size_t second = i + 1 < events.size() ? record_size(events[i + 1]) : SIZE_MAX;
+    if (size > kSmallRecord || second > kSmallRecord) {
+      rc = write_record(cursor.get(), events[i], salt(i));
+      continue;
+    }
+    pair_.resize(2 * kSmallRecord);
+    const std::span one(pair_.data(), size), two(pair_.data() + kSmallRecord, second);
+    encoder_.encode_two(events[i], salt(i), one, events[i + 1], salt(i + 1), two);
+    rc = put_record(cursor.get(), events[i].position, one);
+    ++i;
+    if (rc == 0) rc = put_record(cursor.get(), events[i].position, two);
   }
   return rc;
+}
+
+int LmdbLog::write_record(MDB_cursor* cursor, const EventView& event, RecordEncoder::Salt salt) {
+  MDB_val key = to_val(event.position), value{record_size(event), nullptr};
+  if (const int rc = mdb_cursor_put(cursor, &key, &value, MDB_APPEND | MDB_RESERVE)) return rc;
+  encoder_.encode(event, salt, {static_cast<std::uint8_t*>(value.mv_data), value.mv_size});
+  return 0;
+}
+
+int LmdbLog::put_record(MDB_cursor* cursor, Position position, Bytes record) {
+  MDB_val key = to_val(position), value = to_val(record);
+  return mdb_cursor_put(cursor, &key, &value, MDB_APPEND);
 }
 
 // An upper bound of the pages that the events take: a page of small records is at least half full.
@@ -213,9 +239,9 @@ Expected<std::uint64_t> LmdbLog::read_stream(std::string_view tenant, std::strin
   return visited;
 }
 
-std::uint64_t LmdbLog::stream_version(std::string_view tenant, std::string_view stream) const {
-  const auto version = index_->version({tenant, stream});
-  return version ? *version : 0;
+Expected<std::uint64_t> LmdbLog::stream_version(std::string_view tenant,
+                                                std::string_view stream) const {
+  return index_->version({tenant, stream});
 }
 
 std::optional<Appended> LmdbLog::find_command(std::string_view tenant,

@@ -53,7 +53,8 @@ class LmdbLog final : public Log {
   Expected<std::uint64_t> read_stream(std::string_view tenant, std::string_view stream,
                                       std::uint64_t from_version, std::uint64_t limit,
                                       Position as_of, const Visitor& visit) const override;
-  std::uint64_t stream_version(std::string_view tenant, std::string_view stream) const override;
+  Expected<std::uint64_t> stream_version(std::string_view tenant,
+                                         std::string_view stream) const override;
   std::optional<Appended> find_command(std::string_view tenant,
                                        std::string_view command_id) const override;
   Position position_at(TimeUs time) const override;
@@ -121,6 +122,8 @@ class LmdbLog final : public Log {
                       std::vector<Expected<Appended>>& answers);
   Status write(std::span<const EventView> events);
   int write_records(MDB_txn* txn, std::span<const EventView> events);
+  int write_record(MDB_cursor* cursor, const EventView& event, RecordEncoder::Salt salt);
+  static int put_record(MDB_cursor* cursor, Position position, Bytes record);
   Status check_headroom(std::span<const EventView> events) const;
   Status check_disk(std::size_t bytes, std::size_t record_bytes) const;
   std::uint64_t unfollowed_bytes() const;
@@ -145,6 +148,7 @@ class LmdbLog final : public Log {
   std::unique_ptr<StreamIndex> index_;
   AppendPlanner planner_;
   RecordEncoder encoder_;
+  std::vector<std::uint8_t> salts_, pair_;  // of the append under way; they keep their memory
   struct Append {
     Position last = 0;
     std::uint64_t bytes = 0;

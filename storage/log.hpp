@@ -94,8 +94,10 @@ class Log {
                                               std::uint64_t from_version, std::uint64_t limit,
                                               Position as_of, const Visitor& visit) const = 0;
 
-  // How many durable events the stream holds. Any thread.
-  virtual std::uint64_t stream_version(std::string_view tenant, std::string_view stream) const = 0;
+  // How many durable events the stream holds; 0: it does not exist. An error where that cannot be
+  // read. Any thread.
+  virtual Expected<std::uint64_t> stream_version(std::string_view tenant,
+                                                 std::string_view stream) const = 0;
 
   // The outcome of a command inside the window of the last command_window() events. Any thread.
   virtual std::optional<Appended> find_command(std::string_view tenant,

@@ -13,11 +13,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kLeastMapBytes = 16 << 20;
+constexpr std::size_t kLeastTreeMapBytes = 16 << 20;
 constexpr std::uint64_t kPageEvents = 4096;   // taken in under one lock
 constexpr std::size_t kMostFullTiles = 256;   // held in memory
 constexpr std::size_t kMostChanged = 65'536;  // streams held in memory
-constexpr std::string_view kClean = "clean\n";
+constexpr std::string_view kTreeClean = "clean\n";
 
 Error unknown_hash() {
   return {ErrorCode::internal,
@@ -30,7 +30,7 @@ Error unknown_hash() {
 Expected<std::unique_ptr<LogTree>> LogTree::open(const fs::path& folder, const Log& log,
                                                  const std::string& boot_id,
                                                  std::size_t map_bytes) {
-  std::unique_ptr<LogTree> tree(new LogTree(log, folder, std::max(map_bytes, kLeastMapBytes)));
+  std::unique_ptr<LogTree> tree(new LogTree(log, folder, std::max(map_bytes, kLeastTreeMapBytes)));
   std::error_code failed;
   if (!StreamIndex::is_trusted(folder, boot_id)) fs::remove_all(folder, failed);
   if (auto bad = make_folder(folder)) return *bad;
@@ -312,7 +312,7 @@ Status LogTree::close() {
   if (auto bad = flush()) return bad;
   if (auto bad = store_.sync()) return bad;
   store_ = TileStore();
-  return write_marker(folder_ / "STATE", kClean);
+  return write_marker(folder_ / "STATE", kTreeClean);
 }
 
 }  // namespace mlforge::storage

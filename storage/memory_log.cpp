@@ -117,10 +117,11 @@ Expected<std::uint64_t> MemoryLog::read_stream(std::string_view tenant, std::str
   return visited;
 }
 
-std::uint64_t MemoryLog::stream_version(std::string_view tenant, std::string_view stream) const {
+Expected<std::uint64_t> MemoryLog::stream_version(std::string_view tenant,
+                                                  std::string_view stream) const {
   const std::shared_lock lock(mutex_);
   const auto found = streams_.find(StreamName{tenant, stream});
-  return found == streams_.end() ? 0 : found->second.size();
+  return std::uint64_t{found == streams_.end() ? 0 : found->second.size()};
 }
 
 std::optional<Appended> MemoryLog::find_command(std::string_view tenant,

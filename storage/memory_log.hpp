@@ -26,7 +26,8 @@ class MemoryLog final : public Log {
   Expected<std::uint64_t> read_stream(std::string_view tenant, std::string_view stream,
                                       std::uint64_t from_version, std::uint64_t limit,
                                       Position as_of, const Visitor& visit) const override;
-  std::uint64_t stream_version(std::string_view tenant, std::string_view stream) const override;
+  Expected<std::uint64_t> stream_version(std::string_view tenant,
+                                         std::string_view stream) const override;
   std::optional<Appended> find_command(std::string_view tenant,
                                        std::string_view command_id) const override;
   Position position_at(TimeUs time) const override;

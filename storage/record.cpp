@@ -35,8 +35,10 @@ std::size_t record_size(const EventView& e) {
          e.command_id.size() + e.payload.size();
 }
 
-void RecordEncoder::encode(const EventView& e, std::span<const std::uint8_t, kSaltBytes> salt,
-                           std::span<std::uint8_t> out) {
+namespace {
+
+// All but the commitment and the checksum.
+void lay_out(const EventView& e, RecordEncoder::Salt salt, std::span<std::uint8_t> out) {
   std::uint8_t* const at = out.data();
   store_le<std::uint32_t>(at + kSize, out.size());
   std::memcpy(at + kSalt, salt.data(), kSaltBytes);
@@ -62,14 +64,33 @@ void RecordEncoder::encode(const EventView& e, std::span<const std::uint8_t, kSa
   }
   std::memset(at + kReserved, 0, kRecordHeaderBytes - kReserved);
   append_text(e.payload);
-  hash_.update(out.subspan(kSalt));
-  const Digest commitment = hash_.finish();
-  std::memcpy(at + kCommitment, commitment.bytes.data(), commitment.bytes.size());
-  store_le<std::uint32_t>(at + kCrc, crc32c(out.subspan(kSize)));
 }
 
-void RecordEncoder::append(const EventView& event, std::span<const std::uint8_t, kSaltBytes> salt,
-                           std::vector<std::uint8_t>& buffer) {
+void seal(const Digest& commitment, std::span<std::uint8_t> out) {
+  std::memcpy(out.data() + kCommitment, commitment.bytes.data(), commitment.bytes.size());
+  store_le<std::uint32_t>(out.data() + kCrc, crc32c(out.subspan(kSize)));
+}
+
+}  // namespace
+
+void RecordEncoder::encode(const EventView& e, Salt salt, std::span<std::uint8_t> out) const {
+  lay_out(e, salt, out);
+  seal(sha256(out.subspan(kSalt)), out);
+}
+
+void RecordEncoder::encode_two(const EventView& a, Salt salt_a, std::span<std::uint8_t> out_a,
+                               const EventView& b, Salt salt_b,
+                               std::span<std::uint8_t> out_b) const {
+  lay_out(a, salt_a, out_a);
+  lay_out(b, salt_b, out_b);
+  Digest of_a, of_b;
+  sha256_pair(out_a.subspan(kSalt), out_b.subspan(kSalt), of_a, of_b);
+  seal(of_a, out_a);
+  seal(of_b, out_b);
+}
+
+void RecordEncoder::append(const EventView& event, Salt salt,
+                           std::vector<std::uint8_t>& buffer) const {
   const std::size_t before = buffer.size();
   buffer.resize(before + record_size(event));
   encode(event, salt, std::span(buffer).subspan(before));

@@ -13,13 +13,13 @@ namespace fs = std::filesystem;
 constexpr std::size_t kKeptFrames = 16;
 constexpr std::size_t kMostOpen = 256;
 constexpr std::string_view kSuffix = ".seg";
-constexpr std::size_t kDigits = 20;
+constexpr std::size_t kNameDigits = 20;
 
 // 0: it is no segment's name.
 Position first_of_name(const std::string& name) {
-  if (name.size() != kDigits + kSuffix.size() || !name.ends_with(kSuffix)) return 0;
+  if (name.size() != kNameDigits + kSuffix.size() || !name.ends_with(kSuffix)) return 0;
   Position first = 0;
-  const auto end = name.data() + kDigits;
+  const auto end = name.data() + kNameDigits;
   const auto parsed = std::from_chars(name.data(), end, first);
   return parsed.ec == std::errc{} && parsed.ptr == end ? first : 0;
 }
@@ -27,7 +27,7 @@ Position first_of_name(const std::string& name) {
 }  // namespace
 
 std::string segment_name(Position first) {
-  return fmt::format("{:0{}}{}", first, kDigits, kSuffix);
+  return fmt::format("{:0{}}{}", first, kNameDigits, kSuffix);
 }
 
 SegmentStore::SegmentStore(fs::path folder, const Uuid& log_id)

@@ -65,17 +65,32 @@ Status StreamIndex::open_database() {
 }
 
 void StreamIndex::extend(std::span<const EventView> events) {
+  std::vector<TailPlace> places(events.size());
+  std::vector<TailPlace*> pointers;
+  pointers.reserve(events.size());
+  for (TailPlace& place : places) pointers.push_back(&place);
+  extend(events, pointers);
+}
+
+void StreamIndex::extend(std::span<const EventView> events, std::span<TailPlace* const> places) {
   if (events.empty()) return;
   const std::lock_guard lock(mutex_);
-  for (const EventView& event : events) {
-    const StreamName name{event.tenant, event.stream};
-    auto stream = active_.streams.find(name);
-    if (stream == active_.streams.end())
-      stream = active_.streams.try_emplace(StreamKey(name)).first;
-    stream->second.push_back(event.position);
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    const EventView& event = events[i];
+    TailPlace& place = *places[i];
+    if (place.generation != active_.number)
+      place = {active_.number, &place_of({event.tenant, event.stream})};
+    place.positions->push_back(event.position);
   }
   active_.events += events.size();
   active_.last = {events.back().position, events.back().id};
+}
+
+// With mutex_ held.
+std::vector<Position>& StreamIndex::place_of(StreamName stream) {
+  auto found = active_.streams.find(stream);
+  if (found == active_.streams.end()) found = active_.streams.try_emplace(StreamKey(stream)).first;
+  return found->second;
 }
 
 std::size_t StreamIndex::tail_events() const {
@@ -89,7 +104,8 @@ Expected<std::size_t> StreamIndex::index_some() {
     const std::lock_guard lock(mutex_);
     if (!frozen_) {  // else an earlier call failed, and it is still to be written
       if (active_.events == 0) return std::size_t{0};
-      frozen_ = std::make_unique<Generation>(std::exchange(active_, Generation{}));
+      frozen_ = std::make_unique<Generation>(
+          std::exchange(active_, Generation{.number = active_.number + 1}));
     }
   }
   std::vector<IndexDatabase::Addition> additions;

@@ -24,6 +24,12 @@ struct IndexIdentity {
   std::string boot_id;  // of the machine's current start; empty: unknown, so unequal to all
 };
 
+// Where a stream stands in the tail, kept by who names it again and again.
+struct TailPlace {
+  std::uint64_t generation = 0;  // of the tail; 0: none
+  std::vector<Position>* positions = nullptr;
+};
+
 class StreamIndex {
  public:
   // Opens the index in `folder`, which is created where it is missing. An index of another log, one
@@ -43,6 +49,8 @@ class StreamIndex {
 
   // Adds durable events in the order of their positions to the tail. The writer's thread.
   void extend(std::span<const EventView> events);
+  // The same with the place of each event's stream, which is found where it is not known.
+  void extend(std::span<const EventView> events, std::span<TailPlace* const> places);
   // Events in the tail. Any thread.
   std::size_t tail_events() const;
   // Moves the tail into the environment and answers how many events it held. Any thread, but meant
@@ -64,12 +72,14 @@ class StreamIndex {
   using Tail = std::unordered_map<StreamKey, std::vector<Position>, StreamKeyHash, StreamKeyEqual>;
   struct Generation {  // a part of the tail
     Tail streams;
+    std::uint64_t number = 0;
     std::size_t events = 0;
     IndexReached last;
   };
 
   StreamIndex() = default;
   Status open_database();
+  std::vector<Position>& place_of(StreamName stream);
   // Visits the stream's positions above `after` in each generation of the tail, in order. With
   // mutex_ held.
   void visit_tail(StreamName stream, Position after,
@@ -84,7 +94,7 @@ class StreamIndex {
   // Guards the two generations. Plain and held shortly: a shared lock would let readers starve the
   // writer.
   mutable std::mutex mutex_;
-  Generation active_;                   // grows
+  Generation active_{.number = 1};      // grows
   std::unique_ptr<Generation> frozen_;  // being moved into the environment; never changes
 };
 

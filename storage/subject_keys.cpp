@@ -26,7 +26,7 @@ namespace fs = std::filesystem;
 constexpr std::size_t kSlotBytes = 512;
 constexpr std::string_view kHeader = "mlforge subject keys 1\n";
 // Offsets in a slot; little-endian. The CRC covers all bytes behind it.
-constexpr std::size_t kCrc = 0, kMark = 4, kState = 8, kTenantLength = 9, kSubjectLength = 10,
+constexpr std::size_t kSlotCrc = 0, kMark = 4, kState = 8, kTenantLength = 9, kSubjectLength = 10,
                       kCreated = 16, kShredded = 24, kId = 32, kSecret = 48, kNames = 80;
 constexpr std::string_view kSlotMark = "SKEY";
 enum class State : char { live = 1, shredded = 2 };
@@ -61,7 +61,7 @@ std::string live_slot(const SubjectKey& key) {
   std::memcpy(slot.data() + kSecret, key.secret.data(), key.secret.size());
   slot.replace(kNames, key.tenant.size(), key.tenant);
   slot.replace(kNames + key.tenant.size(), key.subject.size(), key.subject);
-  store_bits(slot, kCrc, crc_of(slot));
+  store_bits(slot, kSlotCrc, crc_of(slot));
   return slot;
 }
 
@@ -69,7 +69,7 @@ std::string live_slot(const SubjectKey& key) {
 std::string shredded_slot(const SealId& id, TimeUs now) {
   std::string slot = new_slot(State::shredded, id);
   store_bits(slot, kShredded, now);
-  store_bits(slot, kCrc, crc_of(slot));
+  store_bits(slot, kSlotCrc, crc_of(slot));
   return slot;
 }
 
@@ -77,7 +77,7 @@ bool is_sound(std::string_view slot) {
   const auto names = static_cast<std::uint8_t>(slot[kTenantLength]) +
                      static_cast<std::uint8_t>(slot[kSubjectLength]);
   return slot.substr(kMark, kSlotMark.size()) == kSlotMark && kNames + names <= kSlotBytes &&
-         load_bits<std::uint32_t>(slot, kCrc) == crc_of(slot);
+         load_bits<std::uint32_t>(slot, kSlotCrc) == crc_of(slot);
 }
 
 SealId id_in(std::string_view slot) {

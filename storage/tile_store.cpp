@@ -27,7 +27,7 @@ Tile to_tile(Bytes bytes) {
 }
 
 template <class T>
-Bytes object_bytes(const T& object) {
+Bytes tile_bytes(const T& object) {
   return {reinterpret_cast<const std::uint8_t*>(&object), sizeof object};
 }
 
@@ -94,7 +94,7 @@ Status TileStore::open_databases(const Uuid& log_id, bool read_only) {
   if (rc == 0) rc = mdb_dbi_open(txn.get(), "tiles", create, &tiles_);
   if (rc == 0) rc = mdb_dbi_open(txn.get(), "streams", create, &streams_);
   if (rc == 0 && stat.ms_entries == 0 && !read_only) {
-    rc = put(txn.get(), meta_, as_bytes("layout"), object_bytes(kLayout));
+    rc = put(txn.get(), meta_, as_bytes("layout"), tile_bytes(kLayout));
     if (rc == 0) rc = put(txn.get(), meta_, as_bytes("log_id"), log_id.bytes);
   }
   MDB_val layout_key = to_val(as_bytes("layout")), layout{};
@@ -178,8 +178,8 @@ Status TileStore::write(const std::map<TileName, const Tile*>& tiles,
              {reinterpret_cast<const std::uint8_t*>(at->second->data()),
               at->second->size() * sizeof(Digest)});
   for (auto leaf = streams.begin(); rc == 0 && leaf != streams.end(); ++leaf)
-    rc = put(txn.get(), streams_, leaf->key.bytes, object_bytes(leaf->state));
-  if (rc == 0) rc = put(txn.get(), meta_, as_bytes("reached"), object_bytes(reached));
+    rc = put(txn.get(), streams_, leaf->key.bytes, tile_bytes(leaf->state));
+  if (rc == 0) rc = put(txn.get(), meta_, as_bytes("reached"), tile_bytes(reached));
   if (rc == 0) rc = txn.commit();
   if (rc != 0) return lmdb_error(rc, "writing the Merkle tree's tiles");
   return {};

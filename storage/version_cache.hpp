@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "events/error.hpp"
+#include "storage/stream_index.hpp"
 #include "storage/stream_key.hpp"
 
 namespace mlforge::storage {
@@ -26,6 +27,7 @@ class VersionCache {
   struct Entry;
   using Node = std::pair<const StreamKey, Entry>;
   struct Entry {
+    TailPlace tail;
     std::uint64_t durable = 0;
     std::uint64_t staged = 0;
     std::uint64_t batch = 0;  // the batch that `staged` belongs to

@@ -52,7 +52,8 @@ class TroubledLog final : public storage::Log {
                                   const storage::RecordVisitor& visit) const override {
     return memory.read_records(from, limit, visit);
   }
-  std::uint64_t stream_version(std::string_view tenant, std::string_view stream) const override {
+  Expected<std::uint64_t> stream_version(std::string_view tenant,
+                                         std::string_view stream) const override {
     return memory.stream_version(tenant, stream);
   }
   std::optional<storage::Appended> find_command(std::string_view tenant,

@@ -3,7 +3,7 @@
 
 #include "tests/actors/manager_support.hpp"
 
-namespace mlforge::actors::test {
+namespace mlforge::actors::test::managers {
 namespace {
 
 const CreateExperiment adult{"adult"};
@@ -300,4 +300,4 @@ TEST_CASE("completion: answered once, and unavailable where nobody answered") {
   CHECK(calls == 3);
 }
 
-}  // namespace mlforge::actors::test
+}  // namespace mlforge::actors::test::managers

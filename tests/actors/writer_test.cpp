@@ -1,7 +1,7 @@
 // The writer, and what becomes of a command that is sent twice, stepped by hand.
 #include "tests/actors/manager_support.hpp"
 
-namespace mlforge::actors::test {
+namespace mlforge::actors::test::writer {
 namespace {
 
 const CreateExperiment adult{"adult"};
@@ -215,4 +215,4 @@ TEST_CASE("writer: a log that throws costs its batch, not the writer") {
   CHECK(system.done(adult).position == 1);
 }
 
-}  // namespace mlforge::actors::test
+}  // namespace mlforge::actors::test::writer

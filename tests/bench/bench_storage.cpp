@@ -2,7 +2,7 @@
 // then a scan with its CRC checks against raw LMDB's, and a full verification.
 //   bench_storage [--json] [--seconds S] [--folder F]
 // One event has a payload of 256 bytes. The raw logs (raw_log.hpp, which shares no code with
-// mlforge) write
+// mlforge) are given the same streams by name, and as many different values, and write
 //   raw           the payload as the value, without an index
 //   same bytes    a value as large as our record, without an index
 //   same indexes  that, with the indexes that we keep, in the way in which we keep them
@@ -122,29 +122,39 @@ std::size_t record_bytes() {
   return record_size(view) + 32;
 }
 
+std::vector<bench::RawEvent> raw_events(const std::vector<AppendRequest>& requests,
+                                        std::size_t bytes) {
+  std::vector<bench::RawEvent> events;
+  for (const auto& request : requests)
+    events.push_back({request.tenant + '/' + request.events[0].stream,
+                      std::string(bytes, request.events[0].payload[0])});
+  return events;
+}
+
 struct RawLogs {
   explicit RawLogs(const fs::path& folder)
-      : raw(folder / "raw", kMapBytes, RawLog::Index::none, kStreams),
-        same(folder / "same", kMapBytes, RawLog::Index::none, kStreams),
-        beside(folder / "beside", kMapBytes, RawLog::Index::beside, kStreams),
-        inside(folder / "inside", kMapBytes, RawLog::Index::inside, kStreams) {}
+      : raw(folder / "raw", kMapBytes, RawLog::Index::none),
+        same(folder / "same", kMapBytes, RawLog::Index::none),
+        beside(folder / "beside", kMapBytes, RawLog::Index::beside),
+        inside(folder / "inside", kMapBytes, RawLog::Index::inside) {}
   RawLog raw, same, beside, inside;
 };
 
 // The ways take turns batch by batch, so that they meet the same disk.
 Row bench_batch(LmdbLog& log, RawLogs& raw, std::size_t batch, double seconds) {
-  const std::string payload(kPayloadBytes, 'x'), record(record_bytes(), 'x');
   auto requests = make_requests(batch);
+  const auto payloads = raw_events(requests, kPayloadBytes);
+  const auto records = raw_events(requests, record_bytes());
   Way ours("mlforge"), bare("raw"), same("same bytes"), beside("same indexes"), inside("one sync");
   const auto start = SteadyClock::now();
   while (Seconds(SteadyClock::now() - start).count() < seconds) {
     std::uint64_t command = log.head();
     for (auto& request : requests) request.command_id = fmt::format("{:032x}", ++command);
     ours.time([&] { append_to_log(log, requests); });
-    bare.time([&] { raw.raw.append(batch, payload); });
-    same.time([&] { raw.same.append(batch, record); });
-    beside.time([&] { raw.beside.append(batch, record); });
-    inside.time([&] { raw.inside.append(batch, record); });
+    bare.time([&] { raw.raw.append(payloads); });
+    same.time([&] { raw.same.append(records); });
+    beside.time([&] { raw.beside.append(records); });
+    inside.time([&] { raw.inside.append(records); });
     // On a thread of its own in the server; here it counts.
     if (log.unindexed() >= kIndexAfter) ours.time_index([&] { (void)need(log.index_some()); });
     if (raw.beside.unindexed() >= kIndexAfter) beside.time_index([&] { raw.beside.index_some(); });

@@ -22,10 +22,7 @@ void RawLog::open(const std::string& folder, std::size_t map_bytes, MDB_env*& en
   require(mdb_env_open(env, folder.c_str(), MDB_NOTLS | flags, 0640) == 0, "mdb_env_open");
 }
 
-RawLog::RawLog(const std::string& folder, std::size_t map_bytes, Index index, std::size_t streams)
-    : index_(index), pending_(streams) {
-  for (std::size_t i = 0; i < streams; ++i)
-    names_.push_back("default/run/0198f0a2c4f37c6e8a53f2d1b0c9" + std::to_string(1000 + i));
+RawLog::RawLog(const std::string& folder, std::size_t map_bytes, Index index) : index_(index) {
   open(folder, map_bytes, env_, 0);
   if (index == Index::beside) open(folder + "-index", map_bytes, index_env_, MDB_NOSYNC);
   MDB_txn* txn = nullptr;
@@ -47,14 +44,16 @@ RawLog::~RawLog() {
   if (index_env_) mdb_env_close(index_env_);
 }
 
-void RawLog::put_index(MDB_txn* txn, std::size_t stream,
+void RawLog::put_index(MDB_txn* txn, const std::string& stream,
                        const std::vector<std::uint64_t>& positions) {
-  const std::string& name = names_[stream];
-  std::uint64_t number = stream + 1;
-  MDB_val name_key{name.size(), const_cast<char*>(name.data())}, found;
+  std::uint64_t number = streams_known_ + 1;
+  MDB_val name_key{stream.size(), const_cast<char*>(stream.data())}, found;
   if (mdb_get(txn, streams_, &name_key, &found) == MDB_NOTFOUND) {
     found = {sizeof number, &number};
     require(mdb_put(txn, streams_, &name_key, &found, 0) == 0, "mdb_put streams");
+    ++streams_known_;
+  } else {
+    std::memcpy(&number, found.mv_data, sizeof number);
   }
   MDB_cursor* cursor = nullptr;
   require(mdb_cursor_open(txn, positions_, &cursor) == 0, "mdb_cursor_open");
@@ -65,35 +64,35 @@ void RawLog::put_index(MDB_txn* txn, std::size_t stream,
   mdb_cursor_close(cursor);
 }
 
-void RawLog::append(std::size_t batch, const std::string& value) {
+void RawLog::append(const std::vector<RawEvent>& batch) {
   MDB_txn* txn = nullptr;
   MDB_cursor* cursor = nullptr;
   const std::uint64_t before = position_;
   require(mdb_txn_begin(env_, nullptr, 0, &txn) == 0, "mdb_txn_begin");
   require(mdb_cursor_open(txn, records_, &cursor) == 0, "mdb_cursor_open");
-  for (std::size_t i = 0; i < batch; ++i) {
+  for (const RawEvent& event : batch) {
     ++position_;
     MDB_val key{sizeof position_, &position_};
-    MDB_val data{value.size(), const_cast<char*>(value.data())};
+    MDB_val data{event.value.size(), const_cast<char*>(event.value.data())};
     require(mdb_cursor_put(cursor, &key, &data, MDB_APPEND) == 0, "mdb_cursor_put");
   }
   mdb_cursor_close(cursor);
   if (index_ == Index::inside)
-    for (std::size_t i = 0; i < batch; ++i) put_index(txn, i % names_.size(), {before + i + 1});
+    for (std::size_t i = 0; i < batch.size(); ++i)
+      put_index(txn, batch[i].stream, {before + i + 1});
   require(mdb_txn_commit(txn) == 0, "mdb_txn_commit");
   if (index_ != Index::beside) return;
-  for (std::size_t i = 0; i < batch; ++i) pending_[i % names_.size()].push_back(before + i + 1);
-  waiting_ += batch;
+  for (std::size_t i = 0; i < batch.size(); ++i)
+    pending_[batch[i].stream].push_back(before + i + 1);
+  waiting_ += batch.size();
 }
 
 void RawLog::index_some() {
   MDB_txn* txn = nullptr;
   require(mdb_txn_begin(index_env_, nullptr, 0, &txn) == 0, "mdb_txn_begin");
-  for (std::size_t stream = 0; stream < pending_.size(); ++stream) {
-    if (!pending_[stream].empty()) put_index(txn, stream, pending_[stream]);
-    pending_[stream].clear();
-  }
+  for (const auto& [stream, positions] : pending_) put_index(txn, stream, positions);
   require(mdb_txn_commit(txn) == 0, "mdb_txn_commit");
+  pending_.clear();
   waiting_ = 0;
 }
 

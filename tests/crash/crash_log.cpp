@@ -232,7 +232,7 @@ void check_log(const LmdbLog& log, const std::vector<Acknowledged>& acknowledged
   }
   check_whole_requests(requests);
   for (const auto& [stream, version] : versions) {
-    require(log.stream_version("acme", stream) == version, "the index has another version");
+    require(log.stream_version("acme", stream).value() == version, "the index has another version");
     const auto read =
         log.read_stream("acme", stream, 1, ~0ull, ~0ull, [](const EventView&) { return true; });
     require(read && *read == version, "a stream does not read whole");

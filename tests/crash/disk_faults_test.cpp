@@ -114,7 +114,7 @@ class FaultyRun {
       return true;
     }));
     for (const auto& [name, version] : versions) {
-      REQUIRE(log.stream_version(name.first, name.second) == version);
+      REQUIRE(log.stream_version(name.first, name.second).value() == version);
       const auto read = log.read_stream(name.first, name.second, 1, ~0ull, ~0ull,
                                         [](const EventView&) { return true; });
       REQUIRE(read);

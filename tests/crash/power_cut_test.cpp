@@ -27,16 +27,15 @@ struct Done {
   std::vector<Batch> batches;
   History history;
   Journal journal;
-  bool archive = false;
 };
 
 Done do_workload(std::uint64_t seed, std::size_t batches, const fs::path& folder = "data",
-                 bool archive = false) {
-  Done done{folder, make_batches(seed, batches), {}, {}, archive};
+                 Moves moves = Moves::nothing) {
+  Done done{folder, make_batches(seed, batches, moves), {}, {}};
   done.history = reference(done.batches, seed);
   Folder root;
   SimulatedDisk disk(root.path());
-  run_workload(root.path() / folder, done.batches, seed, disk, done.history, archive);
+  run_workload(root.path() / folder, done.batches, seed, disk, done.history, moves);
   done.journal = disk.journal();
   REQUIRE(done.history.acknowledged_at(disk.size()) == done.history.ends.back());
   return done;
@@ -57,8 +56,8 @@ const std::vector<Mode> kModes{{Kept::none, 1, "nothing unsynced"},
 // what is before. Answers how many images were examined.
 class Cutter {
  public:
-  explicit Cutter(std::uint64_t seed, bool archive = false)
-      : seed_(seed), random_(seed), archive_(archive) {}
+  explicit Cutter(std::uint64_t seed, Moves moves = Moves::nothing)
+      : seed_(seed), random_(seed), moves_(moves) {}
 
   void cut(Disk disk, const Journal& journal, std::size_t first, const std::vector<Mode>& modes,
            const fs::path& folder, const History& history) {
@@ -69,8 +68,7 @@ class Cutter {
       for (const Mode& mode : modes) {
         INFO("cut at entry " << k << " of " << entries.size() << ", kept: " << mode.name
                              << ", seed " << seed_);
-        for (int i = 0; i < mode.images; ++i)
-          examine(interrupted, mode.kept, folder, history, history.acknowledged_at(k));
+        for (int i = 0; i < mode.images; ++i) examine(interrupted, mode.kept, folder, history, k);
       }
       if (k < entries.size()) disk.apply(journal, entries[k]);
     }
@@ -81,21 +79,22 @@ class Cutter {
 
  private:
   void examine(const Disk& disk, Kept kept, const fs::path& folder, const History& history,
-               Position acknowledged) {
+               std::size_t entries) {
     const bool sample = ++images_ % 41 == 0;
     Folder image;
     disk.write_image(image.path(), kept, random_);
     const auto fault = find_fault(image.path() / folder, history,
-                                  {.acknowledged = acknowledged,
+                                  {.acknowledged = history.acknowledged_at(entries),
                                    .projections = sample && !history.digests.empty(),
                                    .verify = sample,
-                                   .archive = archive_});
+                                   .archive = moves_ != Moves::nothing,
+                                   .dropped = history.dropped_at(entries)});
     REQUIRE(fault == "");
   }
 
   std::uint64_t seed_;
   std::mt19937_64 random_;
-  bool archive_;
+  Moves moves_;
   std::size_t images_ = 0;
 };
 
@@ -106,6 +105,18 @@ void cut_everywhere(std::uint64_t seed, std::size_t batches, const std::vector<M
   fmt::print("{} calls, {} events, {} images examined\n", done.journal.entries.size(),
              done.history.records.size(), cutter.images());
   CHECK(cutter.images() > batches * 20);
+}
+
+void cut_while_moving(std::uint64_t seed, std::size_t batches, Moves moves,
+                      const std::vector<Mode>& modes) {
+  const Done done = do_workload(seed, batches, "data", moves);
+  REQUIRE(done.journal.find("data/segments") > 0);
+  if (moves == Moves::payloads) REQUIRE(done.history.dropped.back().head > 0);
+  Cutter cutter(seed, moves);
+  cutter.cut(Disk(), done.journal, 0, modes, done.folder, done.history);
+  fmt::print("{} calls, {} events, {} images examined\n", done.journal.entries.size(),
+             done.history.records.size(), cutter.images());
+  CHECK(cutter.images() > 1000);
 }
 
 // The process is killed at entry k, starts again, answers; then the power goes. What the kernel
@@ -177,13 +188,11 @@ TEST_CASE("power cut: everything acknowledged is there, wherever the cut") {
 }
 
 TEST_CASE("power cut: wherever the cut while bodies move into segments") {
-  const Done done = do_workload(5, 24, "data", true);
-  REQUIRE(done.journal.find("data/segments") > 0);
-  Cutter cutter(5, true);
-  cutter.cut(Disk(), done.journal, 0, kModes, done.folder, done.history);
-  fmt::print("{} calls, {} events, {} images examined\n", done.journal.entries.size(),
-             done.history.records.size(), cutter.images());
-  CHECK(cutter.images() > 1000);
+  cut_while_moving(5, 24, Moves::bodies, kModes);
+}
+
+TEST_CASE("power cut: wherever the cut while payloads are dropped by retention") {
+  cut_while_moving(6, 20, Moves::payloads, kModes);
 }
 
 TEST_CASE("power cut: a folder several levels down is there") {
@@ -225,6 +234,16 @@ TEST_CASE("power cut: many workloads", "[.][long]") {
                     {Kept::all, 1, "everything"},
                     {Kept::writes, 4, "some writes"},
                     {Kept::sectors, 8, "some sectors"}});
+}
+
+TEST_CASE("power cut: many workloads that archive and drop", "[.][long]") {
+  const std::uint64_t first = 300 + std::uint64_t{Catch::rngSeed()} * 1000;
+  for (std::uint64_t seed = first; seed < first + 6; ++seed)
+    cut_while_moving(seed, 40, seed % 2 ? Moves::bodies : Moves::payloads,
+                     {{Kept::none, 1, "nothing unsynced"},
+                      {Kept::all, 1, "everything"},
+                      {Kept::writes, 2, "some writes"},
+                      {Kept::sectors, 4, "some sectors"}});
 }
 
 TEST_CASE("power cut: many restarted processes", "[.][long]") {

@@ -6,6 +6,8 @@
 #include <random>
 #include <stdexcept>
 
+#include "events/retention.hpp"
+#include "storage/log_keys.hpp"
 #include "storage/verify.hpp"
 #include "tests/projections/fixture.hpp"
 
@@ -58,12 +60,43 @@ void append_all(LmdbLog& log, std::span<const Batch> batches, SimulatedDisk& dis
 
 }  // namespace
 
-std::vector<Batch> make_batches(std::uint64_t seed, std::size_t count) {
+namespace {
+
+NewEvent prediction(std::mt19937_64& random) {
+  PredictionsLogged p;
+  for (auto n = 1 + random() % 4; n > 0; --n) {
+    p.request_ids.push_back(fmt::format("secret-{}", random()));
+    p.probabilities.push_back(0.5);
+    p.versions.push_back(static_cast<std::int64_t>(1 + random() % 3));
+    p.challenger.push_back(static_cast<std::int64_t>(random() % 2));
+    p.times.push_back(1);
+  }
+  return encode_event(p, "predictions/adult");
+}
+
+// Everything up to the `last`-th event.
+Batch retention(Position last) {
+  AppendRequest request{.tenant = std::string(kLogTenant),
+                        .actor = "mlforge",
+                        .command_id = fmt::format("retention-{}", last)};
+  request.events = {encode_retention({.kind = "predictions", .keep = "30d", .up_to = last})};
+  return {request};
+}
+
+}  // namespace
+
+std::vector<Batch> make_batches(std::uint64_t seed, std::size_t count, Moves moves) {
   std::mt19937_64 random(seed);
   auto history = projections::test::random_history(seed, count * 12);
   auto next = history.begin();
   std::vector<Batch> batches(count);
+  Position last = 0;
   for (Batch& batch : batches) {
+    if (moves == Moves::payloads && (&batch - batches.data()) % 6 == 5) {
+      batch = retention(last - 3);
+      ++last;
+      continue;
+    }
     batch.resize(1 + random() % 4);
     for (AppendRequest& request : batch) {
       request.tenant = next->tenant;
@@ -74,6 +107,8 @@ std::vector<Batch> make_batches(std::uint64_t seed, std::size_t count) {
         if (next + 1 == history.end()) throw std::runtime_error("too short a history");
       }
       if (random() % 8 == 0) request.events.push_back(large_event(random));
+      if (moves == Moves::payloads) request.events.push_back(prediction(random));
+      last += request.events.size();
     }
   }
   return batches;
@@ -92,12 +127,21 @@ LmdbLogOptions log_options(const std::string& boot_id, std::uint64_t seed) {
   return options;
 }
 
-Position History::acknowledged_at(std::size_t entries) const {
+namespace {
+
+Position told_at(const std::vector<History::Acknowledged>& all, std::size_t entries) {
   Position head = 0;
-  for (const Acknowledged& a : acknowledged)
+  for (const auto& a : all)
     if (a.entries <= entries) head = a.head;
   return head;
 }
+
+}  // namespace
+
+Position History::acknowledged_at(std::size_t entries) const {
+  return told_at(acknowledged, entries);
+}
+Position History::dropped_at(std::size_t entries) const { return told_at(dropped, entries); }
 
 std::vector<std::string> read_records(const Log& log, Position from) {
   std::vector<std::string> records;
@@ -132,8 +176,31 @@ History reference(const std::vector<Batch>& batches, std::uint64_t seed) {
   return history;
 }
 
+namespace {
+
+RetentionState retention_of(const Log& log) {
+  RetentionState state;
+  must(log.read_stream(kLogTenant, kRetentionStream, 1, ~0ull, ~0ull, [&](const EventView& e) {
+    if (const auto applied = retention_applied(e.type, e.payload)) evolve(state, *applied);
+    return true;
+  }));
+  return state;
+}
+
+// Answers up to where payloads of predictions are gone.
+Position drop_payloads(LmdbLog& log) {
+  const auto state = retention_of(log);
+  const auto up_to = state.up_to.find("predictions");
+  if (up_to == state.up_to.end()) return 0;
+  for (const Position first : must(log.segments().list()))
+    must(log.expire_segment(first, state.up_to));
+  return std::min(up_to->second, log.archived());
+}
+
+}  // namespace
+
 void run_workload(const fs::path& folder, const std::vector<Batch>& batches, std::uint64_t seed,
-                  SimulatedDisk& disk, History& history, bool archive) {
+                  SimulatedDisk& disk, History& history, Moves moves) {
   const auto options = log_options("one", seed);
   const std::span<const Batch> all(batches);
   const std::size_t half = batches.size() / 2;
@@ -144,7 +211,11 @@ void run_workload(const fs::path& folder, const std::vector<Batch>& batches, std
     append_all(*log, part, disk, history, [&](std::size_t i) {
       if (i % 8 == 7) must(engine->catch_up());
       if (i % 16 == 15) must(log->index_some());
-      if (archive && log->head() > 6) must(log->archive_some(log->head() - 6));
+      if (moves == Moves::nothing || log->head() <= 6) return;
+      must(log->archive_some(log->head() - 6));
+      if (moves != Moves::payloads) return;
+      const Position gone = drop_payloads(*log);
+      history.dropped.push_back({disk.size(), gone});
     });
     must(engine->catch_up());
     must(store->close());
@@ -212,14 +283,36 @@ class Examination {
     if (!fault.empty()) return fault;
     if (!done) return done.error().message;
     const auto found = read_records(*log_);
-    for (Position p = 0; p < head; ++p)
-      if (found.at(p) != history_.records.at(p)) return fmt::format("record {} is another", p + 1);
-    return "";
+    const auto retention = retention_of(*log_);
+    const auto up_to = retention.up_to.find("predictions");
+    const Position may_go = up_to == retention.up_to.end() ? 0 : up_to->second;
+    for (Position p = 1; p <= head && fault.empty(); ++p)
+      fault = record(p, found.at(p - 1), history_.records.at(p - 1), may_go);
+    return fault;
+  }
+
+  // A record is as it was written, or without its payload where that may be gone, and so where it
+  // must be.
+  std::string record(Position p, const std::string& found, const std::string& written,
+                     Position may_go) const {
+    EventView event;
+    if (decode_record(as_bytes(written), event)) throw std::runtime_error("the reference is wrong");
+    const bool is_prediction = stream_kind(event.stream) == "predictions";
+    if (found == written)
+      return is_prediction && p <= demand_.dropped
+                 ? fmt::format("the payload of {}, which was dropped, is there again", p)
+                 : "";
+    const auto body = expire_body(record_salted_body(as_bytes(written)), residue(event));
+    std::vector<std::uint8_t> expired;
+    assemble_record(record_commitment(as_bytes(written)), body, expired);
+    const bool is_right = is_prediction && p <= may_go && as_text(Bytes(expired)) == found;
+    return is_right ? "" : fmt::format("record {} is another", p);
   }
 
   std::string streams() {
     for (const auto& [name, version] : versions_) {
-      if (log_->stream_version(name.first, name.second) != version)
+      if (const auto holds = log_->stream_version(name.first, name.second);
+          !holds || *holds != version)
         return fmt::format("stream {} has not {} events", name.second, version);
       const auto read = log_->read_stream(name.first, name.second, 1, ~0ull, ~0ull,
                                           [](const EventView&) { return true; });
@@ -259,7 +352,7 @@ class Examination {
       const auto answers = log_->append({&more, 1});
       if (!answers[0]) return answers[0].error().message;
     }
-    if (log_->head() != head + 6 || log_->stream_version("acme", "after/cut") != 6)
+    if (log_->head() != head + 6 || must(log_->stream_version("acme", "after/cut")) != 6)
       return "what was appended afterwards is not there";
     return "";
   }
@@ -270,7 +363,15 @@ class Examination {
     const Position head = log_->head();
     while (must(log_->archive_some(head)).archived + 1 < head) {
     }
-    return read_records(*log_) == before ? "" : "what was archived reads as something else";
+    if (read_records(*log_) != before) return "what was archived reads as something else";
+    const Position gone = drop_payloads(*log_);
+    std::string fault;
+    must(log_->read(1, gone, [&](const EventView& e) {
+      if (stream_kind(e.stream) == "predictions" && !e.expired)
+        fault = fmt::format("the payload of {} was not dropped afterwards", e.position);
+      return fault.empty();
+    }));
+    return fault;
   }
 
   std::string verify() {

@@ -22,9 +22,18 @@ struct StepClock final : storage::Clock {
 
 using Batch = std::vector<storage::AppendRequest>;
 
+// What a workload does besides appending.
+enum class Moves {
+  nothing,
+  bodies,    // into segments, after every append
+  payloads,  // the same, and every few appends those of predictions are dropped for ever
+};
+
 // Batches of one to four requests of one to five events each, of every type and of several tenants;
-// some do not fit into a page, every request has a command id of its own.
-std::vector<Batch> make_batches(std::uint64_t seed, std::size_t count);
+// some do not fit into a page, every request has a command id of its own. With Moves::payloads
+// there are more predictions, and every sixth batch says which of them are to be dropped.
+std::vector<Batch> make_batches(std::uint64_t seed, std::size_t count,
+                                Moves moves = Moves::nothing);
 
 storage::LmdbLogOptions log_options(const std::string& boot_id, std::uint64_t seed);
 
@@ -37,10 +46,13 @@ struct History {
     Position head = 0;
   };
   std::vector<Acknowledged> acknowledged;
+  std::vector<Acknowledged> dropped;  // head: up to here payloads of predictions were gone by then
   std::map<Position, std::vector<std::string>> digests;  // of the projections, at some ends
 
   // What the client had been told before entry `entries` of the journal.
   Position acknowledged_at(std::size_t entries) const;
+  // What it had been told is dropped.
+  Position dropped_at(std::size_t entries) const;
 };
 
 // The same batches in a MemoryLog: the records a log must hold, and the digests of the projections.
@@ -48,17 +60,18 @@ struct History {
 History reference(const std::vector<Batch>& batches, std::uint64_t seed);
 
 // Makes a log in `folder`, appends all batches, closes and opens it in the middle; the projections
-// follow in <folder>/views. With `archive` bodies move into segments after each append. Fills
-// acknowledged.
+// follow in <folder>/views. Fills acknowledged and dropped.
 void run_workload(const std::filesystem::path& folder, const std::vector<Batch>& batches,
-                  std::uint64_t seed, SimulatedDisk& disk, History& history, bool archive = false);
+                  std::uint64_t seed, SimulatedDisk& disk, History& history,
+                  Moves moves = Moves::nothing);
 
 struct Demand {
   Position acknowledged = 0;    // at least so many events must be there
   bool appends = true;          // the log must go on
   bool projections = false;     // and the projections have the digests of the history
   bool verify = false;          // and `verify` find nothing
-  bool archive = false;         // and the rest can be archived
+  bool archive = false;         // and the rest can be archived, and what is to go be dropped
+  Position dropped = 0;         // no payload of a prediction may be there up to this position
   std::string boot_id = "two";  // the machine has started again since the workload ("one")
 };
 

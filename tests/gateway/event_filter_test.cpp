@@ -37,7 +37,8 @@ class DamagedLog final : public storage::Log {
     return checked(memory_.read_stream(tenant, stream, from, limit, as_of, stopping(visit)));
   }
   Position head() const override { return memory_.head(); }
-  std::uint64_t stream_version(std::string_view tenant, std::string_view stream) const override {
+  Expected<std::uint64_t> stream_version(std::string_view tenant,
+                                         std::string_view stream) const override {
     return memory_.stream_version(tenant, stream);
   }
   std::optional<storage::Appended> find_command(std::string_view, std::string_view) const override {

@@ -43,7 +43,8 @@ class DamagedLog final : public storage::Log {
                                       const storage::Visitor& visit) const override {
     return whole_.read_stream(tenant, stream, from, limit, as_of, visit);
   }
-  std::uint64_t stream_version(std::string_view tenant, std::string_view stream) const override {
+  Expected<std::uint64_t> stream_version(std::string_view tenant,
+                                         std::string_view stream) const override {
     return whole_.stream_version(tenant, stream);
   }
   std::optional<storage::Appended> find_command(std::string_view tenant,

@@ -400,6 +400,14 @@ Happened Source::make<SubjectShredded>() {
           SubjectShredded{.key_id = std::to_string(10000000 + ++serial), .reason = "a test"}};
 }
 template <>
+Happened Source::make<RetentionApplied>() {
+  return {"log/retention", RetentionApplied{.kind = "predictions",
+                                            .keep = "30d",
+                                            .before = "2026-11-21T09:30:00.000000Z",
+                                            .up_to = 1 + below(9),
+                                            .events = below(3)}};
+}
+template <>
 Happened Source::make<SubscriptionCreated>() {
   const auto name = this->name("sub");
   return {

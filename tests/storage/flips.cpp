@@ -71,7 +71,9 @@ std::string answers_here(const fs::path& folder) {
   }
   for (const auto& stream : streams)
     for (const auto* tenant : {"acme", "default"}) {
-      hash.update(as_bytes(std::to_string((*log)->stream_version(tenant, stream))));
+      const auto version = (*log)->stream_version(tenant, stream);
+      if (!version) return "error: " + version.error().message;
+      hash.update(as_bytes(std::to_string(*version)));
       const auto read = (*log)->read_stream(tenant, stream, 1, ~0ull, ~0ull, add);
       if (!read) return "error: " + read.error().message;
     }

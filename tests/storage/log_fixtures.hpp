@@ -213,7 +213,8 @@ class ArchivedLogFixture {
                                         const Visitor& visit) const override {
       return to->read_stream(tenant, stream, from, limit, as_of, visit);
     }
-    std::uint64_t stream_version(std::string_view tenant, std::string_view stream) const override {
+    Expected<std::uint64_t> stream_version(std::string_view tenant,
+                                           std::string_view stream) const override {
       return to->stream_version(tenant, stream);
     }
     std::optional<Appended> find_command(std::string_view tenant,

@@ -25,7 +25,7 @@ TEST_CASE("command window: knows exactly the commands of the last events") {
     }
     std::vector<CommandWindow::Outcome> outcomes;
     for (std::size_t i = 0; i < ids.size(); ++i) {
-      outcomes.push_back({{"acme", ids[i]}, appended[i]});
+      outcomes.push_back({{"acme", ids[i]}, appended[i], CommandWindow::hash({"acme", ids[i]})});
       all[ids[i]] = appended[i];
     }
     window.add(outcomes, head);
@@ -50,7 +50,8 @@ TEST_CASE("command window: a ring of one-event commands comes round") {
   CommandWindow window;
   for (Position head = 1; head <= 3 * Log::command_window() + 5; ++head) {
     const std::string id = std::to_string(head);
-    const CommandWindow::Outcome outcome{{"acme", id}, {head, head, false}};
+    const CommandWindow::Outcome outcome{
+        {"acme", id}, {head, head, false}, CommandWindow::hash({"acme", id})};
     window.add({&outcome, 1}, head);
   }
   const Position head = 3 * Log::command_window() + 5;

@@ -1,4 +1,6 @@
 // What only the log on disk does: damage, full disks and maps, and the index that is built again.
+#include <sys/wait.h>
+
 #include "storage/verify.hpp"
 #include "tests/storage/full_disk.hpp"
 #include "tests/storage/log_fixtures.hpp"
@@ -47,10 +49,53 @@ void check_streams(LmdbLogFixture& f) {
   std::map<std::string, std::uint64_t> versions;
   for (const auto& e : read_all(f.log())) ++versions[e.stream];
   for (const auto& [stream, version] : versions) {
-    CHECK(f.log().stream_version("acme", stream) == version);
+    CHECK(f.log().stream_version("acme", stream).value() == version);
     CHECK(read_stream(f.log(), stream).size() == version);
   }
 }
+
+// Another process that holds every place that readers of an LMDB environment have.
+class AllReaders {
+ public:
+  explicit AllReaders(const fs::path& folder) {
+    int ready[2], end[2];
+    REQUIRE((::pipe(ready) == 0 && ::pipe(end) == 0));
+    child_ = ::fork();
+    REQUIRE(child_ >= 0);
+    if (child_ == 0) {
+      ::close(end[1]);
+      hold(folder, ready[1], end[0]);
+    }
+    ::close(end[0]);
+    ::close(ready[1]);
+    end_ = end[1];
+    char taken = 0;
+    REQUIRE(::read(ready[0], &taken, 1) == 1);
+    ::close(ready[0]);
+    REQUIRE(taken == 'y');
+  }
+  ~AllReaders() {
+    ::close(end_);
+    ::waitpid(child_, nullptr, 0);
+  }
+  AllReaders(const AllReaders&) = delete;
+
+ private:
+  [[noreturn]] static void hold(const fs::path& folder, int ready, int end) {
+    MDB_env* env = nullptr;
+    MDB_txn* txn = nullptr;
+    int rc = mdb_env_create(&env);
+    if (rc == 0) rc = mdb_env_set_mapsize(env, 256 << 20);
+    if (rc == 0) rc = mdb_env_open(env, folder.c_str(), MDB_RDONLY | MDB_NOTLS, 0);
+    while (rc == 0) rc = mdb_txn_begin(env, nullptr, MDB_RDONLY, &txn);
+    char taken = rc == MDB_READERS_FULL ? 'y' : 'n';
+    if (::write(ready, &taken, 1) == 1) (void)!::read(end, &taken, 1);
+    std::_Exit(0);
+  }
+
+  pid_t child_ = -1;
+  int end_ = -1;
+};
 
 // Appends until the log refuses; answers the error.
 Error append_until_full(Log& log, std::size_t payload_bytes) {
@@ -72,8 +117,8 @@ void check_full_log(LmdbLogFixture& f, const Error& error, Position acknowledged
   CHECK(f.log().head() == acknowledged);
   CHECK(append(f.log(), request({event("run/9", "")})).error().code == ErrorCode::read_only);
   CHECK(read_all(f.log()).size() == acknowledged);
-  CHECK(f.log().stream_version("acme", "run/1") == acknowledged);
-  CHECK(f.log().stream_version("acme", "run/9") == 0);
+  CHECK(f.log().stream_version("acme", "run/1").value() == acknowledged);
+  CHECK(f.log().stream_version("acme", "run/9").value() == 0);
   CHECK_FALSE(f.log().find_command("acme", "c-" + std::to_string(acknowledged)));
 }
 
@@ -273,7 +318,7 @@ TEST_CASE("lmdb log: opens for reading on a disk that is full") {
   for (int again = 0; again < 2; ++again) {
     auto log = open_lmdb_log(data, options);
     REQUIRE(log);
-    CHECK((*log)->stream_version("acme", "run/1") == 1);
+    CHECK((*log)->stream_version("acme", "run/1").value() == 1);
     CHECK(append(**log, request({event("run/1")})).error().code == ErrorCode::read_only);
     CHECK_FALSE((*log)->close());
     CHECK_FALSE(fs::exists(data / "index" / "STATE.tmp"));
@@ -327,7 +372,7 @@ TEST_CASE("lmdb log: an index of another history is built again") {
     fs::rename(f.path() / "old", f.path() / "index");
     f.open();
     check_streams(f);
-    CHECK(f.log().stream_version("acme", "run/other") == 60);
+    CHECK(f.log().stream_version("acme", "run/other").value() == 60);
     return;
   }
   write_file(f.path() / "log" / "data.mdb", old_log);
@@ -354,7 +399,7 @@ TEST_CASE("lmdb log: an index left unclean is kept on the same start of the mach
     const auto same = open_lmdb_log(killed.path(), options);
     REQUIRE(same);
     CHECK((*same)->unindexed() == 10);
-    CHECK((*same)->stream_version("acme", "run/0") == 14);
+    CHECK((*same)->stream_version("acme", "run/0").value() == 14);
     TemporaryFolder again;
     fs::copy(killed.path(), again.path(),
              fs::copy_options::recursive | fs::copy_options::overwrite_existing);
@@ -362,7 +407,7 @@ TEST_CASE("lmdb log: an index left unclean is kept on the same start of the mach
     const auto restarted = open_lmdb_log(again.path(), options);
     REQUIRE(restarted);
     CHECK((*restarted)->unindexed() == 40);
-    CHECK((*restarted)->stream_version("acme", "run/0") == 14);
+    CHECK((*restarted)->stream_version("acme", "run/0").value() == 14);
   }
   f.open(options);  // f was closed cleanly, so it does not matter that the machine started again
   CHECK(f.lmdb().unindexed() == 0);
@@ -476,6 +521,17 @@ TEST_CASE("verify: finds records that are whole but wrong, and a wrong index") {
     CHECK(report.first_bad_position == 6);
     CHECK(report.what.find("index") != std::string::npos);
   }
+}
+
+TEST_CASE("lmdb log: a version that cannot be read is an error, not 0") {
+  LmdbLogFixture f;
+  append_numbered(f.log(), 30);
+  REQUIRE(f.index());
+  CHECK(f.log().stream_version("acme", "run/0").value() == 10);
+  const AllReaders others(f.path() / "index");
+  const auto version = f.log().stream_version("acme", "run/0");
+  REQUIRE_FALSE(version);
+  CHECK(version.error().code == ErrorCode::unavailable);
 }
 
 }  // namespace lmdb_log_tests

@@ -20,7 +20,7 @@ LOG_TEST("an empty log has nothing") {
   CHECK(f.log().head() == 0);
   CHECK(read_all(f.log()).empty());
   CHECK(read_stream(f.log(), "run/1").empty());
-  CHECK(f.log().stream_version("acme", "run/1") == 0);
+  CHECK(f.log().stream_version("acme", "run/1").value() == 0);
   CHECK(f.log().position_at(std::numeric_limits<TimeUs>::max()) == 0);
   CHECK_FALSE(f.log().find_command("acme", "c"));
   CHECK_FALSE(f.log().writable());
@@ -73,7 +73,7 @@ LOG_TEST("positions and versions have no gap, ids ascend") {
     if (i > 0) CHECK(all[i - 1].id < all[i].id);
   }
   for (const auto& [stream, version] : versions)
-    CHECK(f.log().stream_version("acme", stream) == version);
+    CHECK(f.log().stream_version("acme", stream).value() == version);
 }
 
 LOG_TEST("an expectation that does not hold is a conflict and writes nothing") {
@@ -86,7 +86,7 @@ LOG_TEST("an expectation that does not hold is a conflict and writes nothing") {
   CHECK(answer.error().code == ErrorCode::conflict);
   CHECK(answer.error().message.find("run/1 holds 2 events") != std::string::npos);
   CHECK(f.log().head() == 2);
-  CHECK(f.log().stream_version("acme", "run/2") == 0);
+  CHECK(f.log().stream_version("acme", "run/2").value() == 0);
   r.expectations = {{"run/1", 2}, {"run/2", 0}, {"model/never-written", 0}};
   CHECK(must_append(f.log(), r).last == 4);
   f.reopen();
@@ -254,7 +254,7 @@ LOG_TEST("a long stream reads whole, indexed or not") {
     for (std::size_t i = 0; i < stream.size(); ++i) REQUIRE(stream[i].version == i + 1);
     CHECK(read_stream(f.log(), "run/long", 2999).size() == 2);
     CHECK(read_stream(f.log(), "run/long", 900, 1100).back().version == 1999);
-    CHECK(f.log().stream_version("acme", "run/long") == 3000);
+    CHECK(f.log().stream_version("acme", "run/long").value() == 3000);
   }
 }
 
@@ -360,7 +360,7 @@ LOG_TEST("long stream names are told apart") {
   must_append(f.log(), request({event(a, "1"), event(b, "2"), event(a, "3")}));
   REQUIRE(f.index());
   f.reopen();
-  CHECK(f.log().stream_version("acme", a) == 2);
+  CHECK(f.log().stream_version("acme", a).value() == 2);
   REQUIRE(read_stream(f.log(), b).size() == 1);
   CHECK(read_stream(f.log(), b).at(0).payload == "2");
 }
@@ -387,7 +387,7 @@ LOG_TEST("readers run while one thread appends") {
           });
       // Of every four events three are of this stream.
       if (!stream || version != head / 4 * 3) ++faults;
-      if (f.log().stream_version("acme", "run/1") < version) ++faults;
+      if (f.log().stream_version("acme", "run/1").value() < version) ++faults;
     }
   };
   std::thread first(reader), second(reader), indexer([&] {

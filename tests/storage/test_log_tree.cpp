@@ -148,7 +148,8 @@ TEST_CASE("stream map: proofs that a stream is there, how long it is, and that i
       REQUIRE(verify_map_proof(key, proof, root->streams));
       REQUIRE(proof.leaf);
       REQUIRE((proof.leaf->key == key) == (i < streams));
-      if (i < streams) REQUIRE(proof.leaf->state.version == log.stream_version("acme", name));
+      if (i < streams)
+        REQUIRE(proof.leaf->state.version == log.stream_version("acme", name).value());
       auto wrong = proof;
       ++wrong.leaf->state.version;
       REQUIRE_FALSE(verify_map_proof(key, wrong, root->streams));

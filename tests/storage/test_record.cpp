@@ -152,4 +152,38 @@ TEST_CASE("record: wrong fields are refused even under a right checksum") {
   CHECK(refuse(88, 1).empty());
 }
 
+TEST_CASE("record: two digests at once are those of each") {
+  std::mt19937_64 random(5);
+  std::vector<std::uint8_t> bytes(70'000);
+  for (auto& byte : bytes) byte = static_cast<std::uint8_t>(random());
+  const Bytes all(bytes);
+  const auto check = [&](Bytes a, Bytes b) {
+    Digest of_a, of_b;
+    sha256_pair(a, b, of_a, of_b);
+    INFO(a.size() << " and " << b.size() << " bytes");
+    REQUIRE(of_a == sha256(a));
+    REQUIRE(of_b == sha256(b));
+  };
+  for (std::size_t size = 0; size < 260; ++size) {
+    check(all.first(size), all.last(size));
+    check(all.subspan(random() % 100, size), all.subspan(random() % 100, random() % 300));
+  }
+  check(all, all.first(1));
+  check({}, all);
+}
+
+TEST_CASE("record: two records at once are those of each") {
+  EventView a = sample(), b = sample();
+  b.payload = "another";
+  b.position = a.position + 1;
+  const std::array<std::uint8_t, kSaltBytes> salt_a{1, 2, 3}, salt_b{9};
+  std::vector<std::uint8_t> one, two, first(record_size(a)), second(record_size(b));
+  const RecordEncoder encoder;
+  encoder.append(a, salt_a, one);
+  encoder.append(b, salt_b, two);
+  encoder.encode_two(a, salt_a, first, b, salt_b, second);
+  CHECK(first == one);
+  CHECK(second == two);
+}
+
 }  // namespace record_tests

@@ -83,7 +83,7 @@ TEST_CASE("segments: archived records are the same bytes, by position and by str
   append_random(f.lmdb(), *f.clock, 20, 2);
   archive_all(f.lmdb());
   CHECK(f.lmdb().archived() == 219);
-  CHECK(f.log().stream_version("acme", "run/3") == read_stream(f.log(), "run/3").size());
+  CHECK(f.log().stream_version("acme", "run/3").value() == read_stream(f.log(), "run/3").size());
   f.close();
   const auto report = verify_log(f.path());
   REQUIRE(report);
