@@ -27,6 +27,7 @@ std::string stream_of(const TagExperiment&) { return "experiments/all"; }
 std::string stream_of(const UntagExperiment&) { return "experiments/all"; }
 std::string stream_of(const EnsureDefaultExperiment&) { return "experiments/all"; }
 std::string stream_of(const NewModel& c) { return "model/" + c.name; }
+std::string stream_of(const RecordModel& c) { return "run/" + c.run_id; }
 std::string stream_of(const RecordModelVersion& c) { return "logged_model/" + c.logged_model_id; }
 std::string stream_of(const StoreArtifact& c) { return "artifacts/" + c.root; }
 std::string stream_of(const RemoveArtifact& c) { return "artifacts/" + c.root; }

@@ -235,10 +235,12 @@ http::UploadHandler upload_route(App& app, RecordFile record) {
 }
 
 void send_file(App& app, const http::Request& request, http::Reply reply,
-               std::function<Expected<FileRef>(const QueryContext&)> find, std::string saved_as) {
+               std::function<Expected<FileRef>(const QueryContext&)> find, std::string saved_as,
+               std::function<void(http::Reply&, const Error&)> refuse) {
   const auto as_of = query_as_of(app, request);
   if (!as_of) return reply.send(as_of.error());
-  auto answer = [&app, find, saved_as, shared = std::make_shared<http::Reply>(std::move(reply)),
+  auto answer = [&app, find, saved_as, refuse,
+                 shared = std::make_shared<http::Reply>(std::move(reply)),
                  now = !request.query("as_of"), position = *as_of] {
     if (app.projected.position() < position) return shared->send(standing_still(app));
     // Before the snapshot, which is then at least as new as it says.
@@ -247,6 +249,7 @@ void send_file(App& app, const http::Request& request, http::Reply reply,
     if (!reader) return shared->send(reader.error());
     reader->require(position);
     const auto file = find(QueryContext{*reader, now ? projections::kLatest : position, seen});
+    if (!file && refuse) return refuse(*shared, file.error());
     if (!file) return shared->send(file.error());
     const std::string range(shared->request().header("Range"));
     stream_blob(app, *file, range, seen, std::move(*shared), saved_as);

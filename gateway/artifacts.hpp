@@ -18,9 +18,11 @@ using RecordFile = std::function<void(App&, const http::Request&, http::Reply, c
 http::UploadHandler upload_route(App& app, RecordFile record);
 
 // Streams the file that the query finds, with its digest as ETag; a Range of the form bytes=a-b is
-// honoured. `saved_as`: a client's name for it; then it goes out as an attachment.
+// honoured. `saved_as`: a client's name for it; then it goes out as an attachment. `refuse`:
+// answers that there is no such file, where that has another shape than that of the native API.
 void send_file(App& app, const http::Request& request, http::Reply reply,
                std::function<Expected<FileRef>(const QueryContext&)> find,
-               std::string saved_as = {});
+               std::string saved_as = {},
+               std::function<void(http::Reply&, const Error&)> refuse = {});
 
 }  // namespace mlforge::gateway

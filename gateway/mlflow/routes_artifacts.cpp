@@ -43,7 +43,7 @@ void download(App& app, const Request& request, Reply reply, std::string path) {
         if (!row || row->is_folder()) return no_artifact(path);
         return FileRef{row->path, row->digest, row->bytes};
       },
-      path.substr(path.rfind('/') + 1));
+      path.substr(path.rfind('/') + 1), fail);
 }
 
 // The entries of a folder; their names follow `shown`.

@@ -18,6 +18,7 @@ using actors::Outcome;
 using actors::RegistryBody;
 
 constexpr std::size_t kMostVersions = 200000;
+constexpr const char* kPromptTag = "mlflow.prompt.is_prompt";
 
 Expected<std::string> version_json(const QueryContext& q, const std::string& name,
                                    std::uint64_t version) {
@@ -168,7 +169,8 @@ class VersionSubject : public Subject {
   Value value(const Key& key) const override {
     if (key.entity == Entity::tag) {
       const auto at = row_.tags.find(key.name);
-      return at == row_.tags.end() ? Value() : Value(at->second);
+      if (at != row_.tags.end()) return at->second;
+      return key.name == kPromptTag ? Value("false") : Value();
     }
     if (key.name == "name") return row_.model;
     if (key.name == "run_id") return row_.run_id;
@@ -198,6 +200,7 @@ const Dialect& dialect() {
 
 struct Search {
   Filter filter;
+  bool prompts = false;  // asked for by the filter; else they are left out, as by MLflow
   std::vector<Order> orders;
   std::size_t most = 0, offset = 0;
 };
@@ -210,7 +213,9 @@ Expected<std::vector<ModelVersionRow>> all_versions(const QueryContext& q, const
     if (!models) return models.error();
     for (const auto& model : models->items)
       for (auto& row : versions_of(q, model.name))
-        if (search.filter.matches(VersionSubject(row))) out.push_back(std::move(row));
+        if (search.filter.matches(VersionSubject(row)) &&
+            (search.prompts || !row.tags.contains(kPromptTag)))
+          out.push_back(std::move(row));
     page.page_token = models->next_page_token;
   } while (!page.page_token.empty());
   return out;
@@ -254,6 +259,7 @@ void search(App& app, Fields& fields, const Request&, Reply reply) {
   search.filter = *std::move(filter);
   search.orders = *std::move(orders);
   search.offset = *offset;
+  search.prompts = filter_text.find(kPromptTag) != filter_text.npos;
   answer_query(app, std::move(reply), as_of,
                [search = std::make_shared<Search>(std::move(search))](const QueryContext& q) {
                  return run_search(q, *search);

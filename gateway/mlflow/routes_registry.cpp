@@ -44,6 +44,7 @@ void create(App& app, Fields& fields, const Request& request, Reply reply) {
                 .description = fields.text("description"),
                 .tags = fields.map("tags")};
   const auto name = body.name;
+  if (auto bad = ::mlforge::mlflow::check_model_name(name)) fields.set_error(*bad);
   send_for_model(app, fields, request, std::move(reply), std::move(body), name);
 }
 
@@ -56,6 +57,8 @@ void update(App& app, Fields& fields, const Request& request, Reply reply) {
 void rename(App& app, Fields& fields, const Request& request, Reply reply) {
   RenameModel body{fields.text("name", Need::required), fields.text("new_name", Need::required)};
   const auto name = body.to;
+  for (const auto& each : {body.to, body.model})
+    if (auto bad = ::mlforge::mlflow::check_model_name(each)) fields.set_error(*bad);
   send_for_model(app, fields, request, std::move(reply), std::move(body), name);
 }
 
@@ -157,7 +160,8 @@ class ModelSubject : public Subject {
   Value value(const Key& key) const override {
     if (key.entity == Entity::tag) {
       const auto at = row_.tags.find(key.name);
-      return at == row_.tags.end() ? Value() : Value(at->second);
+      if (at != row_.tags.end()) return at->second;
+      return key.name == kPromptTag ? Value("false") : Value();
     }
     if (key.name == "name") return row_.name;
     return static_cast<double>(

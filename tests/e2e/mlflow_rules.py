@@ -81,7 +81,7 @@ class Tracking:
 
     def tag_experiment(self, id, key, value):
         check_key(key)
-        if self.experiment(id)["deleted"] or len(value) > 5000:
+        if self.experiment(id)["deleted"] or len(value) > 20000:
             raise Refused(INVALID)
         self.experiments[id]["tags"][key] = value
 

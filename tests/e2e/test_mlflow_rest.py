@@ -19,9 +19,9 @@ class Rest(Case):
     def post(self, path, body, status=200, method="POST"):
         return self.ok(self.s.call(method, API + path, body), status)
 
-    def get(self, path, **query):
+    def get(self, route, **query):
         query = urllib.parse.urlencode(query, doseq=True)
-        return self.ok(self.s.get(f"{API}{path}?{query}"))
+        return self.ok(self.s.get(f"{API}{route}?{query}"))
 
     def refused(self, answer, code, status, words=()):
         self.assertEqual(answer.status, status, answer)

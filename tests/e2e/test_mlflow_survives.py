@@ -88,7 +88,7 @@ class Survives(Case):
         self.assertEqual([len(p["value"]) for p in data["params"]], [6000])
         self.assertEqual([t["value"] for t in data["tags"] if t["key"] == "t"], ["ü" * 8000])
         self.refused(self.s.post(API + "/experiments/set-experiment-tag",
-                                 {"experiment_id": "0", "key": "t", "value": "v" * 5001}))
+                                 {"experiment_id": "0", "key": "t", "value": "v" * 20001}))
         self.refused(self.s.post(API + "/experiments/create", {"name": "n" * 501}))
         self.post("/registered-models/create", {"name": "big", "tags": [
             {"key": "t", "value": "v" * 100_000}]})
