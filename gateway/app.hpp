@@ -52,6 +52,7 @@ struct App {
   std::shared_ptr<PredictionFlusher> flusher;
   std::unique_ptr<Metrics> metrics;
   LiveHub live;
+  std::unique_ptr<PastReader> past;                      // for those who watch from earlier on
   std::unique_ptr<storage::CursorStore> cursors;         // of the subscriptions
   std::shared_ptr<const actors::UrlGuard> url_guard;     // where webhooks may lead
   std::unique_ptr<actors::Subscriptions> subscriptions;  // told of every commit

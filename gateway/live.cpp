@@ -4,16 +4,19 @@
 
 #include <algorithm>
 #include <deque>
+#include <memory>
 
 #include "events/event_codec.hpp"
 
 namespace mlforge::gateway {
 namespace {
 
-// How much one pull may do. A watcher that catches up is pulled again as soon as it has taken the
-// last page, and requests wait for one page of each watcher: small ones keep that short.
+// How much one pull may do: requests wait for one page of each watcher, and small ones keep that
+// short.
 constexpr std::uint64_t kStride = 1000;  // events looked at, where the filter matches none
 constexpr std::size_t kLivePageBytes = 8 << 10;
+constexpr std::size_t kPastPageBytes = 48 << 10;
+constexpr std::uint64_t kNear = 256;  // events before the head that are not the past yet
 
 enum class Stop { enough, stride, head, damage };
 
@@ -34,14 +37,87 @@ Stop read_on(const storage::Log& log, const EventFilter& filter, Position& from,
   return from > log.head() ? Stop::head : Stop::stride;
 }
 
-// The text, if there is any; else nothing yet, or, where the log cannot be read on, the end.
-std::optional<http::Message> message(std::string text, Stop stop,
-                                     const std::function<void()>& again) {
-  if (!text.empty()) return std::make_shared<const std::string>(std::move(text));
-  if (stop == Stop::damage) return http::Message();
-  if (stop == Stop::stride) again();
-  return std::nullopt;
-}
+using Page = std::deque<std::string>;
+
+// One who watches. Pages near the head are made where they are asked for; those of the past by the
+// reader, page by page. Whoever makes a page has what reads the log to themselves: while `asked_`,
+// that is the reader, which the server's thread never waits for.
+class Follower final : public PastReader::Client, public std::enable_shared_from_this<Follower> {
+ public:
+  Follower(PastReader& past, const storage::Log& log, EventFilter filter, Position from, Form form,
+           std::function<void()> wake)
+      : past_(past),
+        log_(log),
+        filter_(std::move(filter)),
+        form_(form),
+        wake_(std::move(wake)),
+        from_(from) {}
+
+  std::optional<http::Message> pull() {
+    const std::lock_guard lock(mutex_);
+    if (page_.empty() && !asked_ && !ask()) read_page(kLivePageBytes, page_);
+    if (!page_.empty()) {
+      auto text = std::move(page_.front());
+      page_.pop_front();
+      return std::make_shared<const std::string>(std::move(text));
+    }
+    if (asked_) return std::nullopt;
+    if (stop_ == Stop::damage) return http::Message();
+    if (stop_ == Stop::stride) wake_();
+    return std::nullopt;
+  }
+
+  void make_page() override {
+    Page page;
+    read_page(kPastPageBytes, page);
+    {
+      const std::lock_guard lock(mutex_);
+      page_ = std::move(page);
+      asked_ = false;
+    }
+    wake_();
+  }
+
+ private:
+  // Whether the reader is to make the next page.
+  bool ask() {
+    if (stop_ == Stop::damage || from_ + kNear > log_.head()) return false;
+    asked_ = true;
+    past_.ask(weak_from_this());
+    return true;
+  }
+
+  void read_page(std::size_t most, Page& page) {
+    if (stop_ == Stop::damage) return;
+    std::size_t bytes = 0;
+    stop_ = read_on(log_, filter_, from_, [&](const EventView& e) {
+      if (form_ == Form::frames || page.empty()) page.emplace_back();
+      const std::size_t before = page.back().size();
+      append(page.back(), e);
+      bytes += page.back().size() - before;
+      return bytes >= most;
+    });
+  }
+
+  void append(std::string& out, const EventView& e) {
+    if (form_ == Form::frames) return append_event_json(out, e);
+    data_.clear();
+    append_event_json(data_, e);
+    http::append_sse_event(out, std::to_string(e.position), e.type, data_);
+  }
+
+  PastReader& past_;
+  const storage::Log& log_;
+  const EventFilter filter_;
+  const Form form_;
+  const std::function<void()> wake_;
+  Position from_;
+  Stop stop_ = Stop::head;
+  std::string data_;
+  std::mutex mutex_;  // guards what follows
+  bool asked_ = false;
+  Page page_;
+};
 
 }  // namespace
 
@@ -64,40 +140,11 @@ void LiveHub::wake_all() {
   for (const auto& [id, wake] : wakers_) wake();
 }
 
-// Frames are made a page at a time: a look into the log for each would cost more than the frame.
-http::PullSource frame_source(const storage::Log& log, EventFilter filter, Position from,
-                              std::function<void()> again) {
-  return [&log, filter = std::move(filter), from, again = std::move(again),
-          page = std::deque<std::string>()](std::size_t) mutable -> std::optional<http::Message> {
-    auto stop = Stop::enough;
-    if (page.empty()) {
-      std::size_t bytes = 0;
-      stop = read_on(log, filter, from, [&](const EventView& e) {
-        append_event_json(page.emplace_back(), e);
-        return (bytes += page.back().size()) >= kLivePageBytes;
-      });
-    }
-    std::string frame;
-    if (!page.empty()) {
-      frame = std::move(page.front());
-      page.pop_front();
-    }
-    return message(std::move(frame), stop, again);
-  };
-}
-
-http::PullSource sse_source(const storage::Log& log, EventFilter filter, Position from,
-                            std::function<void()> again) {
-  return [&log, filter = std::move(filter), from,
-          again = std::move(again)](std::size_t max_bytes) mutable -> std::optional<http::Message> {
-    std::string text, data;
-    const auto stop = read_on(log, filter, from, [&](const EventView& e) {
-      data.clear();
-      append_event_json(data, e);
-      http::append_sse_event(text, std::to_string(e.position), e.type, data);
-      return text.size() >= std::min(kLivePageBytes, max_bytes);
-    });
-    return message(std::move(text), stop, again);
+http::PullSource live_source(PastReader& past, const storage::Log& log, EventFilter filter,
+                             Position from, Form form, std::function<void()> wake) {
+  return [follower = std::make_shared<Follower>(past, log, std::move(filter), from, form,
+                                                std::move(wake))](std::size_t) {
+    return follower->pull();
   };
 }
 

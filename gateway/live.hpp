@@ -1,5 +1,5 @@
 // Everyone who watches the log live. Each reads it from a cursor of their own: the log is the
-// queue, so a slow watcher costs nothing.
+// queue, so a slow watcher costs nothing, and one who reads the past is served beside the rest.
 #pragma once
 #include <atomic>
 #include <functional>
@@ -8,6 +8,7 @@
 
 #include "gateway/event_filter.hpp"
 #include "gateway/http/streams.hpp"
+#include "gateway/past_reader.hpp"
 
 namespace mlforge::gateway {
 
@@ -26,14 +27,15 @@ class LiveHub {
   std::unordered_map<std::uint64_t, std::function<void()>> wakers_;
 };
 
-// A source that gives each matching event as it would be on a WebSocket, one frame an event. Where
-// a pull found nothing but has not come to the head, it calls `again`: to be asked again without a
-// commit. A log that cannot be read on ends the stream.
-http::PullSource frame_source(const storage::Log& log, EventFilter filter, Position from,
-                              std::function<void()> again);
+enum class Form {
+  frames,        // one message an event, as on a WebSocket
+  event_stream,  // text of many: id is the position, event the type
+};
 
-// The same as event-stream text: id is the position, event the type.
-http::PullSource sse_source(const storage::Log& log, EventFilter filter, Position from,
-                            std::function<void()> again);
+// A source that gives each matching event from `from` on. Where a pull has nothing yet, `wake` is
+// called when there is something to ask for (from the reader's thread, too), unless it is the next
+// commit that brings it. A log that cannot be read on ends the stream.
+http::PullSource live_source(PastReader& past, const storage::Log& log, EventFilter filter,
+                             Position from, Form form, std::function<void()> wake);
 
 }  // namespace mlforge::gateway

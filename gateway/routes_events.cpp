@@ -86,6 +86,26 @@ Expected<Position> live_start(App& app, const Request& request) {
   return query_number(request, "from", app.log->head() + 1, 0, UINT64_MAX);
 }
 
+// The source of an event stream is there before its session: a wake that comes in between is kept.
+class LateWake {
+ public:
+  void wake() {
+    const std::lock_guard lock(mutex_);
+    if (const auto alive = session_.lock()) return alive->wake();
+    woken_ = true;
+  }
+  void set(const std::shared_ptr<http::SseSession>& session) {
+    const std::lock_guard lock(mutex_);
+    session_ = session;
+    if (woken_) session->wake();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::weak_ptr<http::SseSession> session_;
+  bool woken_ = false;
+};
+
 void live_sse(App& app, const Request& request, Reply reply) {
   if (request.query("subscription")) return subscription_sse(app, request, std::move(reply));
   auto filter = parse_event_filter(request);
@@ -93,15 +113,11 @@ void live_sse(App& app, const Request& request, Reply reply) {
   const auto from = live_start(app, request);
   if (!from) return reply.send(from.error());
   auto id = std::make_shared<std::uint64_t>(0);
-  auto again = std::make_shared<std::function<void()>>();
-  auto session = reply.sse({.source = sse_source(*app.log, *std::move(filter), *from,
-                                                 [again] {
-                                                   if (*again) (*again)();
-                                                 }),
+  auto late = std::make_shared<LateWake>();
+  auto session = reply.sse({.source = live_source(*app.past, *app.log, *std::move(filter), *from,
+                                                  Form::event_stream, [late] { late->wake(); }),
                             .on_close = [&app, id] { app.live.remove(*id); }});
-  *again = [weak = std::weak_ptr(session)] {
-    if (const auto alive = weak.lock()) alive->wake();
-  };
+  late->set(session);
   *id = app.live.add([session] { session->wake(); });
 }
 
@@ -115,7 +131,8 @@ Status live_websocket(App& app, const Request& request,
   const auto wake = [weak = std::weak_ptr(session)] {
     if (const auto alive = weak.lock()) alive->wake();
   };
-  session->set_source(frame_source(*app.log, *std::move(filter), *from, wake));
+  session->set_source(
+      live_source(*app.past, *app.log, *std::move(filter), *from, Form::frames, wake));
   const auto id = app.live.add(wake);
   session->on_close([&app, id] { app.live.remove(id); });
   return {};

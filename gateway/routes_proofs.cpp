@@ -115,10 +115,23 @@ void run_signed(App& app, Reply reply, std::function<void(Reply)> work) {
   caf::anon_send(app.context.writer, std::move(append));
 }
 
-void checkpoint(App& app, Reply reply) {
-  auto note = app.prover->checkpoint();
+void send_checkpoint(App& app, std::uint64_t size, Reply reply) {
+  auto note = app.prover->checkpoint(size);
   if (!note) return reply.send(note.error());
   reply.send({200, "text/plain; charset=utf-8", *std::move(note), {{"Cache-Control", "no-store"}}});
+}
+
+// ?size=: as of an earlier size. 0: of now.
+Expected<std::uint64_t> query_size(const Request& request) {
+  if (!request.query("size")) return std::uint64_t{0};
+  return query_number(request, "size", 0, 1, UINT64_MAX);
+}
+
+void checkpoint(App& app, const Request& request, Reply reply) {
+  const auto size = query_size(request);
+  if (!size) return reply.send(size.error());
+  run_signed(app, std::move(reply),
+             [&app, size = *size](Reply r) { send_checkpoint(app, size, std::move(r)); });
 }
 
 void send_proof(Reply reply, const Expected<storage::ProofFile>& proof) {
@@ -186,16 +199,20 @@ void rotate_key(App& app, const Request& request, Reply reply) {
 void prove_event(App& app, const Request& request, Reply reply) {
   const auto position = query_number(request, "position", 0, 1, UINT64_MAX);
   if (!position) return reply.send(position.error());
-  run_signed(app, std::move(reply), [&app, position = *position](Reply r) {
-    send_proof(std::move(r), app.prover->prove_event(position));
+  const auto size = query_size(request);
+  if (!size) return reply.send(size.error());
+  run_signed(app, std::move(reply), [&app, position = *position, size = *size](Reply r) {
+    send_proof(std::move(r), app.prover->prove_event(position, size));
   });
 }
 
 void prove_consistency(App& app, const Request& request, Reply reply) {
   const auto from = query_number(request, "from", 0, 0, UINT64_MAX);
   if (!from) return reply.send(from.error());
-  run_signed(app, std::move(reply), [&app, from = *from](Reply r) {
-    send_proof(std::move(r), app.prover->prove_consistency(from));
+  const auto size = query_size(request);
+  if (!size) return reply.send(size.error());
+  run_signed(app, std::move(reply), [&app, from = *from, size = *size](Reply r) {
+    send_proof(std::move(r), app.prover->prove_consistency(from, size));
   });
 }
 
@@ -223,9 +240,12 @@ void add_proof_routes(App& app, http::Router& router) {
   const auto tile = [&app](auto handler) {
     return [&app, handler](const Request& q, Reply r) { handler(app, q, std::move(r)); };
   };
-  router.get(
-      "/checkpoint", blocking(checkpoint),
-      {.summary = "A signed checkpoint of the whole log (C2SP tlog-checkpoint)", .tag = "proofs"});
+  const http::QueryParam size{
+      "size", "under a checkpoint of the first so many events; without it, of all", "integer"};
+  router.get("/checkpoint", on(checkpoint),
+             {.summary = "A signed checkpoint of the whole log (C2SP tlog-checkpoint)",
+              .tag = "proofs",
+              .query = {size}});
   router.get("/tile/{level}/{index*}", tile(hash_tile),
              {.summary = "A tile of the Merkle tree (C2SP tlog-tiles)", .tag = "proofs"});
   router.get("/tile/entries/{index*}", tile(entry_bundle),
@@ -233,11 +253,11 @@ void add_proof_routes(App& app, http::Router& router) {
   router.get("/api/v1/proofs/inclusion", on(prove_event),
              {.summary = "A proof file: this event is in the log",
               .tag = "proofs",
-              .query = {{"position", "of the event", "integer", true}}});
+              .query = {{"position", "of the event", "integer", true}, size}});
   router.get("/api/v1/proofs/consistency", on(prove_consistency),
              {.summary = "A proof file: the log continues what it was",
               .tag = "proofs",
-              .query = {{"from", "how many events it had", "integer", true}}});
+              .query = {{"from", "how many events it had", "integer", true}, size}});
   router.get("/api/v1/proofs/stream", on(prove_stream),
              {.summary = "A proof file: these are all events of the stream",
               .tag = "proofs",

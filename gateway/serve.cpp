@@ -128,6 +128,7 @@ Status start_actors(App& app) {
       app.projected);
   app.projected.on_wait([&app] { caf::anon_send(app.projector, actors::StartAtom::value); });
   app.proofs = std::make_unique<ProofFollower>(*app.prover);
+  app.past = std::make_unique<PastReader>(*app.log);
   // The writer is first to see a commit, and the rules are made after it: they are told through
   // this handle.
   app.context.log = app.log.get();
@@ -279,6 +280,7 @@ void shut_down(App& app) {
   }
   if (app.broadcast) app.broadcast->stop();
   if (app.server) app.server->stop();
+  if (app.past) app.past->stop();
   if (app.engine)
     if (const auto reached = app.engine->catch_up(); !reached)
       spdlog::warn("the read models stand at {}: {}", app.engine->position(),

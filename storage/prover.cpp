@@ -58,13 +58,30 @@ Expected<LogRoot> Prover::root_now() {
   return tree_->root();
 }
 
-Expected<std::string> Prover::checkpoint() {
-  const auto root = root_now();
+// 0: of now.
+Expected<Prover::State> Prover::root_of(std::uint64_t size) {
+  if (size == 0) {
+    const auto now = root_now();
+    if (!now) return now.error();
+    return State(*now);
+  }
+  const auto reached = tree_->catch_up();
+  if (!reached) return reached.error();
+  if (size > *reached)
+    return Error{ErrorCode::not_found,
+                 fmt::format("The log has {} events, fewer than {}.", *reached, size), "size"};
+  const auto root = tree_->root_at(size);
+  if (!root) return root.error();
+  return State(size, *root);
+}
+
+Expected<std::string> Prover::checkpoint(std::uint64_t size) {
+  const auto root = root_of(size);
   if (!root) return root.error();
   return sign(*root);
 }
 
-Expected<std::string> Prover::sign(const LogRoot& root) {
+Expected<std::string> Prover::sign(const State& root) {
   const std::lock_guard lock(key_mutex_);
   Note note{.text = Checkpoint{signer_->verifier.name, root.size, root.root, root.streams}.text()};
   note.sign(signer_->verifier, signer_->key);
@@ -81,7 +98,7 @@ Status Prover::store(const std::string& note, std::uint64_t size) {
   return {};
 }
 
-Expected<ProofFile> Prover::start(std::string kind, const LogRoot& root) {
+Expected<ProofFile> Prover::start(std::string kind, const State& root) {
   auto note = sign(root);
   if (!note) return note.error();
   auto keys = read_log_keys(log_);
@@ -95,14 +112,14 @@ Expected<ProofFile> Prover::start(std::string kind, const LogRoot& root) {
   return file;
 }
 
-Expected<ProofFile> Prover::prove_event(Position position) {
-  const auto root = root_now();
+Expected<ProofFile> Prover::prove_event(Position position, std::uint64_t size) {
+  const auto root = root_of(size);
   if (!root) return root.error();
   if (position == 0 || position > root->size)
-    return Error{
-        ErrorCode::not_found,
-        fmt::format("There is no event at position {}; the log has {}.", position, root->size),
-        "position"};
+    return Error{ErrorCode::not_found,
+                 fmt::format("There is no event at position {}; the log has {}{}.", position,
+                             root->size, size == 0 ? "" : " at that size"),
+                 "position"};
   auto file = start("event", *root);
   if (!file) return file;
   auto path = tree_->inclusion(position, root->size);
@@ -160,12 +177,13 @@ Expected<ProofFile> Prover::prove_stream(std::string_view tenant, std::string_vi
   return file;
 }
 
-Expected<ProofFile> Prover::prove_consistency(std::uint64_t from) {
-  const auto root = root_now();
+Expected<ProofFile> Prover::prove_consistency(std::uint64_t from, std::uint64_t size) {
+  const auto root = root_of(size);
   if (!root) return root.error();
   if (from > root->size)
     return Error{ErrorCode::not_found,
-                 fmt::format("The log has {} events, fewer than {}.", root->size, from), "from"};
+                 fmt::format("The checkpoint has {} events, fewer than {}.", root->size, from),
+                 "from"};
   auto file = start("consistency", *root);
   if (!file) return file;
   const auto then = tree_->root_at(from);

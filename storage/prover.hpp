@@ -35,14 +35,15 @@ class Prover {
   // Takes in what is durable by now, and signs and stores a checkpoint when the last one that was
   // stored is old enough. Answers whether the stored one is of everything. For the background.
   Expected<bool> follow();
-  // A signed checkpoint of everything that is durable by now.
-  Expected<std::string> checkpoint();
+  // A signed checkpoint of everything that is durable by now, or, with a `size`, of the first so
+  // many events; then it says nothing about streams. `not_found` for more than there are.
+  Expected<std::string> checkpoint(std::uint64_t size = 0);
 
-  // Proof files, under a checkpoint of now.
-  Expected<ProofFile> prove_event(Position position);
+  // Proof files, under such a checkpoint.
+  Expected<ProofFile> prove_event(Position position, std::uint64_t size = 0);
   // `payload_too_large` for a stream whose records have more than 64 MiB.
   Expected<ProofFile> prove_stream(std::string_view tenant, std::string_view stream);
-  Expected<ProofFile> prove_consistency(std::uint64_t from);
+  Expected<ProofFile> prove_consistency(std::uint64_t from, std::uint64_t size = 0);
 
   // What has to be appended before anything that is signed is given away: the key, where the log
   // does not name it yet. key_recorded() is told that it is done.
@@ -67,9 +68,18 @@ class Prover {
  private:
   Prover(const Log& log, std::filesystem::path folder, const ProverOptions& options)
       : log_(log), folder_(std::move(folder)), options_(options) {}
-  Expected<std::string> sign(const LogRoot& root);
-  Expected<ProofFile> start(std::string kind, const LogRoot& root);
+  // What a checkpoint says; of an earlier size nothing about streams.
+  struct State {
+    State(const LogRoot& now) : size(now.size), root(now.root), streams(now.streams) {}
+    State(std::uint64_t earlier, const Digest& then) : size(earlier), root(then) {}
+    std::uint64_t size;
+    Digest root;
+    std::optional<Digest> streams;
+  };
+  Expected<std::string> sign(const State& root);
+  Expected<ProofFile> start(std::string kind, const State& root);
   Expected<LogRoot> root_now();
+  Expected<State> root_of(std::uint64_t size);
   Status store(const std::string& note, std::uint64_t size);
 
   const Log& log_;

@@ -1,5 +1,6 @@
 #include "gateway/http/websocket.hpp"
 
+#include <netinet/tcp.h>
 #include <spdlog/spdlog.h>
 
 #include "gateway/http/connection.hpp"
@@ -150,9 +151,20 @@ Message WebSocket::next() {
   return *message;
 }
 
+// Many small messages in a row leave in few packets, which is what a message costs most.
+void WebSocket::cork(bool corked) {
+  if (!stream_ || corked == corked_) return;
+  corked_ = corked;
+  error_code ignored;
+  using Cork = asio::detail::socket_option::boolean<IPPROTO_TCP, TCP_CORK>;
+  stream_->next_layer().set_option(Cork(corked), ignored);
+}
+
 void WebSocket::write() {
   if (!open_ || output_ || closing_) return;
   output_ = next();
+  const bool one_more = std::exchange(more_, output_ != nullptr);
+  cork(output_ && one_more);
   if (!output_ || !stream_) return;
   stream_->async_write(asio::buffer(*output_), [self = self_](error_code ec, std::size_t) {
     self->output_.reset();
@@ -202,6 +214,7 @@ void WebSocket::begin_close(std::uint16_t code, const std::string& reason) {
   close_by_ = std::chrono::steady_clock::now() + kCloseWait;
   why_ = code;
   why_.reason.assign(reason.data(), std::min<std::size_t>(reason.size(), 120));
+  cork(false);
   if (open_) send_close();  // else opened() does
 }
 

@@ -41,6 +41,7 @@ class WebSocket final : public WsSession,
   void send_close();
   void closed();
   Message next();
+  void cork(bool corked);
 
   Core* core_;  // null once closed; the server's thread only
   const std::shared_ptr<Mailbox> mailbox_;
@@ -52,6 +53,7 @@ class WebSocket final : public WsSession,
   beast::flat_buffer input_;
   Message output_;  // being written
   bool open_ = false, reading_ = false, closing_ = false;
+  bool more_ = false, corked_ = false;  // messages follow one another; small ones gather
   SteadyTime close_by_{};
   beast::websocket::close_reason why_;
 

@@ -184,6 +184,32 @@ TEST_CASE("proof of consistency: from every earlier size, and from a checkpoint"
   CHECK_FALSE(verified(to_json(wrong), key).what.empty());
 }
 
+TEST_CASE("proofs as of an earlier size: the same claims, under a checkpoint of that size") {
+  ProverFixture f;
+  f.fill(60);
+  const auto then = parse_checkpoint(parse_note(take(f.prover->checkpoint()))->text);
+  REQUIRE(then);
+  f.fill(70);
+  const auto key = f.prover->verifier();
+  const auto earlier = parse_checkpoint(parse_note(take(f.prover->checkpoint(then->size)))->text);
+  REQUIRE(earlier);
+  CHECK(earlier->size == then->size);
+  CHECK(earlier->root == then->root);
+  CHECK_FALSE(earlier->streams);
+  for (const std::uint64_t size : {5, 61, 64, 100, 131}) {
+    for (Position p = 1; p <= size; p += 7)
+      REQUIRE(verified(to_json(take(f.prover->prove_event(p, size))), key).what.empty());
+    for (std::uint64_t from = 0; from <= size; from += 5)
+      REQUIRE(verified(to_json(take(f.prover->prove_consistency(from, size))), key).what.empty());
+    CHECK(f.prover->prove_event(size + 1, size).error().code == ErrorCode::not_found);
+    CHECK(f.prover->prove_consistency(size + 1, size).error().code == ErrorCode::not_found);
+  }
+  CHECK(f.prover->prove_event(1, 132).error().field == "size");
+  CHECK(f.prover->checkpoint(132).error().code == ErrorCode::not_found);
+  // What stands in the folder is the newest one all the same.
+  CHECK(parse_checkpoint(parse_note(take(f.prover->checkpoint()))->text)->size == f.log().head());
+}
+
 TEST_CASE("rotation: trust in the first key reaches the third, unless a step is not endorsed") {
   ProverFixture f;
   const auto first = f.prover->verifier();
