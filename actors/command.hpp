@@ -95,13 +95,14 @@ using TrackingBody = std::variant<LogMetrics, CreateExperiment, StartRun, LogPar
                                   LogInputs, RecordModel, RemoveRunArtifact,  //
                                   NewLoggedModel, SetLoggedModelStatus, LogLoggedModelParams,
                                   TagLoggedModel, UntagLoggedModel, RecordModelVersion,
-                                  DeleteLoggedModel,  //
-                                  StoreArtifact, RemoveArtifact>;
+                                  DeleteLoggedModel,              //
+                                  StoreArtifact, RemoveArtifact,  //
+                                  ImportExperiment, ImportRun, ImportLoggedModel>;
 using RegistryBody = std::variant<RegisterModel, CreateModelVersion, SetAlias, RemoveAlias,
                                   TransitionStage, RecordGate, Promote,  //
                                   NewModel, DescribeModel, RenameModel, DeleteModel, TagModel,
                                   UntagModel, NewVersion, DescribeVersion, TagVersion, UntagVersion,
-                                  DeleteVersion, MoveStage, PointAlias, DropAlias>;
+                                  DeleteVersion, MoveStage, PointAlias, DropAlias, ImportModel>;
 using PipelineBody = std::variant<DefinePipeline, StartPipelineRun, StartStep, CompleteStep,
                                   FailStep, EndPipelineRun>;
 using DeploymentBody =

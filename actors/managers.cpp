@@ -26,6 +26,7 @@ std::string stream_of(const RestoreExperiment&) { return "experiments/all"; }
 std::string stream_of(const TagExperiment&) { return "experiments/all"; }
 std::string stream_of(const UntagExperiment&) { return "experiments/all"; }
 std::string stream_of(const EnsureDefaultExperiment&) { return "experiments/all"; }
+std::string stream_of(const ImportExperiment&) { return "experiments/all"; }
 std::string stream_of(const NewModel& c) { return "model/" + c.name; }
 std::string stream_of(const RecordModel& c) { return "run/" + c.run_id; }
 std::string stream_of(const RecordModelVersion& c) { return "logged_model/" + c.logged_model_id; }
@@ -190,6 +191,28 @@ Status precondition(Manager& manager, const CommandMeta& meta, NewLoggedModel& c
       place_in(manager, meta, c.experiment_id, "models/" + c.logged_model_id + "/artifacts");
   if (!place) return place.error();
   c.artifact_uri = *std::move(place);
+  return {};
+}
+
+// An imported run is one of its experiment, also where that is deleted.
+template <class Manager>
+Status precondition(Manager& manager, const CommandMeta& meta, ImportRun& c) {
+  const auto experiments = experiments_of(manager, meta);
+  if (!experiments) return experiments.error();
+  const auto at = (*experiments)->by_id.find(c.experiment_id);
+  if (at == (*experiments)->by_id.end()) return not_found("experiment", c.experiment_id);
+  c.experiment = {at->second.deleted, at->second.restored};
+  ensure_logged(manager, meta, c.experiment_id);
+  return {};
+}
+
+template <class Manager>
+Status precondition(Manager& manager, const CommandMeta& meta, ImportLoggedModel& c) {
+  const auto experiments = experiments_of(manager, meta);
+  if (!experiments) return experiments.error();
+  if (!(*experiments)->by_id.contains(c.experiment_id))
+    return not_found("experiment", c.experiment_id);
+  ensure_logged(manager, meta, c.experiment_id);
   return {};
 }
 

@@ -63,7 +63,7 @@ Status seal_command(storage::SubjectKeys* keys, const CommandMeta& meta, Command
         sealing.text(f.name, member);
       else if constexpr (std::is_same_v<std::remove_cvref_t<decltype(member)>, Texts>)
         sealing.texts(f.name, member);
-      else
+      else if constexpr (requires { sealing.text("", member.begin()->second); })
         for (auto& [name, value] : member) sealing.text(std::string(f.name) + "." + name, value);
     });
     return {};

@@ -6,6 +6,7 @@
 #include "events/environment.hpp"
 #include "events/log_keys.hpp"
 #include "events/logged_model.hpp"
+#include "events/mlflow_import.hpp"
 #include "events/mlflow_registry.hpp"
 #include "events/mlflow_tracking.hpp"
 #include "events/pipeline.hpp"

@@ -29,6 +29,9 @@ Compacted compact(const ExperimentsState& s) {
     for (std::uint64_t i = 0; i < e.restored; ++i)
       out.events.push_back(ExperimentRestored{.experiment_id = id});
     if (e.deleted) out.events.push_back(ExperimentDeleted{.experiment_id = id});
+    if (e.created || e.updated)
+      out.events.push_back(ExperimentImported{
+          .experiment_id = id, .creation_time = e.created, .last_update_time = e.updated});
   }
   return out;
 }
@@ -62,6 +65,9 @@ Compacted compact(const LoggedModelState& s) {
   if (!s.params.empty()) out.events.push_back(LoggedModelParamsLogged{.params = s.params});
   if (!s.tags.empty()) out.events.push_back(LoggedModelTagsSet{.tags = s.tags});
   if (!s.status.empty()) out.events.push_back(LoggedModelStatusChanged{.status = s.status});
+  if (s.created || s.updated)
+    out.events.push_back(
+        LoggedModelImported{.creation_time = s.created, .last_update_time = s.updated});
   if (s.deleted) out.events.push_back(LoggedModelDeleted{});
   return out;
 }
@@ -83,6 +89,7 @@ Compacted compact(const ModelState& s) {
                                              .pipeline_run_id = v.pipeline_run_id,
                                              .artifacts = v.artifacts,
                                              .metrics = v.metrics,
+                                             .source = v.source,
                                              .description = v.description,
                                              .tags = v.tags});
     if (v.gate) out.events.push_back(ModelGateEvaluated{.version = i + 1, .passed = *v.gate});
@@ -92,6 +99,11 @@ Compacted compact(const ModelState& s) {
   }
   for (const auto& [alias, version] : s.aliases)
     out.events.push_back(ModelAliasSet{.alias = alias, .version = version});
+  ModelImported times{.creation_time = s.created, .last_update_time = s.updated};
+  for (std::size_t i = 0; i < s.versions.size(); ++i)
+    if (const auto& v = s.versions[i]; !v.deleted && (v.created || v.updated))
+      times.versions.push_back({i + 1, v.created, v.updated});
+  if (s.created || s.updated || !times.versions.empty()) out.events.push_back(std::move(times));
   return out;
 }
 

@@ -13,6 +13,7 @@ struct LoggedModelState {
   std::string experiment_id;
   std::string status;  // empty or pending, ready, upload_failed
   Texts params, tags;
+  TimeUs created = 0, updated = 0;  // of LoggedModelImported
 };
 
 struct NewLoggedModel {

@@ -242,6 +242,8 @@ void evolve(ModelState& state, const ModelRegistered& e) {
   state.tags = e.tags;
 }
 void evolve(ModelState& state, const ModelVersionCreated& e) {
+  // Of an imported model some numbers may be gone.
+  while (state.versions.size() + 1 < e.version) state.versions.push_back({.deleted = true});
   state.versions.push_back({.run_id = e.run_id,
                             .pipeline_run_id = e.pipeline_run_id,
                             .dataset = e.dataset,
@@ -251,7 +253,8 @@ void evolve(ModelState& state, const ModelVersionCreated& e) {
                             .params = e.params,
                             .gate = std::nullopt,
                             .description = e.description,
-                            .tags = e.tags});
+                            .tags = e.tags,
+                            .source = e.source});
 }
 void evolve(ModelState& state, const ModelGateEvaluated& e) {
   if (state.version(e.version)) state.versions[e.version - 1].gate = e.passed;

@@ -21,6 +21,8 @@ struct ModelVersionState {
   std::string description;
   Texts tags;
   bool deleted = false;
+  std::string source;               // as the client named it
+  TimeUs created = 0, updated = 0;  // of ModelImported
 };
 
 struct ModelState {
@@ -29,6 +31,7 @@ struct ModelState {
   std::map<std::string, std::uint64_t> aliases;
   std::string description;
   Texts tags;
+  TimeUs created = 0, updated = 0;  // of ModelImported
 
   // Nothing where the number is no version, or one that was deleted.
   const ModelVersionState* version(std::uint64_t number) const;

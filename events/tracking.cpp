@@ -62,7 +62,8 @@ void evolve(ExperimentsState& state, const ExperimentCreated& e) {
   state.id_by_name[e.name] = e.experiment_id;
   state.by_id[e.experiment_id] = {
       .name = e.name, .artifact_location = e.artifact_location, .tags = e.tags};
-  if (e.experiment_id != "0") ++state.next_id;
+  // Imported ones have the ids that they had.
+  while (state.by_id.contains(std::to_string(state.next_id))) ++state.next_id;
 }
 void evolve(ExperimentsState& state, const ExperimentRenamed& e) {
   const auto at = state.by_id.find(e.experiment_id);

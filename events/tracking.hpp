@@ -12,8 +12,9 @@ struct Experiment {
   std::string name, artifact_location;
   Texts tags;
   bool deleted = false;
-  std::uint64_t restored = 0;  // how often
-  bool logged = true;          // false: the default experiment, which no event has named yet
+  std::uint64_t restored = 0;       // how often
+  bool logged = true;               // false: the default experiment, which no event has named yet
+  TimeUs created = 0, updated = 0;  // of ExperimentImported
 };
 
 // Experiment "0", Default, is there from the start.

@@ -14,6 +14,7 @@
 #include "events/fields.hpp"
 #include "events/json_event.hpp"
 #include "events/vocabulary_drift.hpp"
+#include "events/vocabulary_import.hpp"
 #include "events/vocabulary_log.hpp"
 #include "events/vocabulary_registry.hpp"
 #include "events/vocabulary_subscription.hpp"
@@ -545,6 +546,7 @@ using Event = std::variant<
     ArtifactStored, ArtifactRemoved,            //
     ModelDescribed, ModelTagsSet, ModelTagRemoved, ModelDeleted, ModelRenamed, ModelTakenOver,
     ModelVersionDescribed, ModelVersionTagsSet, ModelVersionTagRemoved, ModelVersionDeleted,  //
+    ExperimentImported, LoggedModelImported, ModelImported,                                   //
     SubjectShredded,                                                                          //
     RetentionApplied,                                                                         //
     SubscriptionCreated, SubscriptionUpdated, SubscriptionDeleted, SubscriptionEventParked,

@@ -176,6 +176,15 @@ struct Sentence {
   std::string operator()(const ModelVersionTagRemoved& e) const {
     return fmt::format("Version {} of model '{}' lost its tag '{}'.", e.version, name, e.key);
   }
+  std::string operator()(const ExperimentImported& e) const {
+    return fmt::format("Experiment {} was imported.", e.experiment_id);
+  }
+  std::string operator()(const LoggedModelImported&) const {
+    return fmt::format("Logged model '{}' was imported.", name);
+  }
+  std::string operator()(const ModelImported& e) const {
+    return fmt::format("Model '{}' was imported with {} versions.", name, e.versions.size());
+  }
   std::string operator()(const ModelVersionDeleted& e) const {
     return fmt::format("Version {} of model '{}' was deleted{}.", e.version, name,
                        because(e.reason));

@@ -206,6 +206,9 @@ class Builder {
   void on(const EventView& e, const ModelVersionTagsSet&) { count(e); }
   void on(const EventView& e, const ModelVersionTagRemoved&) { count(e); }
   void on(const EventView& e, const ModelVersionDeleted&) { count(e); }
+  void on(const EventView& e, const ExperimentImported&) { count(e); }
+  void on(const EventView& e, const LoggedModelImported&) { count(e); }
+  void on(const EventView& e, const ModelImported&) { count(e); }
   void count(const EventView& e) { ++diff.other[std::string(e.type)]; }
   void touch(const EventView& e) { (void)experiment(run(e).experiment); }
 

@@ -68,6 +68,14 @@ void LoggedModelsProjection::on(ViewWriter& view, const EventView& e, const Logg
 }
 
 void LoggedModelsProjection::on(ViewWriter& view, const EventView& e,
+                                const LoggedModelImported& event) {
+  update_logged_model(view, e, [&](LoggedModelRow& row) {
+    if (event.creation_time) row.created_time = format_time(event.creation_time);
+    if (event.last_update_time) row.updated_time = format_time(event.last_update_time);
+  });
+}
+
+void LoggedModelsProjection::on(ViewWriter& view, const EventView& e,
                                 const RunModelMetricsLogged& event) {
   const auto count =
       std::min({event.keys.size(), event.values.size(), event.timestamps.size(), event.steps.size(),

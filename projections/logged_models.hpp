@@ -57,6 +57,7 @@ class LoggedModelsProjection : public Dispatch<LoggedModelsProjection> {
   void on(ViewWriter& view, const EventView& envelope, const LoggedModelTagsSet& event);
   void on(ViewWriter& view, const EventView& envelope, const LoggedModelTagRemoved& event);
   void on(ViewWriter& view, const EventView& envelope, const LoggedModelDeleted& event);
+  void on(ViewWriter& view, const EventView& envelope, const LoggedModelImported& event);
   void on(ViewWriter& view, const EventView& envelope, const RunModelMetricsLogged& event);
 };
 

@@ -169,4 +169,17 @@ void ModelsProjection::on(ViewWriter& view, const EventView& e, const ModelVersi
   view.erase(version_row_key(e, event.version), e.position);
 }
 
+void ModelsProjection::on(ViewWriter& view, const EventView& e, const ModelImported& event) {
+  const auto take = [](auto& row, TimeUs created, TimeUs updated) {
+    if (created) row.created_time = format_time(created);
+    if (updated) row.updated_time = format_time(updated);
+  };
+  update_model(view, e,
+               [&](ModelRow& row) { take(row, event.creation_time, event.last_update_time); });
+  for (const auto& each : event.versions)
+    update_version(view, e, each.version, [&](ModelVersionRow& row) {
+      take(row, each.creation_time, each.last_update_time);
+    });
+}
+
 }  // namespace mlforge::projections

@@ -94,6 +94,7 @@ class ModelsProjection : public Dispatch<ModelsProjection> {
   void on(ViewWriter& view, const EventView& envelope, const ModelVersionTagRemoved& event);
   void on(ViewWriter& view, const EventView& envelope, const ModelVersionDeleted& event);
   void on(ViewWriter& view, const EventView& envelope, const ModelRenamed& event);
+  void on(ViewWriter& view, const EventView& envelope, const ModelImported& event);
 };
 
 }  // namespace mlforge::projections

@@ -124,6 +124,13 @@ void RunsProjection::on(ViewWriter& view, const EventView& e, const ExperimentTa
                     [&](ExperimentRow& row) { row.tags.erase(event.key); });
 }
 
+void RunsProjection::on(ViewWriter& view, const EventView& e, const ExperimentImported& event) {
+  update_experiment(view, e, event.experiment_id, [&](ExperimentRow& row) {
+    if (event.creation_time) row.created_time = format_time(event.creation_time);
+    if (event.last_update_time) row.updated_time = format_time(event.last_update_time);
+  });
+}
+
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunRenamed& event) {
   update_run(view, e, [&](RunRow& row) { row.name = event.name; });
 }

@@ -89,6 +89,7 @@ class RunsProjection : public Dispatch<RunsProjection> {
   void on(ViewWriter& view, const EventView& envelope, const ExperimentRestored& event);
   void on(ViewWriter& view, const EventView& envelope, const ExperimentTagsSet& event);
   void on(ViewWriter& view, const EventView& envelope, const ExperimentTagRemoved& event);
+  void on(ViewWriter& view, const EventView& envelope, const ExperimentImported& event);
   void on(ViewWriter& view, const EventView& envelope, const RunRenamed& event);
   void on(ViewWriter& view, const EventView& envelope, const RunStatusChanged& event);
   void on(ViewWriter& view, const EventView& envelope, const RunTagRemoved& event);

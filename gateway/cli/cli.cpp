@@ -41,6 +41,10 @@ std::string nearest(const CLI::App& app, const std::string& word) {
   return best;
 }
 
+bool takes_words(const CLI::App& app) {
+  return !app.get_options([](const CLI::Option* each) { return each->get_positional(); }).empty();
+}
+
 // The command that the words lead to, and the first word on the way that names none.
 std::pair<CLI::App*, std::string> walk(CLI::App& root, const std::vector<std::string>& args) {
   CLI::App* at = &root;
@@ -48,7 +52,7 @@ std::pair<CLI::App*, std::string> walk(CLI::App& root, const std::vector<std::st
     if (commands_below(*at).empty()) break;
     if (word.empty() || word[0] == '-') continue;
     const auto named = at->get_subcommands([&](CLI::App* each) { return each->check_name(word); });
-    if (named.empty()) return {at, word};
+    if (named.empty()) return {at, takes_words(*at) ? "" : word};
     at = named.front();
   }
   return {at, ""};
@@ -68,7 +72,7 @@ int usage_error(CLI::App& root, const std::vector<std::string>& args, const std:
     if (const auto best = nearest(*at, unknown); !best.empty())
       message += "; did you mean '" + best + "'?";
   }
-  if (unknown.empty() && !commands_below(*at).empty())
+  if (unknown.empty() && !commands_below(*at).empty() && !takes_words(*at))
     message = "'" + path_of(at) + "' needs a command: " + join_text(commands_below(*at));
   // CLI11 stopped before it could have set the flag.
   if (std::find(args.begin(), args.end(), "--json") != args.end()) {

@@ -73,14 +73,17 @@ void append_commands(const CLI::App& app, const std::string& path, std::string& 
   const auto children = app.get_subcommands([](const CLI::App*) { return true; });
   for (const auto* child : children) {
     const auto name = path + " " + child->get_name();
-    const bool is_group = !child->get_subcommands([](const CLI::App*) { return true; }).empty();
-    if (is_group) {
+    const bool has_more = !child->get_subcommands([](const CLI::App*) { return true; }).empty();
+    const bool is_command =
+        !child->get_options([](const CLI::Option* o) { return o->get_positional(); }).empty();
+    if (has_more && !is_command) {
       out += fmt::format("\n## {}\n\n{}.\n", name, child->get_description());
       append_commands(*child, name, out);
       continue;
     }
     out += fmt::format("\n{} {}\n\n", app.get_parent() ? "###" : "##", name);
     out += "```\n" + child->help(path) + "```\n";
+    if (has_more) append_commands(*child, name, out);
   }
 }
 

@@ -43,7 +43,10 @@ CLI::App* Session::command(CLI::App& parent, const std::string& name,
   auto* out = parent.add_subcommand(name, description);
   out->add_flag("--json", json, "Answer as JSON");
   out->footer("Examples:\n" + examples);
-  out->callback([this, run = std::move(run)] { action = run; });
+  // Of a command below another both are called, the deeper one first.
+  out->callback([this, run = std::move(run)] {
+    if (!action) action = run;
+  });
   return out;
 }
 

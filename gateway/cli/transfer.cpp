@@ -9,6 +9,7 @@
 
 #include "gateway/cli/folders.hpp"
 #include "gateway/cli/groups.hpp"
+#include "gateway/cli/import_mlflow.hpp"
 #include "gateway/cli/progress.hpp"
 
 namespace mlforge::gateway::cli {
@@ -223,21 +224,29 @@ void add_import(CLI::App& root, Session& s) {
     bool keep_log_id = false;
   };
   const auto o = std::make_shared<Options>();
+  const auto run = [&s, o] {
+    if (o->file.empty())
+      return s.fail({ErrorCode::invalid_argument,
+                     "name the file of exported lines (- reads stdin), or 'mlflow' and what to "
+                     "bring over from there",
+                     "file"});
+    const auto loaded = s.load(*o->flags);
+    if (!loaded) return s.fail(loaded.error());
+    return import_file(s, loaded->config, o->file,
+                       {.blobs = o->blobs, .keep_log_id = o->keep_log_id});
+  };
   auto* c = s.command(root, "import", "Make a new data folder out of exported lines",
                       "  mlforge import log.jsonl --data ./copy\n"
-                      "  mlforge import log.jsonl --data ./copy --blobs ./blobs --keep-log-id",
-                      [&s, o] {
-                        const auto loaded = s.load(*o->flags);
-                        if (!loaded) return s.fail(loaded.error());
-                        return import_file(s, loaded->config, o->file,
-                                           {.blobs = o->blobs, .keep_log_id = o->keep_log_id});
-                      });
-  c->add_option("file", o->file, "Lines of 'mlforge export'; - reads stdin")->required();
+                      "  mlforge import log.jsonl --data ./copy --blobs ./blobs --keep-log-id\n"
+                      "  mlforge import mlflow sqlite:///mlflow.db",
+                      run);
+  c->add_option("file", o->file, "Lines of 'mlforge export'; - reads stdin");
   o->flags = s.add_config(*c, {"data_dir", "log_map_gib"});
   c->add_option("--blobs", o->blobs, "Take the blobs from this folder of 'mlforge export --blobs'")
       ->type_name("DIR");
   c->add_flag("--keep-log-id", o->keep_log_id,
               "The id of the log that was exported, from its --header; else a new one");
+  add_import_mlflow(*c, s);
 }
 
 }  // namespace

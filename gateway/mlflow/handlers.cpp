@@ -110,6 +110,7 @@ void add_mlflow_routes(App& app, http::Router& router) {
   mlflow::add_registry_routes(app, router);
   mlflow::add_model_version_routes(app, router);
   mlflow::add_logged_model_routes(app, router);
+  mlflow::add_import_routes(app, router);
   mlflow::add_server_routes(app, router);
 }
 

@@ -108,6 +108,7 @@ void add_download_routes(App& app, http::Router& router);
 void add_registry_routes(App& app, http::Router& router);
 void add_model_version_routes(App& app, http::Router& router);
 void add_logged_model_routes(App& app, http::Router& router);
+void add_import_routes(App& app, http::Router& router);
 void add_server_routes(App& app, http::Router& router);
 
 }  // namespace mlforge::gateway::mlflow

@@ -35,7 +35,8 @@ def tells_its_url(line):
 
 
 class Server:
-    """A started server, known by the line `listening on http://HOST:PORT`, or by one that `ready` says yes to."""
+    """A started server, known by the line `listening on http://HOST:PORT`, or by one that `ready` says yes to;
+    without `ready` (None) it is not waited for."""
 
     def __init__(self, name, arguments, log_file, ready=tells_its_url, stop_signal=signal.SIGTERM):
         self.name, self.log_file, self.loads = name, log_file, 0
@@ -44,8 +45,10 @@ class Server:
         with open(log_file, "w", encoding="utf-8") as log:
             # Other systems speak on the standard error only.
             errors = log if ready is tells_its_url else subprocess.STDOUT
-            self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=errors, text=True,
-                                            stdin=subprocess.DEVNULL, preexec_fn=die_with_parent)
+            self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE if ready else log, stderr=errors,
+                                            text=True, stdin=subprocess.DEVNULL, preexec_fn=die_with_parent)
+        if not ready:
+            return
         alarm = signal.signal(signal.SIGALRM, lambda *_: self.process.kill())
         signal.alarm(30)
         try:
@@ -133,4 +136,5 @@ class Server:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             self.process.wait()
-        self.process.stdout.close()
+        if self.process.stdout:
+            self.process.stdout.close()

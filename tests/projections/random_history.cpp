@@ -400,6 +400,24 @@ Happened Source::make<ModelVersionTagRemoved>() {
           ModelVersionTagRemoved{.version = 1 + below(3), .key = name("key")}};
 }
 template <>
+Happened Source::make<ExperimentImported>() {
+  return {"experiments/all",
+          ExperimentImported{.experiment_id = pick({"1", "2"}),
+                             .creation_time = static_cast<TimeUs>(1000000 * below(1000)),
+                             .last_update_time = static_cast<TimeUs>(1000000 * below(1000))}};
+}
+template <>
+Happened Source::make<LoggedModelImported>() {
+  return {"logged_model/" + name("logged"),
+          LoggedModelImported{.creation_time = static_cast<TimeUs>(1000000 * below(1000))}};
+}
+template <>
+Happened Source::make<ModelImported>() {
+  return {"model/" + name("model"),
+          ModelImported{.creation_time = static_cast<TimeUs>(1000000 * below(1000)),
+                        .versions = {{.version = 1 + below(3), .creation_time = 5000000}}}};
+}
+template <>
 Happened Source::make<ModelVersionDeleted>() {
   return {"model/" + name("model"), ModelVersionDeleted{.version = 1 + below(3)}};
 }
