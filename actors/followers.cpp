@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "actors/nats_publisher.hpp"
@@ -10,12 +11,16 @@ namespace mlforge::actors {
 namespace {
 
 constexpr std::size_t kBatch = 2000;
-constexpr std::chrono::milliseconds kGather{10};
+// While nobody waits for them, the read models take what comes together for so long, or for four
+// times as long as the last round took: under load they leave most of the time to the appends, and
+// write a row once for many events.
+constexpr std::chrono::milliseconds kGather{10}, kMostGather{200};
 
 struct ProjectorState {
   Position head = 0;
   bool scheduled = false;  // to run at once
   bool gathering = false;  // to run soon
+  std::chrono::milliseconds gather = kGather;
 };
 
 }  // namespace
@@ -32,11 +37,16 @@ ProjectorActor spawn_projector(caf::actor_system& system, projections::Projectio
                   self->state.head = std::max(self->state.head, head);
                   if (projected.awaited()) return schedule();
                   if (!std::exchange(self->state.gathering, true))
-                    self->delayed_send(self, kGather, StartAtom::value);
+                    self->delayed_send(self, self->state.gather, StartAtom::value);
                 },
                 [self, schedule, &engine, index, &projected](StartAtom) {
                   self->state.scheduled = self->state.gathering = false;
+                  const auto start = std::chrono::steady_clock::now();
                   const auto reached = engine.catch_up(kBatch);
+                  self->state.gather =
+                      std::clamp(std::chrono::duration_cast<std::chrono::milliseconds>(
+                                     4 * (std::chrono::steady_clock::now() - start)),
+                                 kGather, kMostGather);
                   if (!reached) {
                     spdlog::error("the read models stand still: {}", reached.error().message);
                     projected.fail();

@@ -19,6 +19,7 @@
 #include "gateway/live.hpp"
 #include "gateway/metrics.hpp"
 #include "projections/projector.hpp"
+#include "projections/run_index.hpp"
 #include "projections/view_store.hpp"
 #include "storage/blob_store.hpp"
 #include "storage/lmdb_log.hpp"
@@ -42,6 +43,7 @@ struct App {
   std::unique_ptr<Archivist> archivist;   // moves and drops old bodies
   std::unique_ptr<storage::BlobStore> blobs;
   std::unique_ptr<projections::ViewStore> views;
+  std::unique_ptr<projections::RunIndex> run_index;  // told by the engine
   std::unique_ptr<projections::ProjectionEngine> engine;
   actors::ReadBarrier projected;  // how far the read models are
   actors::ReadBarrier

@@ -19,6 +19,7 @@
 #include "gateway/http/mailbox.hpp"
 #include "gateway/mlflow/artifact_flags.hpp"
 #include "gateway/mlflow/routes.hpp"
+#include "gateway/mlflow/search_index.hpp"
 #include "gateway/proof_follower.hpp"
 #include "projections/open_views.hpp"
 #include "projections/queries.hpp"
@@ -35,6 +36,8 @@ Status open_read_models(App& app, const std::filesystem::path& folder) {
   if (!views) return views.error();
   app.views = std::move(views->store);
   app.engine = std::move(views->engine);
+  app.run_index = std::make_unique<projections::RunIndex>(kTenant, mlflow::read_cell);
+  app.engine->observe(app.run_index.get());
   app.projected.reached(app.engine->position());
   if (app.views->discarded()) spdlog::warn("the read models were not whole and were made anew");
   app.log->keep_room_for([&app] { return app.projected.position(); });

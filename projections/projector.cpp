@@ -124,6 +124,7 @@ Status ProjectionEngine::check_versions() {
 Status ProjectionEngine::wipe(Slot& slot) {
   constexpr std::size_t kRows = 10000;
   slot.writer.discard();
+  if (observer_) observer_->wiped();
   slot.status.position = slot.reached = 0;
   slot.status.failed = slot.failed = false;
   slot.status.error.clear();
@@ -201,6 +202,7 @@ void ProjectionEngine::apply(Slot& slot, const EventView& e, const Event& event)
 
 void ProjectionEngine::apply_to_all(const EventView& e) {
   const Event& event = decode(e);
+  if (observer_) observer_->seen(e);
   for (Slot& slot : slots_) {
     if (slot.failed || slot.reached + 1 != e.position) continue;
     if (slot.wanted[event.index()])
@@ -221,6 +223,7 @@ Status ProjectionEngine::run_batch(Position from, std::uint64_t limit) {
   if (const int rc = txn.begin(store_.env(), 0))
     return view_error(rc, "starting a batch of the views");
   for (Slot& slot : slots_) slot.writer.begin(txn.get());
+  if (observer_) observer_->begin();
   const auto read = log_.read(from, limit, [this](const EventView& e) {
     apply_to_all(e);
     return !is_batch_full();
@@ -229,6 +232,7 @@ Status ProjectionEngine::run_batch(Position from, std::uint64_t limit) {
   for (Slot& slot : slots_)
     if (!bad && slot.failed && !slot.status.failed) bad = replay_before_failure(slot);
   if (!bad) bad = store_batch(txn.get());
+  if (!bad && observer_) observer_->publish(last_reached());
   if (!bad)
     if (const int rc = txn.commit()) bad = view_error(rc, "committing a batch of the views");
   if (bad) {
@@ -243,6 +247,12 @@ Status ProjectionEngine::run_batch(Position from, std::uint64_t limit) {
                      ", although its head is not before it.",
                  ""};
   return {};
+}
+
+Position ProjectionEngine::last_reached() const {
+  Position last = 0;
+  for (const Slot& slot : slots_) last = std::max(last, slot.reached);
+  return last;
 }
 
 // What the failed event, and the batch before it, had written was forgotten: the events before it

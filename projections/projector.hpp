@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "projections/batch_observer.hpp"
 #include "projections/projection.hpp"
 #include "projections/view_store.hpp"
 #include "storage/log.hpp"
@@ -47,6 +48,10 @@ class ProjectionEngine {
       const storage::Log& log, ViewStore& store,
       std::vector<std::unique_ptr<Projection>> projections = all_projections(),
       EngineOptions options = {});
+
+  // Who is told of every batch from here on; must outlive the engine. Before catch_up is called by
+  // another thread.
+  void observe(BatchObserver* observer) { observer_ = observer; }
 
   // Applies at most `max_events` events of what the log holds when called. Answers position().
   // A projection that throws keeps its rows of all events before that one, is marked as failed and
@@ -97,12 +102,14 @@ class ProjectionEngine {
   void abandon_batch();
   void publish();
   Position next_position() const;
+  Position last_reached() const;
   Slot* find(std::string_view name);
 
   const storage::Log& log_;
   ViewStore& store_;
   EngineOptions options_;
   std::vector<Slot> slots_;
+  BatchObserver* observer_ = nullptr;
   EventDecoder decoder_;
   Event undecoded_;
   std::atomic<Position> position_{0};

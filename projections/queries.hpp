@@ -82,6 +82,14 @@ Expected<MetricSeries> get_metric_series(ViewReader& view, std::string_view tena
 Expected<std::vector<MetricRow>> latest_metrics(ViewReader& view, std::string_view tenant,
                                                 std::string_view run_id, Position as_of = kLatest);
 
+// The same of a run that is known to be there; what fails is in the view's status().
+std::vector<MetricRow> metrics_of(ViewReader& view, std::string_view tenant,
+                                  std::string_view run_id, Position as_of = kLatest);
+// Of one metric; nothing where the run had not logged it.
+std::optional<MetricPoint> latest_metric(ViewReader& view, std::string_view tenant,
+                                         std::string_view run_id, std::string_view key,
+                                         Position as_of = kLatest);
+
 struct BestRun {
   RunRow run;
   MetricRow metric;

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <set>
 
+#include "projections/metric_history.hpp"
 #include "projections/query_paging.hpp"
 
 namespace mlforge::projections {
@@ -9,40 +10,8 @@ namespace {
 
 constexpr auto kRuns = RunsProjection::kName;
 
-using MetricId = Series<MetricPoint>::Id;
-
 MetricRow to_row(std::string_view key, const MetricPoint& point) {
   return {std::string(key), point.value, point.step, point.timestamp};
-}
-
-// The latest value as of a position: from the tail row where all points are that old, otherwise
-// from the points.
-std::optional<MetricPoint> latest_point(ViewReader& view, const MetricId& id, std::string_view row,
-                                        Position as_of) {
-  const auto tail = Series<MetricPoint>::parse_tail(row);
-  if (Series<MetricPoint>::point_at(tail.points, tail.points.size() - sizeof(MetricPoint))
-          .position <= as_of)
-    return tail.best;
-  std::optional<MetricPoint> best;
-  kMetricSeries.read(view, id, as_of, [&](const MetricPoint& point) {
-    if (!best || MetricPoint::better(point, *best)) best = point;
-  });
-  return best;
-}
-
-// The indexes to keep of `points`: evenly spaced, with first, last, smallest and largest.
-std::set<std::size_t> sample(const std::vector<MetricPoint>& points, std::size_t max_points) {
-  std::set<std::size_t> keep;
-  const std::size_t n = points.size(), even = std::max<std::size_t>(max_points, 4) - 2;
-  for (std::size_t i = 0; i < even; ++i) keep.insert(i * (n - 1) / (even - 1));
-  std::size_t low = n, high = n;
-  for (std::size_t i = 0; i < n; ++i) {
-    if (std::isnan(points[i].value)) continue;
-    if (low == n || points[i].value < points[low].value) low = i;
-    if (high == n || points[i].value > points[high].value) high = i;
-  }
-  if (low != n) keep.insert({low, high});
-  return keep;
 }
 
 void push(MetricSeries& series, const MetricPoint& point) {
@@ -94,38 +63,54 @@ Expected<Page<RunRow>> list_runs(ViewReader& view, std::string_view tenant,
 Expected<MetricSeries> get_metric_series(ViewReader& view, std::string_view tenant,
                                          std::string_view run_id, std::string_view key,
                                          Position as_of, std::size_t max_points) {
-  std::vector<MetricPoint> points;
-  kMetricSeries.read(view, {tenant, run_id, key}, as_of,
-                     [&](const MetricPoint& point) { points.push_back(point); });
+  MetricHistory history(view, {tenant, run_id, key}, HistoryOrder::step_every, as_of);
+  const auto total = history.size();
   if (view.status()) return *view.status();
-  if (points.empty()) return not_found("metric of run '" + std::string(run_id) + "'", key);
-  std::stable_sort(points.begin(), points.end(), [](const MetricPoint& a, const MetricPoint& b) {
-    return std::pair(a.step, a.timestamp) < std::pair(b.step, b.timestamp);
-  });
-  MetricSeries series{
-      .run_id = std::string(run_id), .key = std::string(key), .total = points.size()};
-  if (max_points == 0 || points.size() <= std::max<std::size_t>(max_points, 4))
-    for (const auto& point : points) push(series, point);
-  else
-    for (const std::size_t i : sample(points, max_points)) push(series, points[i]);
+  if (total == 0) return not_found("metric of run '" + std::string(run_id) + "'", key);
+  MetricSeries series{.run_id = std::string(run_id), .key = std::string(key), .total = total};
+  const std::size_t most = std::max<std::size_t>(max_points, 4);
+  if (max_points == 0 || total <= most) {
+    for (const auto& point : history.slice(0, total)) push(series, point);
+  } else {
+    std::set<std::uint64_t> keep;
+    for (std::size_t i = 0; i < most - 2; ++i) keep.insert(i * (total - 1) / (most - 3));
+    for (const auto rank : history.extremes()) keep.insert(rank);
+    const std::vector<std::uint64_t> ranks(keep.begin(), keep.end());
+    for (const auto& point : history.at(ranks)) push(series, point);
+  }
+  if (view.status()) return *view.status();
   return series;
+}
+
+std::vector<MetricRow> metrics_of(ViewReader& view, std::string_view tenant,
+                                  std::string_view run_id, Position as_of) {
+  std::vector<MetricRow> rows;
+  view.scan_plain(tails_of(tenant, run_id), {}, kNoLimit,
+                  [&](std::string_view, std::string_view row) {
+                    const auto name = parse_tail(row).name;
+                    if (const auto best = latest_point(view, {tenant, run_id, name}, row, as_of))
+                      rows.push_back(to_row(name, *best));
+                    return true;
+                  });
+  std::sort(rows.begin(), rows.end(),
+            [](const MetricRow& a, const MetricRow& b) { return a.key < b.key; });
+  return rows;
 }
 
 Expected<std::vector<MetricRow>> latest_metrics(ViewReader& view, std::string_view tenant,
                                                 std::string_view run_id, Position as_of) {
   if (auto run = get_run(view, tenant, run_id, as_of); !run) return run.error();
-  std::vector<MetricRow> rows;
-  view.scan_plain(kMetricSeries.tails_of(tenant, run_id), {}, kNoLimit,
-                  [&](std::string_view, std::string_view row) {
-                    const auto name = Series<MetricPoint>::parse_tail(row).name;
-                    if (const auto best = latest_point(view, {tenant, run_id, name}, row, as_of))
-                      rows.push_back(to_row(name, *best));
-                    return true;
-                  });
+  auto rows = metrics_of(view, tenant, run_id, as_of);
   if (view.status()) return *view.status();
-  std::sort(rows.begin(), rows.end(),
-            [](const MetricRow& a, const MetricRow& b) { return a.key < b.key; });
   return rows;
+}
+
+std::optional<MetricPoint> latest_metric(ViewReader& view, std::string_view tenant,
+                                         std::string_view run_id, std::string_view key,
+                                         Position as_of) {
+  const SeriesId id{tenant, run_id, key};
+  const auto row = view.get_plain(tail_key(id));
+  return row ? latest_point(view, id, *row, as_of) : std::nullopt;
 }
 
 Expected<BestRun> best_run(ViewReader& view, std::string_view tenant,
@@ -138,9 +123,7 @@ Expected<BestRun> best_run(ViewReader& view, std::string_view tenant,
   std::string best_id;
   std::optional<MetricPoint> best;
   view.scan_plain(prefix, *start, kNoLimit, [&](std::string_view, std::string_view run_id) {
-    const MetricId id{tenant, run_id, metric};
-    const auto row = view.get_plain(kMetricSeries.tail_key(id));
-    const auto point = row ? latest_point(view, id, *row, as_of) : std::nullopt;
+    const auto point = latest_metric(view, tenant, run_id, metric, as_of);
     if (!point || std::isnan(point->value)) return true;
     // Runs come newest first, so that an equal one is older and replaces.
     if (!best || (mode == "max" ? point->value >= best->value : point->value <= best->value)) {

@@ -147,15 +147,14 @@ void write_metric(std::string& out, const projections::MetricRow& metric, std::s
 
 void write_run(std::string& out, const QueryContext& q, const RunEntity& run) {
   const auto& row = run.row;
-  auto metrics = projections::latest_metrics(q.reader, kTenant, row.run_id, q.as_of);
+  const auto metrics = projections::metrics_of(q.reader, kTenant, row.run_id, q.as_of);
   Object whole(out);
   whole.raw("info", [&](std::string& to) { write_run_info(to, run); });
   whole.raw("data", [&](std::string& to) {
     Object data(to);
-    if (metrics)
-      data.array("metrics", *metrics, [&](std::string& each, const projections::MetricRow& m) {
-        write_metric(each, m, "");
-      });
+    data.array("metrics", metrics, [&](std::string& each, const projections::MetricRow& m) {
+      write_metric(each, m, "");
+    });
     data.pairs("params", row.params).pairs("tags", tags_of(row));
   });
   whole.raw("inputs", [&](std::string& to) {

@@ -264,6 +264,13 @@ std::vector<Fields> Fields::list(std::string_view name) {
   return out;
 }
 
+std::optional<simdjson::dom::array> Fields::array(std::string_view name) const {
+  const auto value = find(name);
+  simdjson::dom::array out;
+  if (!value || value->get(out) != simdjson::SUCCESS) return std::nullopt;
+  return out;
+}
+
 Fields Fields::nested(std::string_view name) {
   Fields out(shared_, full(name) + ".");
   const auto value = find(name);

@@ -1,51 +1,19 @@
 // metrics/...
 #include <algorithm>
-#include <cmath>
 
 #include "gateway/mlflow/entities.hpp"
 #include "gateway/mlflow/handlers.hpp"
+#include "gateway/mlflow/metric_points.hpp"
 
 namespace mlforge::gateway::mlflow {
 namespace metrics_routes {
 namespace {
 
-using projections::MetricPoint;
+using projections::HistoryOrder;
+using projections::MetricHistory;
 
 constexpr std::size_t kMostRuns = 100, kMostPoints = 25000;
 constexpr std::int64_t kMostPerRun = 2500;
-
-// Equal but for their position: MLflow keeps the same point once.
-bool same(const MetricPoint& a, const MetricPoint& b) {
-  return a.timestamp == b.timestamp && a.step == b.step &&
-         (a.value == b.value || (std::isnan(a.value) && std::isnan(b.value)));
-}
-
-int value_order(double a, double b) {
-  if (std::isnan(a) || std::isnan(b)) return int(std::isnan(b)) - int(std::isnan(a));
-  return a < b ? -1 : a > b;
-}
-
-enum class By { time, step };
-
-std::vector<MetricPoint> history(const QueryContext& q, const std::string& run_id,
-                                 const std::string& key, By by) {
-  std::vector<MetricPoint> points;
-  projections::kMetricSeries.read(q.reader, {kTenant, run_id, key}, q.as_of,
-                                  [&](const MetricPoint& point) { points.push_back(point); });
-  std::sort(points.begin(), points.end(), [by](const MetricPoint& a, const MetricPoint& b) {
-    const auto first =
-        by == By::time ? std::pair(a.timestamp, a.step) : std::pair(a.step, a.timestamp);
-    const auto second =
-        by == By::time ? std::pair(b.timestamp, b.step) : std::pair(b.step, b.timestamp);
-    return first != second ? first < second : value_order(a.value, b.value) < 0;
-  });
-  points.erase(std::unique(points.begin(), points.end(), same), points.end());
-  return points;
-}
-
-projections::MetricRow row_of(const std::string& key, const MetricPoint& point) {
-  return {key, point.value, point.step, point.timestamp};
-}
 
 void get_history(App& app, Fields& fields, const Request&, Reply reply) {
   const auto id = fields.text(fields.has("run_id") ? "run_id" : "run_uuid", Need::required);
@@ -59,19 +27,17 @@ void get_history(App& app, Fields& fields, const Request&, Reply reply) {
   answer_query(app, std::move(reply), as_of,
                [=, offset = *offset](const QueryContext& q) -> Expected<std::string> {
                  if (const auto run = find_run(q, id); !run) return run.error();
-                 const auto points = history(q, id, key, By::time);
-                 const auto from = std::min(offset, points.size());
+                 MetricHistory points(q.reader, {kTenant, id, key}, HistoryOrder::time, q.as_of);
+                 const auto from = std::min<std::uint64_t>(offset, points.size());
                  const auto to = most > points.size() - from ? points.size() : from + most;
                  std::string out;
                  {
                    Object whole(out);
-                   whole.array(
-                       "metrics",
-                       std::vector<MetricPoint>(points.begin() + static_cast<std::ptrdiff_t>(from),
-                                                points.begin() + static_cast<std::ptrdiff_t>(to)),
-                       [&](std::string& each, const MetricPoint& point) {
-                         write_metric(each, row_of(key, point), "");
-                       });
+                   whole.raw("metrics", [&](std::string& list) {
+                     list += '[';
+                     PointWriter(key, "").append(list, points.slice(from, to));
+                     list += ']';
+                   });
                    if (to < points.size()) whole.text("next_page_token", page_token(to));
                  }
                  return out;
@@ -87,17 +53,19 @@ Status check_count(const std::vector<std::string>& runs, const char* refusal) {
       "run_ids"};
 }
 
-struct RunPoint {
-  std::string run_id;
-  MetricPoint point;
-};
-
-std::string points_json(const std::string& key, const std::vector<RunPoint>& points) {
-  std::string out;
-  Object(out).array("metrics", points, [&](std::string& each, const RunPoint& p) {
-    write_metric(each, row_of(key, p.point), p.run_id);
-  });
-  return out;
+// {"metrics":[...]} of what `next(run_id, room)` answers for each run, at most `most` of all.
+template <class Next>
+std::string points_json(const std::vector<std::string>& runs, const std::string& key,
+                        std::uint64_t most, Next next) {
+  std::string out = "{\"metrics\":[";
+  for (const auto& id : runs) {
+    const auto points = next(id, most);
+    if (points.empty()) continue;
+    if (!out.ends_with('[')) out += ',';
+    PointWriter(key, id).append(out, points);
+    most -= std::min<std::uint64_t>(most, points.size());
+  }
+  return out += "]}";
 }
 
 void get_history_bulk(App& app, Fields& fields, const Request&, Reply reply) {
@@ -115,24 +83,11 @@ void get_history_bulk(App& app, Fields& fields, const Request&, Reply reply) {
   if (!ok(fields, reply)) return;
   std::sort(runs.begin(), runs.end());
   answer_query(app, std::move(reply), "", [=](const QueryContext& q) -> Expected<std::string> {
-    std::vector<RunPoint> out;
-    for (const auto& id : runs) {
-      for (const auto& point : history(q, id, key, By::time))
-        if (out.size() < most) out.push_back({id, point});
-    }
-    return points_json(key, out);
+    return points_json(runs, key, most, [&](const std::string& id, std::uint64_t room) {
+      MetricHistory points(q.reader, {kTenant, id, key}, HistoryOrder::time, q.as_of);
+      return points.slice(0, room);
+    });
   });
-}
-
-// At most `most` of them, evenly spaced, with the first and the last.
-void thin_out(std::vector<MetricPoint>& points, std::size_t most) {
-  if (points.size() <= most) return;
-  if (most == 1) {
-    points.erase(points.begin(), points.end() - 1);
-    return;
-  }
-  for (std::size_t i = 0; i < most; ++i) points[i] = points[i * (points.size() - 1) / (most - 1)];
-  points.resize(most);
 }
 
 void get_history_bulk_interval(App& app, Fields& fields, const Request&, Reply reply) {
@@ -158,19 +113,12 @@ void get_history_bulk_interval(App& app, Fields& fields, const Request&, Reply r
                       "end_step"});
   if (!ok(fields, reply)) return;
   answer_query(app, std::move(reply), "", [=](const QueryContext& q) -> Expected<std::string> {
-    std::vector<RunPoint> out;
     for (const auto& id : runs)
       if (const auto run = find_run(q, id); !run) return run.error();
-    for (const auto& id : runs) {
-      auto points = history(q, id, key, By::step);
-      if (start)
-        std::erase_if(points, [&](const MetricPoint& point) {
-          return point.step < *start || point.step > *end;
-        });
-      thin_out(points, static_cast<std::size_t>(most));
-      for (const auto& point : points) out.push_back({id, point});
-    }
-    return points_json(key, out);
+    return points_json(runs, key, UINT64_MAX, [&](const std::string& id, std::uint64_t) {
+      return sample_by_step(q.reader, {kTenant, id, key}, start, end,
+                            static_cast<std::uint64_t>(most));
+    });
   });
 }
 

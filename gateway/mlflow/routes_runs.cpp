@@ -1,6 +1,7 @@
 // runs/... but for their search.
 #include "gateway/mlflow/entities.hpp"
 #include "gateway/mlflow/handlers.hpp"
+#include "gateway/mlflow/metric_points.hpp"
 #include "gateway/mlflow/search_runs.hpp"
 
 namespace mlforge::gateway::mlflow {
@@ -154,7 +155,8 @@ void log_batch(App& app, Fields& fields, const Request& request, Reply reply) {
                             std::to_string(request.body.size()) + ".",
                         ""});
   LogBatch body{.run_id = run_id(fields), .experiment = {}};
-  for (auto& each : fields.list("metrics")) body.metrics.push_back(read_metric(each));
+  if (const auto metrics = fields.array("metrics"); !metrics || !read_plain(*metrics, body.metrics))
+    for (auto& each : fields.list("metrics")) body.metrics.push_back(read_metric(each));
   body.params = fields.pairs("params");
   body.tags = fields.pairs("tags");
   send(app, fields, request, std::move(reply), std::move(body));

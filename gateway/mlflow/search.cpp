@@ -7,14 +7,6 @@
 
 namespace mlforge::gateway::mlflow {
 
-struct Filter::Node {
-  enum Kind { all, any, clause } kind = all;
-  std::vector<Node> children;  // of all and any
-  Key key;
-  std::string op;  // "=", "!=", ">", ..., "LIKE", "IN", "IS NULL", ...
-  Value value;
-};
-
 namespace {
 
 using Node = Filter::Node;
@@ -123,24 +115,6 @@ class Parser {
   Status error_;
 };
 
-bool compare_number(double a, const std::string& op, double b) {
-  if (std::isnan(a)) return false;
-  if (op == ">") return a > b;
-  if (op == ">=") return a >= b;
-  if (op == "<") return a < b;
-  if (op == "<=") return a <= b;
-  return op == "!=" ? a != b : a == b;
-}
-
-bool compare_text(std::string_view text, const Node& node) {
-  if (const auto* list = std::get_if<std::vector<std::string>>(&node.value))
-    return (std::find(list->begin(), list->end(), text) != list->end()) == (node.op == "IN");
-  const std::string_view wanted = std::get<std::string>(node.value);
-  if (node.op == "LIKE") return like(text, wanted, false);
-  if (node.op == "ILIKE") return like(text, wanted, true);
-  return node.op == "!=" ? text != wanted : text == wanted;
-}
-
 bool test(const Node& node, const Subject& subject) {
   const auto each = [&](const Node& child) { return test(child, subject); };
   if (node.kind == Node::all) return std::all_of(node.children.begin(), node.children.end(), each);
@@ -149,15 +123,12 @@ bool test(const Node& node, const Subject& subject) {
   const bool absent = std::holds_alternative<std::monostate>(value);
   if (node.op == "IS NULL") return absent;
   if (node.op == "IS NOT NULL") return !absent;
-  if (const auto* number = std::get_if<double>(&value)) {
-    const auto* wanted = std::get_if<double>(&node.value);
-    return wanted && compare_number(*number, node.op, *wanted);
-  }
+  if (const auto* number = std::get_if<double>(&value)) return holds(node, *number);
   if (node.key.numeric) return false;
-  if (const auto* text = std::get_if<std::string>(&value)) return compare_text(*text, node);
+  if (const auto* text = std::get_if<std::string>(&value)) return holds(node, *text);
   if (const auto* texts = std::get_if<std::vector<std::string>>(&value))
     return std::any_of(texts->begin(), texts->end(),
-                       [&](const auto& text) { return compare_text(text, node); });
+                       [&](const auto& text) { return holds(node, text); });
   return false;
 }
 
@@ -166,6 +137,27 @@ char fold(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
 bool inside_character(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
 
 }  // namespace
+
+bool holds(const Filter::Node& clause, double a) {
+  const auto* wanted = std::get_if<double>(&clause.value);
+  if (!wanted || std::isnan(a)) return false;
+  const auto& op = clause.op;
+  const double b = *wanted;
+  if (op == ">") return a > b;
+  if (op == ">=") return a >= b;
+  if (op == "<") return a < b;
+  if (op == "<=") return a <= b;
+  return op == "!=" ? a != b : a == b;
+}
+
+bool holds(const Filter::Node& clause, std::string_view text) {
+  if (const auto* list = std::get_if<std::vector<std::string>>(&clause.value))
+    return (std::find(list->begin(), list->end(), text) != list->end()) == (clause.op == "IN");
+  const std::string_view wanted = std::get<std::string>(clause.value);
+  if (clause.op == "LIKE") return like(text, wanted, false);
+  if (clause.op == "ILIKE") return like(text, wanted, true);
+  return clause.op == "!=" ? text != wanted : text == wanted;
+}
 
 // With one place to go back to, the last '%': linear but for that.
 bool like(std::string_view text, std::string_view pattern, bool ignore_case) {

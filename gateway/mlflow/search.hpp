@@ -62,10 +62,24 @@ class Filter {
   bool matches(const Subject& subject) const;
 
   struct Node;
+  // Null: everything fits.
+  const Node* root() const { return root_.get(); }
 
  private:
   std::unique_ptr<Node> root_;
 };
+
+struct Filter::Node {
+  enum Kind { all, any, clause } kind = all;
+  std::vector<Node> children;  // of all and any
+  Key key;
+  std::string op;  // "=", "!=", ">", ..., "LIKE", "IN", "IS NULL", ...
+  Value value;
+};
+
+// Whether a clause holds of a number or a text that is there.
+bool holds(const Filter::Node& clause, double number);
+bool holds(const Filter::Node& clause, std::string_view text);
 
 struct Order {
   Key key;

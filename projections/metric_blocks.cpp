@@ -1,0 +1,125 @@
+#include "projections/metric_blocks.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+namespace mlforge::projections {
+namespace {
+
+constexpr std::string_view kProjection = "metrics";
+
+std::size_t head_at(std::string_view tail) {
+  return sizeof(std::uint16_t) + load_at<std::uint16_t>(tail, 0);
+}
+
+void add_point(std::string& tail, const MetricPoint& point) {
+  tail.append(reinterpret_cast<const char*>(&point), sizeof point);
+}
+
+BlockEntry entry_of(std::string_view points, std::uint64_t before) {
+  const auto first = load_at<MetricPoint>(points, 0);
+  BlockEntry entry{.position = first.position,
+                   .before = before,
+                   .first_step = first.step,
+                   .low = std::numeric_limits<double>::infinity(),
+                   .high = -std::numeric_limits<double>::infinity()};
+  for (std::size_t at = 0; at < points.size(); at += sizeof(MetricPoint)) {
+    const double value = load_at<MetricPoint>(points, at).value;
+    if (value < entry.low) entry.low = value;
+    if (value > entry.high) entry.high = value;
+  }
+  return entry;
+}
+
+void seal(ViewWriter& view, const SeriesId& id, std::string& tail, SeriesHead& head) {
+  const std::size_t start = head_at(tail) + sizeof(SeriesHead);
+  const auto points = std::string_view(tail).substr(start);
+  const auto entry = entry_of(points, head.points - points.size() / sizeof(MetricPoint));
+  view.add_plain(sealed_of(id) + ascending(entry.position), points);
+  tail.resize(start);
+  view.plain(blocks_of(id) + ascending(head.blocks / kBlocksARow))
+      .append(reinterpret_cast<const char*>(&entry), sizeof entry);
+  ++head.blocks;
+}
+
+}  // namespace
+
+bool MetricPoint::better(const MetricPoint& candidate, const MetricPoint& best) {
+  if (candidate.step != best.step) return candidate.step > best.step;
+  if (candidate.timestamp != best.timestamp) return candidate.timestamp > best.timestamp;
+  if (std::isnan(candidate.value)) return false;
+  return std::isnan(best.value) || candidate.value > best.value;
+}
+
+std::string tail_key(const SeriesId& id) {
+  return view_key(kProjection, id.tenant, "tail", id.run_id, id.key);
+}
+std::string tails_of(std::string_view tenant, std::string_view run_id) {
+  return view_prefix(kProjection, tenant, "tail", run_id);
+}
+std::string sealed_of(const SeriesId& id) {
+  return view_prefix(kProjection, id.tenant, "sealed", id.run_id, id.key);
+}
+std::string blocks_of(const SeriesId& id) {
+  return view_prefix(kProjection, id.tenant, "blocks", id.run_id, id.key);
+}
+
+MetricPoint SeriesTail::last() const {
+  return points.empty() ? head.best
+                        : load_at<MetricPoint>(points, points.size() - sizeof(MetricPoint));
+}
+
+SeriesTail parse_tail(std::string_view row) {
+  const std::size_t head = head_at(row);
+  return {row.substr(sizeof(std::uint16_t), head - sizeof(std::uint16_t)),
+          load_at<SeriesHead>(row, head), row.substr(head + sizeof(SeriesHead))};
+}
+
+std::string& open_tail(ViewWriter& view, const std::string& tail_key, std::string_view name) {
+  std::string& tail = view.plain(tail_key);
+  if (tail.empty()) {
+    const auto size = static_cast<std::uint16_t>(std::min<std::size_t>(name.size(), 65535));
+    const SeriesHead head;
+    tail.append(reinterpret_cast<const char*>(&size), sizeof size);
+    tail.append(name.substr(0, size));
+    tail.append(reinterpret_cast<const char*>(&head), sizeof head);
+  }
+  return tail;
+}
+
+void append_point(ViewWriter& view, const SeriesId& id, std::string& tail,
+                  const MetricPoint& point) {
+  const std::size_t at = head_at(tail);
+  auto head = load_at<SeriesHead>(tail, at);
+  if (head.points == 0) {
+    head.best = point;
+  } else {
+    if (head.points == 1) add_point(tail, head.best);
+    const auto last = load_at<MetricPoint>(tail, tail.size() - sizeof(MetricPoint));
+    if (std::pair(point.timestamp, point.step) <= std::pair(last.timestamp, last.step))
+      head.disorder |= SeriesHead::kByTime;
+    if (std::pair(point.step, point.timestamp) <= std::pair(last.step, last.timestamp))
+      head.disorder |= SeriesHead::kByStep;
+    if (MetricPoint::better(point, head.best)) head.best = point;
+    if (tail.size() - at - sizeof head >= kSealBytes && last.position != point.position)
+      seal(view, id, tail, head);
+    add_point(tail, point);
+  }
+  ++head.points;
+  std::memcpy(tail.data() + at, &head, sizeof head);
+}
+
+std::optional<MetricPoint> latest_point(ViewReader& view, const SeriesId& id, std::string_view row,
+                                        Position as_of) {
+  const auto tail = parse_tail(row);
+  if (tail.last().position <= as_of) return tail.head.best;
+  std::optional<MetricPoint> best;
+  read_points(view, id, as_of, [&](const MetricPoint& point) {
+    if (!best || MetricPoint::better(point, *best)) best = point;
+  });
+  return best;
+}
+
+}  // namespace mlforge::projections
