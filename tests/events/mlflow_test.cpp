@@ -34,7 +34,7 @@ TEST_CASE("mlflow experiments: ids count, names are taken while deleted, Default
       .refused(ErrorCode::already_exists, "name");
   given<ExperimentsState>({ExperimentCreated{.experiment_id = "1", .name = "a"}})
       .when(DeleteExperiment{"1"})
-      .then({ExperimentDeleted{"1"}})
+      .then({ExperimentDeleted{.experiment_id = "1"}})
       .when(RenameExperiment{"1", "b"})
       .refused(ErrorCode::conflict, "experiment_id", "non-active");
   given<ExperimentsState>()
