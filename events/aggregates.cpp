@@ -1,1 +1,66 @@
 #include "events/aggregates.hpp"
+
+namespace mlforge {
+namespace {
+
+template <class State, class E>
+concept Evolves = requires(State& state, const E& event) {
+  evolve(state, event);
+};
+
+template <class E, class... States>
+constexpr int states_of() {
+  return (0 + ... + Evolves<States, E>);
+}
+
+template <class State, std::size_t... I>
+void fold_one(State& state, const Event& event, std::index_sequence<I...>) {
+  const auto offer = [&]<class E>(const E* e) {
+    if constexpr (Evolves<State, E>)
+      if (e) evolve(state, *e);
+  };
+  (offer(std::get_if<I>(&event)), ...);
+}
+
+}  // namespace
+
+template <class State>
+void fold(State& state, const Event& event) {
+  fold_one(state, event, std::make_index_sequence<std::variant_size_v<EventVariant>>{});
+}
+
+template void fold(DatasetState&, const Event&);
+template void fold(ExperimentsState&, const Event&);
+template void fold(RunState&, const Event&);
+template void fold(ModelState&, const Event&);
+template void fold(PipelineState&, const Event&);
+template void fold(PipelineRunState&, const Event&);
+template void fold(EnvironmentState&, const Event&);
+template void fold(EndpointState&, const Event&);
+template void fold(PredictionsState&, const Event&);
+template void fold(DriftState&, const Event&);
+template void fold(LogKeysState&, const Event&);
+template void fold(LoggedModelState&, const Event&);
+template void fold(ArtifactsState&, const Event&);
+template void fold(SubjectsState&, const Event&);
+template void fold(SubscriptionState&, const Event&);
+template void fold(RetentionState&, const Event&);
+
+namespace {
+
+template <class T>
+struct EveryEventEvolves;
+template <class... E>
+struct EveryEventEvolves<std::variant<E...>> {
+  template <class Each>
+  static constexpr int kStates = states_of<
+      Each, DatasetState, ExperimentsState, RunState, ModelState, PipelineState, PipelineRunState,
+      EnvironmentState, EndpointState, PredictionsState, DriftState, LogKeysState, LoggedModelState,
+      ArtifactsState, SubjectsState, SubscriptionState, RetentionState>();
+  static constexpr bool value = ((kStates<E> == 1 || std::is_same_v<E, UnknownEvent>)&&...);
+};
+static_assert(EveryEventEvolves<EventVariant>::value,
+              "an event has no evolve, or more than one state evolves by it");
+
+}  // namespace
+}  // namespace mlforge

@@ -1,5 +1,8 @@
 #include "events/codec.hpp"
 
+#include <algorithm>
+#include <utility>
+
 namespace mlforge::codec {
 
 using simdjson::dom::element;
@@ -85,6 +88,63 @@ Status read_scalar(const element& in, Scalar& out) {
 Status read_raw(const element& in, RawJson& out) {
   out.text = simdjson::minify(in);
   return {};
+}
+
+void write_object(std::string& out, const void* object, std::span<const Member> members) {
+  out += '{';
+  bool first = true;
+  for (const Member& m : members) {
+    const void* value = static_cast<const char*>(object) + m.offset;
+    if (m.ops->absent && m.ops->absent(value)) continue;
+    if (!std::exchange(first, false)) out += ',';
+    append_json_string(out, m.name);
+    out += ':';
+    m.ops->write(out, value);
+  }
+  out += '}';
+}
+
+Status read_object(const element& in, void* object, std::span<const Member> members,
+                   Unknown unknown) {
+  simdjson::dom::object fields;
+  if (in.get(fields) != simdjson::SUCCESS) return wrong_type("an object", in);
+  const bool strict = unknown == Unknown::refuse;
+  std::uint64_t seen = 0;
+  for (const auto& [key, value] : fields) {
+    const auto m = std::find_if(members.begin(), members.end(),
+                                [&key = key](const Member& each) { return each.name == key; });
+    Status failed;
+    if (m != members.end()) {
+      const std::uint64_t bit = std::uint64_t{1} << (m - members.begin());
+      if ((seen & bit) && strict)
+        failed = Error{ErrorCode::invalid_argument, "is given twice", ""};
+      else
+        failed = m->ops->read(value, static_cast<char*>(object) + m->offset, unknown);
+      seen |= bit;
+    } else if (strict) {
+      failed = Error{ErrorCode::unknown_field, "is not a field of this request", ""};
+    }
+    if (failed) {
+      prefix(*failed, key);
+      return failed;
+    }
+  }
+  if (!strict) return {};
+  for (std::size_t i = 0; i < members.size(); ++i)
+    if (members[i].required && !(seen >> i & 1))
+      return Error{ErrorCode::invalid_argument, "is missing", std::string(members[i].name)};
+  return {};
+}
+
+Status read_text(std::string_view text, void* value, const Ops& ops, Unknown unknown) {
+  const auto element = parse(text);
+  if (!element) return element.error();
+  auto failed = ops.read(*element, value, unknown);
+  if (failed && !failed->field.empty())
+    failed->message = "field '" + failed->field + "' " + failed->message;
+  else if (failed)
+    failed->message = "the body " + failed->message;
+  return failed;
 }
 
 Expected<element> parse(std::string_view text) {

@@ -9,6 +9,7 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -47,6 +48,29 @@ template <class T>
 struct IsOptional : std::false_type {};
 template <class T>
 struct IsOptional<std::optional<T>> : std::true_type {};
+
+// How values of one type are written and read where the type itself is not known: what stands in
+// tables, so that a struct costs the compiler a row a field and not a loop of its own.
+struct Ops {
+  void (*write)(std::string& out, const void* value);
+  Status (*read)(const simdjson::dom::element& in, void* value, Unknown unknown);
+  bool (*absent)(const void* value);  // of an optional: whether it is empty; null for the others
+};
+
+struct Member {
+  std::string_view name;
+  std::size_t offset;  // in the struct, in bytes
+  const Ops* ops;
+  bool required;
+};
+
+// The members of T in the order of fields().
+template <HasFields T>
+std::span<const Member> members();
+
+void write_object(std::string& out, const void* object, std::span<const Member> members);
+Status read_object(const simdjson::dom::element& in, void* object, std::span<const Member> members,
+                   Unknown unknown);
 
 template <class T>
 void write(std::string& out, const T& value) {
@@ -96,19 +120,7 @@ void write(std::string& out, const T& value) {
     out += '}';
   } else {
     static_assert(HasFields<T>, "this type has no fields()");
-    out += '{';
-    bool first = true;
-    for_each_field<T>([&](const auto& f) {
-      const auto& member = value.*(f.member);
-      if constexpr (IsOptional<std::remove_cvref_t<decltype(member)>>::value)
-        if (!member) return;
-      if (!first) out += ',';
-      first = false;
-      append_json_string(out, f.name);
-      out += ':';
-      write(out, member);
-    });
-    out += '}';
+    write_object(out, &value, members<T>());
   }
 }
 
@@ -135,43 +147,6 @@ Status read_integer(const simdjson::dom::element& in, T& out) {
     return {};
   }
   return wrong_type("an integer", in);
-}
-
-template <class T>
-Status read_struct(const simdjson::dom::element& in, T& out, Unknown unknown) {
-  simdjson::dom::object object;
-  if (in.get(object) != simdjson::SUCCESS) return wrong_type("an object", in);
-  constexpr std::size_t count = std::tuple_size_v<decltype(T::fields())>;
-  std::array<bool, count + 1> seen{};
-  for (const auto& member : object) {
-    const std::string_view key = member.key;
-    const simdjson::dom::element element = member.value;
-    Status failed;
-    bool known = false;
-    std::size_t index = 0;
-    for_each_field<T>([&](const auto& f) {
-      const std::size_t at = index++;
-      if (known || key != f.name) return;
-      known = true;
-      if (seen[at] && unknown == Unknown::refuse)
-        failed = Error{ErrorCode::invalid_argument, "is given twice", ""};
-      seen[at] = true;
-      if (!failed) failed = read(element, out.*(f.member), unknown);
-    });
-    if (!known && unknown == Unknown::refuse)
-      failed = Error{ErrorCode::unknown_field, "is not a field of this request", ""};
-    if (failed) {
-      prefix(*failed, key);
-      return failed;
-    }
-  }
-  Status missing;
-  std::size_t index = 0;
-  for_each_field<T>([&](const auto& f) {
-    if (!seen[index++] && f.required && unknown == Unknown::refuse && !missing)
-      missing = Error{ErrorCode::invalid_argument, "is missing", std::string(f.name)};
-  });
-  return missing;
 }
 
 template <class T>
@@ -227,13 +202,56 @@ Status read(const simdjson::dom::element& in, T& out, Unknown unknown) {
     }
     return {};
   } else {
-    return read_struct(in, out, unknown);
+    return read_object(in, &out, members<T>(), unknown);
   }
+}
+
+template <class T>
+inline constexpr Ops kOps{
+    [](std::string& out, const void* value) { write(out, *static_cast<const T*>(value)); },
+    [](const simdjson::dom::element& in, void* value, Unknown unknown) {
+      return read(in, *static_cast<T*>(value), unknown);
+    },
+    nullptr};
+template <class T>
+inline constexpr Ops kOps<std::optional<T>>{
+    [](std::string& out, const void* value) {
+      write(out, *static_cast<const std::optional<T>*>(value));
+    },
+    [](const simdjson::dom::element& in, void* value, Unknown unknown) {
+      return read(in, *static_cast<std::optional<T>*>(value), unknown);
+    },
+    [](const void* value) { return !*static_cast<const std::optional<T>*>(value); }};
+
+template <HasFields T>
+std::span<const Member> members() {
+  // Room for a T that is never made: only the places of its members are looked at.
+  union Room {
+    Room() {}
+    ~Room() {}
+    char bytes[sizeof(T)];
+    T value;
+  };
+  static const auto table = std::apply(
+      []<class... F>(const F&... f) {
+        static_assert(sizeof...(F) <= 64, "read_object() keeps a bit a field");
+        const Room room;
+        const auto at = [&](const void* member) {
+          return static_cast<std::size_t>(static_cast<const char*>(member) - room.bytes);
+        };
+        return std::array<Member, sizeof...(F)>{
+            Member{f.name, at(&(room.value.*f.member)), &kOps<typename F::Type>, f.required}...};
+      },
+      T::fields());
+  return table;
 }
 
 // Parses `text` with a parser that each thread keeps; the element lives until the thread parses
 // again.
 Expected<simdjson::dom::element> parse(std::string_view text);
+
+// read_json() of what `ops` tells.
+Status read_text(std::string_view text, void* value, const Ops& ops, Unknown unknown);
 
 }  // namespace codec
 
@@ -249,14 +267,7 @@ std::string to_json(const T& value) {
 //   malformed (not JSON, not UTF-8), unknown_field, invalid_argument (type, range, missing).
 template <class T>
 Status read_json(std::string_view text, T& value, Unknown unknown) {
-  auto element = codec::parse(text);
-  if (!element) return element.error();
-  auto failed = codec::read(*element, value, unknown);
-  if (failed && !failed->field.empty())
-    failed->message = "field '" + failed->field + "' " + failed->message;
-  else if (failed)
-    failed->message = "the body " + failed->message;
-  return failed;
+  return codec::read_text(text, &value, codec::kOps<T>, unknown);
 }
 
 template <class T>

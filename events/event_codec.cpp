@@ -10,75 +10,83 @@ namespace {
 template <class E>
 constexpr bool kKnown = !std::is_same_v<E, UnknownEvent>;
 
-template <class E>
-Expected<Event> decode_as(std::string_view payload) {
-  if constexpr (E::content == ContentType::columns) {
-    auto value = columns::decode<E>(payload);
-    if (!value) return value.error();
-    return Event{*std::move(value)};
-  } else {
-    auto value = from_json<E>(payload, Unknown::skip);
-    if (!value) return Error{ErrorCode::corrupt, value.error().message, value.error().field};
-    return Event{*std::move(value)};
-  }
-}
+// How one type of event is stored. JSON goes by the table of its members, columns by functions.
+struct Row {
+  std::size_t index;  // in the variant
+  std::string_view type;
+  std::uint16_t schema;
+  ContentType content;
+  const codec::Ops* ops;
+  void* (*place)(Event&);  // a default one in the event; of columns the one that is there, to be
+                           // written over with its memory
+  std::string (*encode_columns)(const void*);
+  Status (*decode_columns)(std::string_view, void*);
+};
 
 template <class E>
-Status decode_over(std::string_view payload, Event& event) {
-  E* value = std::get_if<E>(&event);
-  if (!value) value = &event.emplace<E>();
-  if constexpr (E::content == ContentType::columns) return columns::decode_into(payload, *value);
-  *value = E{};
-  auto failed = read_json(payload, *value, Unknown::skip);
+Row row_of(std::size_t index) {
+  Row row{index, E::type, E::schema, E::content, &codec::kOps<E>, {}, {}, {}};
+  if constexpr (E::content == ContentType::columns) {
+    row.place = [](Event& event) -> void* {
+      E* there = std::get_if<E>(&event);
+      return there ? there : &event.emplace<E>();
+    };
+    row.encode_columns = [](const void* e) { return columns::encode(*static_cast<const E*>(e)); };
+    row.decode_columns = [](std::string_view payload, void* e) {
+      return columns::decode_into(payload, *static_cast<E*>(e));
+    };
+  } else {
+    row.place = [](Event& event) -> void* { return &event.emplace<E>(); };
+  }
+  return row;
+}
+
+Status decode_over(const Row& row, std::string_view payload, Event& event) {
+  void* value = row.place(event);
+  if (row.decode_columns) return row.decode_columns(payload, value);
+  auto failed = codec::read_text(payload, value, *row.ops, Unknown::skip);
   if (failed) failed->code = ErrorCode::corrupt;
   return failed;
 }
 
-struct Row {
-  std::size_t index;  // in the variant
-  std::uint16_t schema;
-  ContentType content;
-  Expected<Event> (*decode)(std::string_view);
-  Status (*decode_over)(std::string_view, Event&);
-  void (*json)(std::string&, std::string_view);
-};
-
-template <class E>
-void columns_as_json(std::string& out, std::string_view payload) {
-  if constexpr (E::content == ContentType::columns) {
-    if (const auto value = columns::decode<E>(payload))
-      codec::write(out, *value);
-    else
-      append_json_string(out, payload);
-  } else {
-    out.append(payload);
-  }
-}
-
 template <std::size_t... I>
-std::unordered_map<std::string_view, Row> make_rows(std::index_sequence<I...>) {
-  std::unordered_map<std::string_view, Row> rows;
+std::vector<Row> make_rows(std::index_sequence<I...>) {
+  std::vector<Row> rows;
   const auto add = [&]<class E>(std::type_identity<E>, std::size_t index) {
-    if constexpr (kKnown<E>)
-      rows.emplace(E::type, Row{index, E::schema, E::content, decode_as<E>, decode_over<E>,
-                                columns_as_json<E>});
+    if constexpr (kKnown<E>) rows.push_back(row_of<E>(index));
   };
-  (add(std::type_identity<std::variant_alternative_t<I, Event>>{}, I), ...);
+  (add(std::type_identity<std::variant_alternative_t<I, EventVariant>>{}, I), ...);
   return rows;
 }
 
-constexpr auto kIndices = std::make_index_sequence<std::variant_size_v<Event>>{};
+constexpr auto kIndices = std::make_index_sequence<std::variant_size_v<EventVariant>>{};
+
+// By the place in the variant: UnknownEvent, the last, has none.
+const std::vector<Row>& rows() {
+  static const auto all = make_rows(kIndices);
+  return all;
+}
 
 const Row* find_row(std::string_view type, std::uint16_t schema, ContentType content) {
-  static const auto rows = make_rows(kIndices);
-  const auto at = rows.find(type);
-  if (at == rows.end() || content != at->second.content) return nullptr;
-  return can_upcast(type, content, schema, at->second.schema) ? &at->second : nullptr;
+  static const auto by_type = [] {
+    std::unordered_map<std::string_view, const Row*> out;
+    for (const Row& row : rows()) out.emplace(row.type, &row);
+    return out;
+  }();
+  const auto at = by_type.find(type);
+  if (at == by_type.end() || content != at->second->content) return nullptr;
+  return can_upcast(type, content, schema, at->second->schema) ? at->second : nullptr;
+}
+
+Expected<Event> decode(const Row& row, std::string_view payload) {
+  Event event;
+  if (auto failed = decode_over(row, payload, event)) return *std::move(failed);
+  return event;
 }
 
 template <std::size_t... I, class F>
 void each_type(std::index_sequence<I...>, F&& f) {
-  (f(std::type_identity<std::variant_alternative_t<I, Event>>{}), ...);
+  (f(std::type_identity<std::variant_alternative_t<I, EventVariant>>{}), ...);
 }
 
 void append_member(std::string& out, std::string_view name, std::string_view text) {
@@ -88,23 +96,29 @@ void append_member(std::string& out, std::string_view name, std::string_view tex
   append_json_string(out, text);
 }
 
+const void* in_place(const Event& event) {
+  return std::visit([](const auto& e) -> const void* { return &e; }, event);
+}
+
+void append_columns_json(std::string& out, const Row& row, std::string_view payload) {
+  const auto event = decode(row, payload);
+  if (!event) return append_json_string(out, payload);
+  row.ops->write(out, in_place(*event));
+}
+
 }  // namespace
 
 NewEvent encode_event(const Event& event) {
-  return std::visit(
-      []<class E>(const E& e) -> NewEvent {
-        if constexpr (kKnown<E>) {
-          std::string payload;
-          if constexpr (E::content == ContentType::columns)
-            payload = columns::encode(e);
-          else
-            payload = to_json(e);
-          return {"", std::string(E::type), E::schema, E::content, std::move(payload), {}};
-        } else {
-          return {"", e.type, e.schema, e.content_type, e.payload, {}};
-        }
-      },
-      event);
+  if (const auto* e = std::get_if<UnknownEvent>(&event))
+    return {"", e->type, e->schema, e->content_type, e->payload, {}};
+  const Row& row = rows()[event.index()];
+  const void* value = in_place(event);
+  std::string payload;
+  if (row.encode_columns)
+    payload = row.encode_columns(value);
+  else
+    row.ops->write(payload, value);
+  return {"", std::string(row.type), row.schema, row.content, std::move(payload), {}};
 }
 
 NewEvent encode_event(const Event& event, std::string stream) {
@@ -116,17 +130,17 @@ NewEvent encode_event(const Event& event, std::string stream) {
 Expected<Event> decode_event(std::string_view type, std::uint16_t schema, ContentType content,
                              std::string_view payload) {
   const Row* row = find_row(type, schema, content);
-  if (row && schema == row->schema) return row->decode(payload);
+  if (row && schema == row->schema) return decode(*row, payload);
   if (row) {
     const auto lifted = upcast(type, content, schema, row->schema, payload);
     if (!lifted) return lifted.error();
-    return row->decode(*lifted);
+    return decode(*row, *lifted);
   }
   return Event{UnknownEvent{std::string(type), schema, content, std::string(payload)}};
 }
 
 Expected<const Event*> EventDecoder::decode(const EventView& e) {
-  kept_.resize(std::variant_size_v<Event>);
+  kept_.resize(std::variant_size_v<EventVariant>);
   // Of an expired event what is left counts as the whole did.
   const bool gone = e.expired && e.payload.empty();
   const Row* row = gone ? nullptr : find_row(e.type, e.schema, e.content_type);
@@ -138,7 +152,7 @@ Expected<const Event*> EventDecoder::decode(const EventView& e) {
       if (!lifted) return lifted.error();
       payload = lifted_ = *std::move(lifted);
     }
-    if (auto failed = row->decode_over(payload, event)) return *std::move(failed);
+    if (auto failed = decode_over(*row, payload, event)) return *std::move(failed);
     return &event;
   }
   return &(kept_.back() =
@@ -146,7 +160,8 @@ Expected<const Event*> EventDecoder::decode(const EventView& e) {
 }
 
 std::string_view type_name(const Event& event) {
-  return std::visit([]<class E>(const E& e) -> std::string_view { return e.type; }, event);
+  if (const auto* e = std::get_if<UnknownEvent>(&event)) return e->type;
+  return rows()[event.index()].type;
 }
 
 void for_each_event_type(const std::function<void(std::string_view, std::uint16_t, ContentType,
@@ -173,10 +188,12 @@ bool is_personal(std::string_view type, std::string_view field) {
 void append_payload_json(std::string& out, std::string_view type, std::uint16_t schema,
                          ContentType content, std::string_view payload) {
   const Row* row = find_row(type, schema, content);
-  if (row && schema < row->schema && content == ContentType::columns)
+  if (row && content == ContentType::columns && schema < row->schema)
     columns::append_json(out, payload);  // with the fields that its version had
+  else if (row && content == ContentType::columns)
+    append_columns_json(out, *row, payload);
   else if (row)
-    row->json(out, payload);
+    out.append(payload);
   else if (content == ContentType::json && codec::parse(payload))
     out.append(payload);
   else

@@ -9,6 +9,7 @@ namespace mlforge {
 
 template <class C, class M>
 struct Field {
+  using Type = M;
   std::string_view name;
   M C::*member;
   bool required;

@@ -521,7 +521,7 @@ struct UnknownEvent {
   std::string payload;
 };
 
-using Event = std::variant<
+using EventVariant = std::variant<
     DatasetCreated, DatasetFileStaged, DatasetFileUnstaged, DatasetCommitted, DatasetValidated,  //
     ExperimentCreated,                                                                           //
     RunStarted, RunParamsLogged, RunTagsSet, RunMetricsLogged, RunArtifactLogged,
@@ -552,6 +552,32 @@ using Event = std::variant<
     SubscriptionCreated, SubscriptionUpdated, SubscriptionDeleted, SubscriptionEventParked,
     SubscriptionParkedReleased,  //
     UnknownEvent>;
+
+template <class E, class Variant>
+inline constexpr bool kIsOneOf = false;
+template <class E, class... A>
+inline constexpr bool kIsOneOf<E, std::variant<A...>> = (std::is_same_v<E, A> || ...);
+
+struct Event;
+template <class E>
+void put(Event& event, E&& e);  // defined for all of them in vocabulary.cpp
+
+// One of them. A class of its own so that what copies and destroys ninety types is compiled once
+// (vocabulary.cpp) and not wherever an event is held.
+struct Event : EventVariant {
+  Event();
+  Event(const Event&);
+  Event(Event&&) noexcept;
+  Event& operator=(const Event&);
+  Event& operator=(Event&&) noexcept;
+  ~Event();
+
+  template <class E>
+  requires kIsOneOf<E, EventVariant> Event(E e)
+      : Event() {  // NOLINT(google-explicit-constructor): as of a variant
+    put(*this, std::move(e));
+  }
+};
 
 using Events = std::vector<Event>;
 

@@ -52,11 +52,11 @@ bool may_fit_in_pieces(const Error& error) {
 
 template <std::size_t... I>
 std::vector<bool> wanted_types(const Projection& projection, std::index_sequence<I...>) {
-  return {projection.wants(Event(std::in_place_index<I>))...};
+  return {projection.wants(Event(std::variant_alternative_t<I, EventVariant>{}))...};
 }
 
 std::vector<bool> wanted_types(const Projection& projection) {
-  return wanted_types(projection, std::make_index_sequence<std::variant_size_v<Event>>{});
+  return wanted_types(projection, std::make_index_sequence<std::variant_size_v<EventVariant>>{});
 }
 
 Error unknown_projection(std::string_view name) {

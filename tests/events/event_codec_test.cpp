@@ -105,7 +105,7 @@ TEST_CASE("event codec: wire names are unique, with a kind before the dot") {
     CHECK(type.find('.') != type.npos);
     CHECK(std::set(fields.begin(), fields.end()).size() == fields.size());
   });
-  CHECK(names.size() == std::variant_size_v<Event> - 1);
+  CHECK(names.size() == std::variant_size_v<EventVariant> - 1);
 }
 
 TEST_CASE("event codec: what this program does not know keeps its bytes") {

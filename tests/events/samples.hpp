@@ -18,9 +18,9 @@ void each_event_type(F&& visit) {
     const auto one = [&]<class E>(std::type_identity<E> type) {
       if constexpr (!std::is_same_v<E, UnknownEvent>) visit(type);
     };
-    (one(std::type_identity<std::variant_alternative_t<I, Event>>{}), ...);
+    (one(std::type_identity<std::variant_alternative_t<I, EventVariant>>{}), ...);
   }
-  (std::make_index_sequence<std::variant_size_v<Event>>{});
+  (std::make_index_sequence<std::variant_size_v<EventVariant>>{});
 }
 
 // Equal to the last bit: a NaN equals itself, and 0 is not -0.

@@ -470,7 +470,7 @@ Happened Source::make<UnknownEvent>() {
 template <std::size_t... I>
 Happened any(Source& source, std::size_t which, std::index_sequence<I...>) {
   Happened out;
-  ((which == I ? void(out = source.make<std::variant_alternative_t<I, Event>>()) : void()), ...);
+  ((which == I ? void(out = source.make<std::variant_alternative_t<I, EventVariant>>()) : void()), ...);
   return out;
 }
 
@@ -479,9 +479,9 @@ Happened any(Source& source, std::size_t which, std::index_sequence<I...>) {
 std::vector<Happened> random_history(std::uint64_t seed, std::size_t count) {
   Source source(seed);
   std::vector<Happened> out;
-  constexpr auto kAll = std::make_index_sequence<std::variant_size_v<Event>>{};
+  constexpr auto kAll = std::make_index_sequence<std::variant_size_v<EventVariant>>{};
   while (out.size() < count) {
-    out.push_back(any(source, source.below(std::variant_size_v<Event>), kAll));
+    out.push_back(any(source, source.below(std::variant_size_v<EventVariant>), kAll));
     if (source.below(10) == 0) out.back().tenant = "other";
     if (source.coin()) out.back().actor = "bob";
   }
