@@ -149,8 +149,8 @@ Compacted compact(const DriftState& s) {
   if (s.last && !s.last->triggered) out.events.push_back(*s.last);
   for (const auto& id : s.alerted) out.events.push_back(DriftAlertRaised{.report_id = id});
   for (const auto& id : s.retrained)
-    out.events.push_back(
-        RetrainingTriggered{.report_id = id, .model_version = s.retrained_version});
+    out.events.push_back(RetrainingTriggered{
+        .report_id = id, .pipeline_run_id = s.retraining, .model_version = s.retrained_version});
   return out;
 }
 

@@ -118,6 +118,32 @@ Expected<actors::RulesStart> rules_start(App& app) {
   return start;
 }
 
+// Brings into the log what was answered and not written down when the process ended, and keeps what
+// is answered from now on. Where the log cannot be written nothing is predicted, and what waits
+// goes on waiting for another start.
+Status keep_predictions(App& app) {
+  const auto folder = std::filesystem::path(app.config.data_dir) / "predictions";
+  const auto rows = actors::read_spool(folder, *app.log, kTenant);
+  if (!rows) return rows.error();
+  for (auto& batch : actors::to_batches(*rows)) {
+    actors::CommandMeta meta;
+    meta.actor = "endpoint:" + batch.endpoint;
+    const auto done = actors::ask<actors::DeploymentBody>(app.managers.deployments, std::move(meta),
+                                                          std::move(batch));
+    if (done) continue;
+    spdlog::error("answered predictions of before are not in the log yet: {}",
+                  done.error().message);
+    return {};
+  }
+  if (!rows->empty())
+    spdlog::info("{} predictions that were answered before the last end are in the log now",
+                 rows->size());
+  auto spool = actors::PredictionSpool::start(folder);
+  if (!spool) return app.log->writable() ? Status{} : Status{spool.error()};
+  app.predictions.keep_in(*std::move(spool));
+  return {};
+}
+
 Status start_actors(App& app) {
   const auto start = rules_start(app);
   if (!start) return start.error();
@@ -155,6 +181,7 @@ Status start_actors(App& app) {
   app.context.artifact_root = app.config.default_artifact_root;
   app.managers = actors::spawn_managers(system, app.context);
   if (auto bad = start_subscriptions(app)) return bad;
+  if (auto bad = keep_predictions(app)) return bad;
   app.flusher = std::make_shared<PredictionFlusher>(app.predictions, app.managers.deployments);
   app.executor = actors::spawn_executor(system, {.log = app.log.get(),
                                                  .blobs = app.blobs.get(),

@@ -15,7 +15,6 @@
 namespace mlforge::storage {
 
 // The last signed checkpoint, as a file of the data folder: what the log must still contain.
-inline constexpr const char* kCheckpointFile = "checkpoint";
 
 struct ProverOptions {
   std::size_t map_bytes = std::size_t{64} << 30;
