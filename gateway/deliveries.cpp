@@ -1,6 +1,7 @@
 #include "gateway/deliveries.hpp"
 
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include "actors/ask.hpp"
 #include "actors/nats_sender.hpp"
@@ -38,6 +39,16 @@ MadeSender make_webhook(App& app, const std::string& name, Position created,
                                .ca_file = app.config.webhook_ca_file});
 }
 
+// Where this server can be asked for the schemas of its facets.
+std::string schema_base(const App& app) {
+  if (!app.config.lineage_schema_url.empty()) return app.config.lineage_schema_url;
+  if (const auto host = app.config.host(); host != "0.0.0.0" && host != "::")
+    return app.server->url();
+  char name[256] = "localhost";
+  (void)::gethostname(name, sizeof name - 1);
+  return "http://" + std::string(name) + ":" + std::to_string(app.server->port());
+}
+
 MadeSender make_lineage(App& app, const std::string& name, const SubscriptionSettings& settings) {
   auto guard = app.url_guard;
   if (name == kLineageUrl) {
@@ -50,6 +61,7 @@ MadeSender make_lineage(App& app, const std::string& name, const SubscriptionSet
                                       .blobs = app.blobs.get(),
                                       .name_space = app.config.lineage_namespace,
                                       .version = MLFORGE_VERSION,
+                                      .schema_base = schema_base(app),
                                       .settings = settings,
                                       .guard = guard,
                                       .ca_file = app.config.webhook_ca_file});

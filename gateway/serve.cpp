@@ -232,7 +232,8 @@ http::ServerOptions server_options(const App& app) {
   return options;
 }
 
-Status start_server(App& app) {
+// Listens, so that the address is known. Nobody is answered before start_server().
+Status bind_server(App& app) {
   http::Router router;
   add_system_routes(app, router);
   add_event_routes(app, router);
@@ -252,7 +253,10 @@ Status start_server(App& app) {
   add_page_routes(router);
   app.openapi = http::openapi_json(router, api_info());
   app.server = std::make_unique<http::Server>(server_options(app), std::move(router));
-  if (auto bad = app.server->bind()) return bad;
+  return app.server->bind();
+}
+
+Status start_server(App& app) {
   // The rules have what is served in place before anybody can ask.
   std::promise<void> served;
   app.ruled.when(app.log->head(), [&served] { served.set_value(); });
@@ -337,6 +341,7 @@ Status start(App& app) {
   if (auto bad = mlflow::check_artifact_flags(app.config)) return bad;
   if (auto bad = open_storage(app)) return bad;
   start_system(app);
+  if (auto bad = bind_server(app)) return bad;
   if (auto bad = start_broadcast(app)) return bad;
   if (auto bad = start_actors(app)) return bad;
   if (auto bad = mlflow::place_default_experiment(app)) return bad;
