@@ -14,6 +14,7 @@
 #include "events/retention.hpp"
 #include "events/subjects.hpp"
 #include "events/subscription.hpp"
+#include "events/traces.hpp"
 #include "events/tracking.hpp"
 
 namespace mlforge {
@@ -30,7 +31,7 @@ inline constexpr int kStatesOf =
     Evolves<EnvironmentState, E> + Evolves<EndpointState, E> + Evolves<PredictionsState, E> +
     Evolves<DriftState, E> + Evolves<LogKeysState, E> + Evolves<LoggedModelState, E> +
     Evolves<ArtifactsState, E> + Evolves<SubjectsState, E> + Evolves<SubscriptionState, E> +
-    Evolves<RetentionState, E>;
+    Evolves<RetentionState, E> + Evolves<TraceState, E>;
 
 template <class T>
 struct EveryEventEvolves;

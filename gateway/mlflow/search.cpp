@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "gateway/mlflow/search_pattern.hpp"
 #include "gateway/mlflow/search_tokens.hpp"
 
 namespace mlforge::gateway::mlflow {
@@ -73,7 +74,16 @@ class Parser {
       error_ = bad;
     else if (!out.op.starts_with("IS"))
       out.value = out.op.ends_with("IN") ? list() : value(out.key);
+    if (out.op == "RLIKE" && !error_) compile(out);
     return out;
+  }
+
+  void compile(Node& clause) {
+    auto pattern = Pattern::make(std::get<std::string>(clause.value));
+    if (pattern)
+      clause.pattern = *std::move(pattern);
+    else
+      error_ = pattern.error();
   }
 
   Value value(const Key& key) {
@@ -154,6 +164,7 @@ bool holds(const Filter::Node& clause, std::string_view text) {
   if (const auto* list = std::get_if<std::vector<std::string>>(&clause.value))
     return (std::find(list->begin(), list->end(), text) != list->end()) == (clause.op == "IN");
   const std::string_view wanted = std::get<std::string>(clause.value);
+  if (clause.pattern) return clause.pattern->fits(text);
   if (clause.op == "LIKE") return like(text, wanted, false);
   if (clause.op == "ILIKE") return like(text, wanted, true);
   return clause.op == "!=" ? text != wanted : text == wanted;
