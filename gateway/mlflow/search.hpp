@@ -29,7 +29,7 @@ struct Key {
   bool numeric = false;
 };
 
-// Absent, a number, a text, or several texts (of datasets: one of them must fit).
+// Absent, a number, a text, or several texts (of datasets, assessments): one of them must fit.
 using Value = std::variant<std::monostate, double, std::string, std::vector<std::string>>;
 
 class Subject {
@@ -82,7 +82,8 @@ struct Filter::Node {
   std::shared_ptr<const Pattern> pattern;  // of RLIKE
 };
 
-// Whether a clause holds of a number or a text that is there.
+// Whether a clause holds of a number or a text that is there; of a text that is compared with a
+// number, of the number that it says.
 bool holds(const Filter::Node& clause, double number);
 bool holds(const Filter::Node& clause, std::string_view text);
 

@@ -89,6 +89,8 @@ std::string_view entity_name(Entity entity) {
   }
 }
 
+bool is_ordering(std::string_view op) { return op == ">" || op == ">=" || op == "<" || op == "<="; }
+
 void Tokens::skip() {
   while (!text_.empty() && is_space(text_.front())) text_.remove_prefix(1);
 }
@@ -242,7 +244,7 @@ Expected<Key> resolve(const Name& name, const Dialect& dialect, bool for_order) 
 }
 
 Status check_operator(const Key& key, std::string_view op, const Dialect& dialect) {
-  const bool order = op == ">" || op == ">=" || op == "<" || op == "<=";
+  const bool order = is_ordering(op);
   const bool equal = op == "=" || op == "!=";
   if (op.starts_with("IS")) {
     if (key.entity != Entity::attribute && key.entity != Entity::metric &&
@@ -251,6 +253,7 @@ Status check_operator(const Key& key, std::string_view op, const Dialect& dialec
     return bad("IS NULL / IS NOT NULL is only supported for tags and params, not for '" +
                std::string(entity_name(key.entity)) + "' '" + key.name + "'");
   }
+  if (is_assessed(key.entity) && order) return {};
   if (key.numeric ? !(order || equal) : order || (op == "RLIKE" && !dialect.patterns))
     return bad("Invalid comparator '" + std::string(op) + "' for " +
                std::string(entity_name(key.entity)) + " '" + key.name + "': it must be one of " +

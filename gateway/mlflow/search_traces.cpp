@@ -12,17 +12,17 @@ namespace {
 
 constexpr std::size_t kMostTraces = 500;
 
-// A member of a JSON text; a text without its quotes, anything else as it is written.
-std::string member_text(const std::string& json, const char* name) {
-  const auto parsed = codec::parse(json);
+// What an assessment says, within the JSON that the client sent: a text without its quotes,
+// anything else as it is written. `is_number`: of JSON, not of a text.
+std::string assessed_text(const std::string& content, bool& is_number) {
+  const auto parsed = codec::parse(content);
   simdjson::dom::element value;
-  if (!parsed || parsed->at_key(name).get(value) != simdjson::SUCCESS) return {};
   std::string_view text;
-  if (value.get(text) == simdjson::SUCCESS) return std::string(text);
-  simdjson::dom::object nested;
-  if (value.get(nested) == simdjson::SUCCESS &&
-      nested.at_key("value").get(text) == simdjson::SUCCESS)
+  if (parsed && parsed->at_key("serialized_value").at_key("value").get(text) == simdjson::SUCCESS)
     return std::string(text);
+  if (!parsed || parsed->at_key("value").get(value) != simdjson::SUCCESS) return {};
+  if (value.get(text) == simdjson::SUCCESS) return std::string(text);
+  is_number = value.is_number();
   return std::string(simdjson::minify(value));
 }
 
@@ -54,9 +54,9 @@ class TraceSubject : public Subject {
       case Entity::metadata:
         return found(row_.info.metadata, key.name);
       case Entity::feedback:
-        return assessed("feedback", key.name);
+        return assessed("feedback", key);
       case Entity::expectation:
-        return assessed("expectation", key.name);
+        return assessed("expectation", key);
       default:
         return attribute(key.name);
     }
@@ -72,15 +72,15 @@ class TraceSubject : public Subject {
   }
   static Value some_text(const std::string& text) { return text.empty() ? Value() : Value(text); }
 
-  Value assessed(const char* kind, const std::string& name) const {
-    std::vector<std::string> out;
-    for (const auto& each : row_.info.assessments)
-      if (each.kind == kind && each.name == name)
-        out.push_back(
-            member_text(each.content, each.content.find("\"serialized_value\"") == std::string::npos
-                                          ? "value"
-                                          : "serialized_value"));
-    return some(std::move(out));
+  Value assessed(const char* kind, const Key& key) const {
+    std::vector<std::string> texts;
+    for (const auto& each : row_.info.assessments) {
+      if (each.kind != kind || each.name != key.name) continue;
+      bool is_number = false;
+      auto text = assessed_text(each.content, is_number);
+      if (is_number || !key.numeric) texts.push_back(std::move(text));
+    }
+    return some(std::move(texts));
   }
 
   Value attribute(const std::string& name) const {

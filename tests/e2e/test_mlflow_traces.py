@@ -235,6 +235,12 @@ class Traces(Case):
                          ({"value": "better"}, {"a": "b"}, None))
         self.assertEqual(self.ids(e, "feedback.quality = 'better'"), ["tr-a"])
         self.assertEqual(self.ids(e, "expectation.quality IS NULL"), ["tr-a"])
+        for filter, wanted in (("feedback.quality > 2.5", ["tr-a"]), ("feedback.quality > 3", []),
+                               ("feedback.quality <= 3", ["tr-a"]), ("feedback.none < 3", []),
+                               ("feedback.quality = '3'", ["tr-a"])):
+            self.assertEqual(self.ids(e, filter), wanted, filter)
+        for bad in ("feedback.quality > '3'", "feedback.quality = 3", "feedback.quality IN ('3')"):
+            self.refused(self.s.post(V3 + "/traces/search", {"locations": [], "filter": bad}))
         self.assertEqual(len(self.get("tr-a")["assessments"]), 2)
         self.refused(self.s.call("PATCH", f"{path}/{second['assessment_id']}", {
             "assessment": {"expectation": {"value": 1}}, "update_mask": "expectation"}))
