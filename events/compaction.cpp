@@ -79,6 +79,14 @@ Compacted compact(const ArtifactsState& s) {
   return out;
 }
 
+Compacted compact(const TraceState& s) {
+  Compacted out;
+  if (!s.exists) return out;
+  out.events.push_back(s.info);
+  for (const auto& run : s.runs) out.events.push_back(TraceRunLinked{.run_id = run});
+  return out;
+}
+
 Compacted compact(const ModelState& s) {
   Compacted out;
   if (s.exists) out.events.push_back(ModelRegistered{.description = s.description, .tags = s.tags});
@@ -157,8 +165,11 @@ Compacted compact(const DriftState& s) {
 Compacted compact(const SubscriptionState& s) {
   Compacted out;
   if (!s.exists) return out;
-  out.events.push_back(
-      SubscriptionCreated{.name = s.name, .settings = s.settings, .start = s.start});
+  out.events.push_back(SubscriptionCreated{.name = s.name,
+                                           .settings = s.settings,
+                                           .start = s.start,
+                                           .title = s.title,
+                                           .description = s.description});
   for (const auto& [position, parked] : s.parked) out.events.push_back(parked);
   return out;
 }

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "actors/ask.hpp"
+#include "actors/mlflow_webhook.hpp"
 #include "actors/nats_sender.hpp"
 #include "actors/open_lineage_sender.hpp"
 #include "actors/webhook.hpp"
@@ -29,14 +30,16 @@ MadeSender make_webhook(App& app, const std::string& name, Position created,
     if (!kept) return kept.error();
     secret = *std::move(kept);
   }
-  return actors::make_webhook({.name = name,
-                               .created = created,
-                               .settings = settings,
-                               .secret = std::move(secret),
-                               .log_id = app.log->log_id(),
-                               .clock = app.context.clock,
-                               .guard = app.url_guard,
-                               .ca_file = app.config.webhook_ca_file});
+  actors::WebhookOptions options{.name = name,
+                                 .created = created,
+                                 .settings = settings,
+                                 .secret = std::move(secret),
+                                 .log_id = app.log->log_id(),
+                                 .clock = app.context.clock,
+                                 .guard = app.url_guard,
+                                 .ca_file = app.config.webhook_ca_file};
+  if (settings.kind == "mlflow") return actors::make_mlflow_webhook(std::move(options), *app.log);
+  return actors::make_webhook(std::move(options));
 }
 
 // Where this server can be asked for the schemas of its facets.
@@ -69,7 +72,8 @@ MadeSender make_lineage(App& app, const std::string& name, const SubscriptionSet
 
 MadeSender make_sender(App& app, const std::string& name, Position created,
                        const SubscriptionSettings& settings) {
-  if (settings.kind == "webhook") return make_webhook(app, name, created, settings);
+  if (settings.kind == "webhook" || settings.kind == "mlflow")
+    return make_webhook(app, name, created, settings);
   if (settings.kind == "lineage") return make_lineage(app, name, settings);
   if (settings.kind != "nats") return std::unique_ptr<actors::Sender>();
   return actors::make_nats_sender(
