@@ -95,9 +95,11 @@ using TrackingBody = std::variant<LogMetrics, CreateExperiment, StartRun, LogPar
                                   LogInputs, RecordModel, RemoveRunArtifact,  //
                                   NewLoggedModel, SetLoggedModelStatus, LogLoggedModelParams,
                                   TagLoggedModel, UntagLoggedModel, RecordModelVersion,
-                                  DeleteLoggedModel,              //
-                                  StoreArtifact, RemoveArtifact,  //
-                                  ImportExperiment, ImportRun, ImportLoggedModel>;
+                                  DeleteLoggedModel,                               //
+                                  StoreArtifact, RemoveArtifact,                   //
+                                  ImportExperiment, ImportRun, ImportLoggedModel,  //
+                                  RecordTrace, TagTrace, UntagTrace, LinkTraceToRun, LinkPrompts,
+                                  AssessTrace, ChangeAssessment, RemoveAssessment, DeleteTrace>;
 using RegistryBody = std::variant<RegisterModel, CreateModelVersion, SetAlias, RemoveAlias,
                                   TransitionStage, RecordGate, Promote,  //
                                   NewModel, DescribeModel, RenameModel, DeleteModel, TagModel,

@@ -27,12 +27,21 @@ void DeliveryWindow::move(Item item, At at, TimeUs due) {
     ready_.erase(position);
   else
     timed_.erase({open.due, position});
+  leave(open);
   open.at = at;
   open.due = due;
+  if (at == At::out) ++out_[open.consumer];
   if (at == At::ready)
     ready_.insert(position);
   else
     timed_.insert({due, position});
+}
+
+// It is not out any more, where it was.
+void DeliveryWindow::leave(const Open& open) {
+  if (open.at != At::out) return;
+  const auto count = out_.find(open.consumer);
+  if (--count->second == 0) out_.erase(count);
 }
 
 bool DeliveryWindow::close(Position position) {
@@ -40,6 +49,8 @@ bool DeliveryWindow::close(Position position) {
   if (item == open_.end()) return false;
   ready_.erase(position);
   timed_.erase({item->second.due, position});
+  untold_.erase(position);
+  leave(item->second);
   open_.erase(item);
   return true;
 }
@@ -99,8 +110,10 @@ void DeliveryWindow::failed(Item item, const std::string& error, TimeUs now,
   auto& open = item->second;
   open.error = error;
   open.told = false;
-  if (park || (policy_.max_attempts > 0 && open.attempts >= policy_.max_attempts))
+  if (park || (policy_.max_attempts > 0 && open.attempts >= policy_.max_attempts)) {
+    untold_.insert(item->first);
     return move(item, At::parking, now);
+  }
   move(item, At::waiting, now + (delay ? *delay : backoff(open.attempts)));
 }
 
@@ -137,6 +150,7 @@ std::size_t DeliveryWindow::advance(TimeUs now) {
       failed(item, "not acknowledged within " + limit + " ms", now, {}, false);
     } else {
       item->second.told = false;
+      untold_.insert(item->first);
     }
   }
   return failures;
@@ -144,12 +158,13 @@ std::size_t DeliveryWindow::advance(TimeUs now) {
 
 std::vector<Parking> DeliveryWindow::to_park() {
   std::vector<Parking> out;
-  for (auto& [position, open] : open_) {
-    if (open.at != At::parking || open.told) continue;
+  for (const auto position : untold_) {
+    auto& open = open_.find(position)->second;
     open.told = true;
     timed_.erase({open.due, position});
     out.push_back({position, open.attempts, open.error});
   }
+  untold_.clear();
   return out;
 }
 
@@ -158,12 +173,12 @@ void DeliveryWindow::park_later(Position position, TimeUs then) {
   if (item == open_.end() || item->second.at != At::parking) return;
   move(item, At::parking, then);
   item->second.told = true;
+  untold_.erase(position);
 }
 
 std::size_t DeliveryWindow::out_of(const std::string& consumer) const {
-  return static_cast<std::size_t>(std::count_if(open_.begin(), open_.end(), [&](const auto& each) {
-    return each.second.at == At::out && each.second.consumer == consumer;
-  }));
+  const auto count = out_.find(consumer);
+  return count == out_.end() ? 0 : count->second;
 }
 
 std::optional<TimeUs> DeliveryWindow::next_due() const {

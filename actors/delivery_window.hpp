@@ -115,6 +115,7 @@ class DeliveryWindow {
   using Item = std::map<Position, Open>::iterator;
 
   void move(Item item, At at, TimeUs due = 0);
+  void leave(const Open& open);
   bool close(Position position);
   void failed(Item item, const std::string& error, TimeUs now, std::optional<TimeUs> delay,
               bool park);
@@ -126,6 +127,8 @@ class DeliveryWindow {
   std::map<Position, Open> open_;
   std::set<Position> ready_;
   std::set<std::pair<TimeUs, Position>> timed_;  // out, waiting, and parking that is to be told
+  std::set<Position> untold_;                    // parking, to be told now
+  std::map<std::string, std::size_t> out_;       // how many events each consumer has
 };
 
 }  // namespace mlforge::actors

@@ -5,7 +5,8 @@
 namespace mlforge::actors {
 namespace {
 
-// PSI with one more bin for the missing, where there are any.
+// PSI with one more bin for the missing, where there are any: of categories, where a missing marker
+// is one of them.
 double psi_of(std::vector<std::uint64_t> reference, std::uint64_t missing_reference,
               std::vector<std::uint64_t> current, std::uint64_t missing_current, double psi) {
   if (missing_reference + missing_current == 0) return psi;
@@ -18,15 +19,35 @@ FeatureDrift row_of(const std::string& name, std::string_view kind,
                     const ml::NumericReference& reference, const std::vector<double>& current,
                     const ml::DriftOptions& options) {
   const auto d = ml::drift(reference, ml::count_values(current), options);
-  const double psi =
-      psi_of(reference.bin_counts, d.missing_reference, d.current_bins, d.missing_current, d.psi);
   return {name,
           std::string(kind),
-          psi,
+          d.psi,
           "ks",
           d.ks_statistic,
           d.ks_p_value,
-          std::string(ml::to_string(ml::severity_of(psi, options)))};
+          std::string(ml::to_string(ml::severity_of(d.psi, options)))};
+}
+
+// Missing numbers are in none of the bins, so that their share is a row of its own where there are
+// any: a feature that stops arriving has drifted.
+std::optional<FeatureDrift> missing_row(const std::string& name,
+                                        const ml::NumericReference& reference,
+                                        const std::vector<double>& current,
+                                        const ml::DriftOptions& options) {
+  const auto shares = [](const ml::ValueCounts& values) {
+    return ml::CategoryCounts{{{"missing", values.missing}, {"present", values.total()}}, 0};
+  };
+  const auto now = ml::count_values(current);
+  if (reference.sample.missing + now.missing == 0) return std::nullopt;
+  const auto d =
+      ml::drift(ml::CategoricalReference{shares(reference.sample)}, shares(now), options);
+  return FeatureDrift{name + " missing",
+                      "missing",
+                      d.psi,
+                      "chi2",
+                      d.chi2_statistic,
+                      d.chi2_p_value,
+                      std::string(ml::to_string(ml::severity_of(d.psi, options)))};
 }
 
 FeatureDrift row_of(const std::string& name, const ml::CategoricalReference& reference,
@@ -101,8 +122,10 @@ DriftReported evaluate_drift(const ReferenceSet& reference, const DriftWindow& w
   for (const auto& [name, each] : reference.features) {
     if (const auto* numeric = std::get_if<ml::NumericReference>(&each)) {
       const auto at = window.numeric().find(name);
-      if (at != window.numeric().end())
-        report.features.push_back(row_of(name, "numeric", *numeric, at->second, options));
+      if (at == window.numeric().end()) continue;
+      report.features.push_back(row_of(name, "numeric", *numeric, at->second, options));
+      if (auto missing = missing_row(name, *numeric, at->second, options))
+        report.features.push_back(*std::move(missing));
     } else if (const auto at = window.categorical().find(name); at != window.categorical().end()) {
       report.features.push_back(
           row_of(name, std::get<ml::CategoricalReference>(each), at->second, options));

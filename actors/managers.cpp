@@ -55,6 +55,9 @@ template <class C>
 requires requires(const C& c) { c.logged_model_id; }
 std::string stream_of(const C& c) { return "logged_model/" + c.logged_model_id; }
 template <class C>
+requires requires(const C& c) { c.trace_id; }
+std::string stream_of(const C& c) { return "trace/" + c.trace_id; }
+template <class C>
 requires requires(const C& c) {
   c.pipeline_run_id;
 } &&(!requires(const C& c) { c.run_id; }) && (!requires(const C& c) { c.report_id; })std::string
@@ -194,6 +197,14 @@ Status precondition(Manager& manager, const CommandMeta& meta, NewLoggedModel& c
   return {};
 }
 
+template <class Manager>
+Status precondition(Manager& manager, const CommandMeta& meta, RecordTrace& c) {
+  auto place = place_in(manager, meta, c.experiment_id, "traces/" + c.trace_id + "/artifacts");
+  if (!place) return place.error();
+  c.artifact_uri = *std::move(place);
+  return {};
+}
+
 // An imported run is one of its experiment, also where that is deleted.
 template <class Manager>
 Status precondition(Manager& manager, const CommandMeta& meta, ImportRun& c) {
@@ -235,6 +246,7 @@ Status check_stream(std::string_view stream) {
   const auto field = stream.starts_with("run/")            ? "run_id"
                      : stream.starts_with("logged_model/") ? "model_id"
                      : stream.starts_with("artifacts/")    ? "path"
+                     : stream.starts_with("trace/")        ? "trace_id"
                      : stream.starts_with("pipeline_run/") ? "pipeline_run_id"
                                                            : "name";
   return check_name(field, stream.substr(stream.find('/') + 1));
@@ -370,7 +382,7 @@ Managers spawn_managers(caf::actor_system& system, const ManagerContext& context
       spawn_manager<DatasetActor, DatasetRequest, DatasetState>(system, context),
       spawn_manager<EnvironmentActor, EnvironmentRequest, EnvironmentState>(system, context),
       spawn_manager<TrackingActor, TrackingRequest, RunState, ExperimentsState, LoggedModelState,
-                    ArtifactsState>(system, context),
+                    ArtifactsState, TraceState>(system, context),
       spawn_manager<RegistryActor, RegistryRequest, ModelState>(system, context),
       spawn_manager<PipelineActor, PipelineRequest, PipelineRunState, PipelineState>(system,
                                                                                      context),

@@ -197,13 +197,14 @@ Strings Mapper::operator()(const ModelVersionCreated& v) {
   if (!v.run_id.empty())
     run.inputs.push_back(w_.dataset("run/" + v.run_id + "/artifacts", w_.version("1")));
   const auto facets = w_.version(std::to_string(v.version));
-  run.outputs = {w_.dataset(
-      "model/" + name_,
-      Members(facets).add(w_.own_facet("mlforge_model", Members()
-                                                            .value("version", v.version)
-                                                            .text("runId", v.run_id)
-                                                            .value("metrics", v.metrics)
-                                                            .value("params", v.params))))};
+  run.outputs = {
+      w_.dataset("model/" + name_, Members(facets).add(w_.own_facet("mlforge_model",
+                                                                    Members()
+                                                                        .value("version", v.version)
+                                                                        .text("runId", v.run_id)
+                                                                        .value("metrics", v.metrics)
+                                                                        .value("params", v.params),
+                                                                    "Dataset")))};
   return w_.whole(run);
 }
 

@@ -15,6 +15,7 @@
 #pragma once
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "events/vocabulary.hpp"
@@ -48,7 +49,11 @@ class LineageSource {
 struct LineageOptions {
   std::string name_space = "mlforge";  // of jobs and datasets; other tenants' have "/<tenant>" more
   std::string version;                 // of the program
+  std::string schema_base;             // URL below which kLineageFacets is served: "http://host:1"
 };
+
+// Where the gateway serves the JSON schemas of our own facets.
+inline constexpr std::string_view kLineageFacets = "/openlineage/1-0-1/MlforgeFacets.json";
 
 // The types of events that have a meaning here, as a subscription's filter.
 std::vector<std::string> lineage_types();

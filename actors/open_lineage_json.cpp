@@ -41,7 +41,8 @@ std::string array(const std::vector<std::string>& items) {
 Writer::Writer(const EventView& event, const LineageOptions& options)
     : event_(event),
       name_space_(options.name_space),
-      producer_("urn:mlforge:server:" + options.version) {
+      producer_("urn:mlforge:server:" + options.version),
+      schemas_(options.schema_base + std::string(kLineageFacets)) {
   if (event.tenant != "default") name_space_.append("/").append(event.tenant);
 }
 
@@ -54,10 +55,13 @@ Members Writer::facet(std::string_view name, std::string_view schema, Members me
   return Members().raw(name, out.object());
 }
 
-Members Writer::own_facet(std::string_view name, Members members) const {
+Members Writer::own_facet(std::string_view name, Members members, std::string_view entity) const {
+  // mlforge_driftAlert is MlforgeDriftAlertRunFacet, as the specification names them.
+  std::string title(name.substr(name.find('_') + 1));
+  title[0] = static_cast<char>(title[0] - 'a' + 'A');
   Members out;
   out.text("_producer", producer_)
-      .text("_schemaURL", fmt::format("urn:mlforge:openlineage:1-0-0:{}", name))
+      .text("_schemaURL", fmt::format("{}#/$defs/Mlforge{}{}Facet", schemas_, title, entity))
       .add(members);
   return Members().raw(name, out.object());
 }

@@ -38,8 +38,8 @@ class Writer {
 
   // A standard facet: `schema` such as "1-0-1/SchemaDatasetFacet".
   Members facet(std::string_view name, std::string_view schema, Members members) const;
-  // One of ours, described in docs/openlineage.md.
-  Members own_facet(std::string_view name, Members members) const;
+  // One of ours, described in web/openlineage: "mlforge_promotion" of a "Run" or a "Dataset".
+  Members own_facet(std::string_view name, Members members, std::string_view entity = "Run") const;
 
   // A dataset: facets, and inputFacets or outputFacets.
   std::string dataset(std::string_view name, const Members& facets, std::string_view more_name = {},
@@ -59,7 +59,7 @@ class Writer {
 
  private:
   const EventView& event_;
-  std::string name_space_, producer_;
+  std::string name_space_, producer_, schemas_;
 };
 
 }  // namespace mlforge::actors::lineage

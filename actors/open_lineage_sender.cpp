@@ -25,7 +25,7 @@ std::vector<std::string> map(const LineageSenderOptions& c, const EventView& vie
     return {};
   }
   LogLineage source(*c.log, *c.blobs, std::string(view.tenant));
-  return lineage_events(view, *event, source, {c.name_space, c.version});
+  return lineage_events(view, *event, source, {c.name_space, c.version, c.schema_base});
 }
 
 class LineageFile final : public Sender {

@@ -30,7 +30,7 @@ class LogLineage final : public LineageSource {
 struct LineageSenderOptions {
   const storage::Log* log = nullptr;
   const storage::BlobStore* blobs = nullptr;
-  std::string name_space, version;
+  std::string name_space, version, schema_base;
   SubscriptionSettings settings;  // url: "file:/path" or where to post
   std::shared_ptr<const UrlGuard> guard;
   std::string ca_file;

@@ -24,7 +24,7 @@ bool same_features(const ServedModel& a, const ServedModel& b) {
 }
 
 // Value by feature.
-PredictionsLogged to_columns(std::vector<PredictionRow> rows) {
+PredictionsLogged to_columns(std::span<PredictionRow> rows) {
   const std::size_t n = rows.size();
   PredictionsLogged out;
   out.numeric_names = rows[0].model->numeric_names();
@@ -67,10 +67,17 @@ Status PredictionLog::add(std::string_view endpoint, PredictionRow row) {
                  "the features take " + std::to_string(size) + " bytes in the log, at most " +
                      std::to_string(kMaxBatchBytes) + " would be right",
                  "features"};
+  std::string spooled;
+  if (spool_) {
+    PredictionRow copy = row;
+    spooled = PredictionSpool::encode({std::string(endpoint), row.subject, to_columns({&copy, 1})});
+  }
   const std::lock_guard lock(mutex_);
   if (bytes_ + size > max_bytes_)
     return Error{ErrorCode::too_many_requests,
                  "predictions come faster than they can be written down: try again", ""};
+  if (spool_)
+    if (auto bad = spool_->add(endpoint, spooled)) return bad;
   bytes_ += size;
   auto at = rows_.find(endpoint);
   if (at == rows_.end()) at = rows_.emplace(endpoint, Rows{}).first;
@@ -82,7 +89,15 @@ Status PredictionLog::add(std::string_view endpoint, PredictionRow row) {
 void PredictionLog::finished(const Batch& batch) {
   const std::lock_guard lock(mutex_);
   finished_[batch.endpoint] += batch.columns.request_ids.size();
+  if (spool_) spool_->finished(batch.endpoint, batch.columns.request_ids.size());
 }
+
+void PredictionLog::drop_finished() {
+  const std::lock_guard lock(mutex_);
+  if (spool_) spool_->rotate();
+}
+
+void PredictionLog::keep_in(PredictionSpool spool) { spool_ = std::move(spool); }
 
 PredictionLog::Mark PredictionLog::mark() const {
   const std::lock_guard lock(mutex_);
@@ -126,7 +141,7 @@ std::optional<PredictionLog::Batch> PredictionLog::take() {
   }
   auto subjects = subjects_of(rows);
   // Not under the lock: it copies.
-  return Batch{std::move(endpoint), to_columns(std::move(rows)), std::move(subjects)};
+  return Batch{std::move(endpoint), to_columns(rows), std::move(subjects)};
 }
 
 bool PredictionLog::empty() const {

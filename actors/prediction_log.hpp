@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "actors/prediction_spool.hpp"
 #include "actors/scorer.hpp"
 
 namespace mlforge::actors {
@@ -15,12 +16,15 @@ class PredictionLog {
  public:
   explicit PredictionLog(std::size_t max_bytes = 64 << 20, std::size_t max_batch = 500);
 
+  // From now on rows are kept in files until they are finished. Before the first row.
+  void keep_in(PredictionSpool spool);
+
   // The largest batch, in bytes: well under what an event may hold.
   static constexpr std::size_t kMaxBatchBytes = 4u << 20;
 
   // Takes a row that predict() filled in. too_many_requests when the buffer is full,
-  // payload_too_large for a row that no batch can hold: then the prediction must not be answered.
-  // Any thread.
+  // payload_too_large for a row that no batch can hold, read_only where its file cannot be written:
+  // then the prediction must not be answered. Any thread.
   Status add(std::string_view endpoint, PredictionRow row);
 
   struct Batch {
@@ -33,6 +37,8 @@ class PredictionLog {
   std::optional<Batch> take();
   // A batch that was taken is in the log, or lost for good. Any thread.
   void finished(const Batch& batch);
+  // What is finished leaves the disk too. Any thread.
+  void drop_finished();
 
   // How many rows each endpoint has added so far; passed() once all of those are finished.
   using Mark = std::map<std::string, std::uint64_t, std::less<>>;
@@ -51,6 +57,7 @@ class PredictionLog {
   std::map<std::string, Rows, std::less<>> rows_;
   std::string last_taken_;
   Mark added_, finished_;
+  std::optional<PredictionSpool> spool_;
 };
 
 }  // namespace mlforge::actors

@@ -108,6 +108,7 @@ class Rules {
     return batch;
   }
 
+  std::string given_up(const std::string& run, const std::string& model) const;
   void load_endpoint(const std::string& name);
   void refill_window(const std::string& name, Watched& watched);
   void report_window(const Envelope& e, const std::string& name, Watched& watched);
@@ -290,8 +291,21 @@ void Rules::on(const Envelope& e, const DriftAlertRaised& alert) {
   std::string id;
   for (const char each : to_string(e.id))
     if (each != '-') id += each;
-  TriggerRetraining command{name, alert.report_id, config->retrain_pipeline, id};
+  TriggerRetraining command{name, alert.report_id, config->retrain_pipeline, id,
+                            given_up(fold<DriftState>(e.stream).retraining, config->model)};
   report_failure("retrain", ask<DriftBody>(c_.managers.drift, because(e, "retrain"), command));
+}
+
+// The same run where it failed, or where what it made is archived or deleted; else nothing.
+std::string Rules::given_up(const std::string& run, const std::string& model) const {
+  if (run.empty()) return {};
+  const auto state = fold<PipelineRunState>("pipeline_run/" + run);
+  if (state.status == "failed") return run;
+  if (state.status != "succeeded") return {};
+  for (const auto& version : fold<ModelState>("model/" + model).versions)
+    if (version.pipeline_run_id == run && (version.deleted || version.stage == "Archived"))
+      return run;
+  return {};
 }
 
 void Rules::on(const Envelope& e, const RetrainingTriggered& retraining) {

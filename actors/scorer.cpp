@@ -121,7 +121,8 @@ const std::vector<std::string>& ServedModel::categorical_names() const {
   return impl_->categorical_names;
 }
 
-Status ServedModel::score(const simdjson::dom::object& features, PredictionRow& row) const {
+Status ServedModel::score(const simdjson::dom::object& features, PredictionRow& row,
+                          std::string_view besides) const {
   const auto& preprocessor = impl_->bundle->preprocessor;
   const std::size_t count = preprocessor.inputs().size();
   thread_local std::vector<ml::Cell> cells;
@@ -134,7 +135,10 @@ Status ServedModel::score(const simdjson::dom::object& features, PredictionRow& 
   row.categorical.assign(impl_->categorical_names.size(), {});
   for (const auto& [name, value] : features) {
     const auto at = impl_->input_by_name.find(name);
-    if (at == impl_->input_by_name.end()) return unknown_feature(name, *impl_->bundle);
+    if (at == impl_->input_by_name.end()) {
+      if (name == besides) continue;
+      return unknown_feature(name, *impl_->bundle);
+    }
     if (std::exchange(given[at->second], 1)) return feature_error(name, "is given twice");
     if (auto bad = impl_->read_cell(at->second, value, cells[at->second], row)) return bad;
   }
@@ -201,9 +205,13 @@ Expected<std::string> unit_of(const Endpoint& endpoint, const simdjson::dom::obj
   if (unit == "request_id") return row.request_id;
   simdjson::dom::element value;
   if (features.at_key(unit).get(value))
-    return feature_error(unit, "is missing, and it decides the canary's route");
+    return feature_error(unit, "is missing: it is the unit by which this endpoint routes");
   std::string_view text;
   if (value.get(text) == simdjson::SUCCESS) return std::string(text);
+  if (value.is_object() || value.is_array())
+    return feature_error(unit,
+                         "must be a text or a number: it is the unit by which this endpoint "
+                         "routes");
   double number = 0;
   if (!value.is_double() || value.get(number)) return std::string(simdjson::minify(value));
   std::string out;
@@ -217,9 +225,9 @@ Expected<Prediction> predict(const Endpoint& endpoint, const simdjson::dom::obje
                              PredictionRow& row) {
   const auto* model = &endpoint.champion;
   row.prediction.challenger = false;
+  const auto unit = unit_of(endpoint, features, row);
+  if (!unit) return unit.error();
   if (endpoint.challenger && (endpoint.settings.canary_bp > 0 || !endpoint.champion)) {
-    const auto unit = unit_of(endpoint, features, row);
-    if (!unit) return unit.error();
     const auto bucket = ml::canary_bucket(endpoint.settings.experiment_id, *unit);
     if (ml::routes_to_challenger(bucket, endpoint.settings.canary_bp)) {
       model = &endpoint.challenger;
@@ -232,7 +240,7 @@ Expected<Prediction> predict(const Endpoint& endpoint, const simdjson::dom::obje
                      "' serves no champion: promote a version of model '" +
                      endpoint.settings.model + "' first",
                  ""};
-  if (auto bad = (*model)->score(features, row)) return *bad;
+  if (auto bad = (*model)->score(features, row, endpoint.settings.unit)) return *bad;
   row.model = *model;
   return row.prediction;
 }

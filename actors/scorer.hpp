@@ -17,8 +17,10 @@ namespace mlforge::actors {
 // What an endpoint is, as its events say.
 struct EndpointSettings {
   std::string name, model, experiment_id;
-  std::uint32_t canary_bp = 0;      // of 10,000
-  std::string unit = "request_id";  // what the canary hashes: the request id, or a feature's name
+  std::uint32_t canary_bp = 0;  // of 10,000
+  // What the canary hashes: the request id, or the field of the features with this name, which need
+  // not be one of the model's (a user's id).
+  std::string unit = "request_id";
 };
 
 class ServedModel;  // a bundle ready to score, with its version
@@ -62,8 +64,10 @@ class ServedModel {
 
   // Scores the features of a request and fills in prediction and features of `row`. Every feature
   // of the model must be there once, null for a missing one; texts have at most 4,096 bytes.
-  // unknown_field or invalid_argument name it as "features.<name>". Safe from any thread.
-  Status score(const simdjson::dom::object& features, PredictionRow& row) const;
+  // unknown_field or invalid_argument name it as "features.<name>"; a field `besides` that is no
+  // feature is passed over. Safe from any thread.
+  Status score(const simdjson::dom::object& features, PredictionRow& row,
+               std::string_view besides = {}) const;
 
  private:
   ServedModel();
@@ -91,7 +95,8 @@ class Scorer {
       std::make_shared<const Map>();  // accessed with std::atomic_load / atomic_store
 };
 
-// Routes by the canary hash of the endpoint's unit, and scores; fills in all of `row` but its
+// Routes by the canary hash of the endpoint's unit, which must be there whether or not a challenger
+// is, and scores; fills in all of `row` but its
 // request id, which must be there, and its time. `unavailable` where no version is served.
 Expected<Prediction> predict(const Endpoint& endpoint, const simdjson::dom::object& features,
                              PredictionRow& row);

@@ -190,10 +190,12 @@ void Subscriptions::run() {
     if (more || notified_ || stopping_) continue;
     const auto due = next_due();
     const auto woken = [this] { return notified_ || stopping_; };
+    sleeps_until_ = due.value_or(INT64_MAX);
     if (!due)
       changed_.wait(lock, woken);
     else if (const auto now = c_.clock->now(); *due > now)
       changed_.wait_for(lock, std::chrono::microseconds(*due - now), woken);
+    sleeps_until_ = 0;
   }
 }
 
@@ -371,6 +373,13 @@ void Subscriptions::save(Lock& lock, bool all) {
   for (const auto& [key, text] : changes)
     if (!text) gone_.push_back(name_of(key));
   save_at_ = now + kUntilSavedLazily;
+}
+
+// When there is something to do for one of them, or to write for all.
+std::optional<TimeUs> Subscriptions::next_due_of(const One& one) const {
+  const auto due = one.window.next_due();
+  if (save_at_ == 0) return due;
+  return due ? std::min(*due, save_at_) : save_at_;
 }
 
 std::optional<TimeUs> Subscriptions::next_due() const {

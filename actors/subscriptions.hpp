@@ -138,6 +138,7 @@ class Subscriptions {
   void park_told(const std::string& name, Position position, const Expected<Outcome>& outcome);
   void save(Lock& lock, bool all);
   std::optional<TimeUs> next_due() const;
+  std::optional<TimeUs> next_due_of(const One& one) const;
   SubscriptionStatus status_of(const One& one) const;
   void touched(One& one);
   void wake();
@@ -151,7 +152,8 @@ class Subscriptions {
   std::vector<std::string> resettled_;       // settings that changed
   Position followed_ = 0;                    // the subscriptions' own events are applied up to here
   Position followed_kept_ = 0;
-  TimeUs save_at_ = 0;  // 0: nothing to write
+  TimeUs save_at_ = 0;       // 0: nothing to write
+  TimeUs sleeps_until_ = 0;  // the follower; 0: it is awake, INT64_MAX: until it is told
   bool notified_ = true, stopping_ = false, stalled_ = false, quiet_ = false, hurried_ = false;
   std::uint64_t next_id_ = 1;
   std::thread thread_;

@@ -72,11 +72,11 @@ Deliveries Subscriptions::take(const std::string& name, std::size_t max,
   }
   auto taken = one.window.take(max, consumer, now);
   one.delivered += taken.size();
-  // The follower has deadlines to watch, and perhaps room to fill.
-  if (!taken.empty()) {
-    touched(one);
-    wake();
-  }
+  if (taken.empty()) return taken;
+  touched(one);
+  // The follower has a deadline to watch and a cursor to write; it need not know before that.
+  const auto due = next_due_of(one);
+  if (sleeps_until_ > 0 && due && *due < sleeps_until_) wake();
   return taken;
 }
 

@@ -45,6 +45,7 @@ template void fold(ArtifactsState&, const Event&);
 template void fold(SubjectsState&, const Event&);
 template void fold(SubscriptionState&, const Event&);
 template void fold(RetentionState&, const Event&);
+template void fold(TraceState&, const Event&);
 
 namespace {
 
@@ -56,7 +57,7 @@ struct EveryEventEvolves<std::variant<E...>> {
   static constexpr int kStates = states_of<
       Each, DatasetState, ExperimentsState, RunState, ModelState, PipelineState, PipelineRunState,
       EnvironmentState, EndpointState, PredictionsState, DriftState, LogKeysState, LoggedModelState,
-      ArtifactsState, SubjectsState, SubscriptionState, RetentionState>();
+      ArtifactsState, SubjectsState, SubscriptionState, RetentionState, TraceState>();
   static constexpr bool value = ((kStates<E> == 1 || std::is_same_v<E, UnknownEvent>)&&...);
 };
 static_assert(EveryEventEvolves<EventVariant>::value,

@@ -14,6 +14,7 @@
 #include "events/retention.hpp"
 #include "events/subjects.hpp"
 #include "events/subscription.hpp"
+#include "events/traces.hpp"
 #include "events/tracking.hpp"
 
 namespace mlforge {

@@ -79,6 +79,14 @@ Compacted compact(const ArtifactsState& s) {
   return out;
 }
 
+Compacted compact(const TraceState& s) {
+  Compacted out;
+  if (!s.exists) return out;
+  out.events.push_back(s.info);
+  for (const auto& run : s.runs) out.events.push_back(TraceRunLinked{.run_id = run});
+  return out;
+}
+
 Compacted compact(const ModelState& s) {
   Compacted out;
   if (s.exists) out.events.push_back(ModelRegistered{.description = s.description, .tags = s.tags});
@@ -149,16 +157,19 @@ Compacted compact(const DriftState& s) {
   if (s.last && !s.last->triggered) out.events.push_back(*s.last);
   for (const auto& id : s.alerted) out.events.push_back(DriftAlertRaised{.report_id = id});
   for (const auto& id : s.retrained)
-    out.events.push_back(
-        RetrainingTriggered{.report_id = id, .model_version = s.retrained_version});
+    out.events.push_back(RetrainingTriggered{
+        .report_id = id, .pipeline_run_id = s.retraining, .model_version = s.retrained_version});
   return out;
 }
 
 Compacted compact(const SubscriptionState& s) {
   Compacted out;
   if (!s.exists) return out;
-  out.events.push_back(
-      SubscriptionCreated{.name = s.name, .settings = s.settings, .start = s.start});
+  out.events.push_back(SubscriptionCreated{.name = s.name,
+                                           .settings = s.settings,
+                                           .start = s.start,
+                                           .title = s.title,
+                                           .description = s.description});
   for (const auto& [position, parked] : s.parked) out.events.push_back(parked);
   return out;
 }

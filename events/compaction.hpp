@@ -16,6 +16,7 @@ Compacted compact(const ExperimentsState& state);
 Compacted compact(const RunState& state);
 Compacted compact(const LoggedModelState& state);
 Compacted compact(const ArtifactsState& state);
+Compacted compact(const TraceState& state);
 Compacted compact(const ModelState& state);
 Compacted compact(const PipelineState& state);
 Compacted compact(const PipelineRunState& state);

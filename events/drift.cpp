@@ -37,7 +37,8 @@ Expected<Events> decide(const DriftState& state, const TriggerRetraining& c) {
   if (state.retrained.contains(c.report_id)) return Events{};
   const auto* report = find_report(state, c.report_id);
   if (!report) return not_found("drift report that calls for an alert", c.report_id);
-  if (state.retrained_version == report->model_version) return Events{};
+  const bool given_up = !c.given_up.empty() && c.given_up == state.retraining;
+  if (state.retrained_version == report->model_version && !given_up) return Events{};
   return Events{RetrainingTriggered{.report_id = c.report_id,
                                     .pipeline = c.pipeline,
                                     .pipeline_run_id = c.pipeline_run_id,
@@ -55,6 +56,7 @@ void evolve(DriftState& state, const DriftAlertRaised& e) { state.alerted.insert
 void evolve(DriftState& state, const RetrainingTriggered& e) {
   state.retrained.insert(e.report_id);
   state.retrained_version = e.model_version;
+  state.retraining = e.pipeline_run_id;
 }
 
 }  // namespace mlforge

@@ -14,6 +14,7 @@ struct DriftState {
   std::set<std::string> alerted;        // reports that raised an alert
   std::set<std::string> retrained;      // reports whose alert triggered a retraining
   std::uint64_t retrained_version = 0;  // the champion that the last retraining was to replace
+  std::string retraining;               // the pipeline run of that retraining
 };
 
 struct RecordDriftReport {
@@ -29,13 +30,14 @@ struct RaiseDriftAlert {
 
 struct TriggerRetraining {
   std::string endpoint, report_id, pipeline, pipeline_run_id;
+  std::string given_up = {};  // a retraining that came to nothing: it failed, or lost its promotion
 };
 
 // Nothing where it is not among those kept.
 const DriftReported* find_report(const DriftState& state, std::string_view report_id);
 
 // One champion is retrained once, however many windows drift: the next retraining waits for the
-// next champion. A report that covers predictions which an earlier one covered already is no event;
+// next champion, or until the last one is given up. A report that covers predictions which an earlier one covered already is no event;
 // neither is a second alert or a second retraining for one report: the rules may run again after a
 // crash.
 Expected<Events> decide(const DriftState& state, const RecordDriftReport& command);

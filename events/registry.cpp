@@ -200,8 +200,37 @@ Expected<Events> decide(const ModelState& state, const RecordGate& c) {
   return Events{ModelGateEvaluated{.version = c.version, .passed = passed, .checks = c.checks}};
 }
 
+bool more_is_better(std::string_view metric) {
+  constexpr std::string_view kLess[] = {"loss",       "error", "err",   "mae", "mse",
+                                        "rmse",       "mape",  "brier", "std", "logloss",
+                                        "perplexity", "fp",    "fn"};
+  constexpr std::string_view kMore[] = {
+      "auc", "aucpr", "ap",   "precision",   "recall",      "f1",  "accuracy", "acc",  "r2",
+      "mcc", "kappa", "gini", "sensitivity", "specificity", "map", "ndcg",     "lift", "score"};
+  bool more = false;
+  while (!metric.empty()) {
+    const auto end = std::min(metric.find_first_of("_-./ "), metric.size());
+    std::string word(metric.substr(0, end));
+    for (char& c : word)
+      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+    if (std::find(std::begin(kLess), std::end(kLess), word) != std::end(kLess)) return false;
+    more = more || std::find(std::begin(kMore), std::end(kMore), word) != std::end(kMore);
+    metric.remove_prefix(std::min(end + 1, metric.size()));
+  }
+  return more;
+}
+
+Status check_gate_metric(std::string_view metric) {
+  if (more_is_better(metric)) return {};
+  return invalid("metric",
+                 "must be one of which more is better, such as auc, average_precision or "
+                 "f1, got '" +
+                     std::string(metric) + "'");
+}
+
 Status check_promotion(const ModelState& state, const Promote& c) {
   if (auto bad = check_version(state, c.model, c.version)) return bad;
+  if (auto bad = check_gate_metric(c.metric)) return bad;
   if (!(c.min_delta >= 0 && c.min_delta <= 1))
     return invalid("min_delta", "must be a number from 0 to 1");
   const auto& version = *state.version(c.version);
@@ -211,6 +240,13 @@ Status check_promotion(const ModelState& state, const Promote& c) {
     return conflict(name + " is in stage " + version.stage + ": move it to Staging first");
   if (!version.metrics.contains(c.metric))
     return Error{ErrorCode::conflict, name + " has no metric '" + c.metric + "' to be weighed by",
+                 "metric"};
+  const auto* champion = state.version(state.alias(kChampion));
+  if (champion && !champion->metrics.contains(c.metric))
+    return Error{ErrorCode::conflict,
+                 "the champion, version " + std::to_string(state.alias(kChampion)) +
+                     ", has no metric '" + c.metric +
+                     "' to be weighed against: name another one, or archive the champion first",
                  "metric"};
   return {};
 }

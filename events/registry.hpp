@@ -130,8 +130,14 @@ Expected<Events> decide(const ModelState& state, const RemoveAlias& command);
 Expected<Events> decide(const ModelState& state, const TransitionStage& command);
 Expected<Events> decide(const ModelState& state, const RecordGate& command);
 
-// Whether Promote is one that can be weighed: the version in Staging, with that metric, min_delta
-// from 0 to 1. Says nothing of the gate.
+// Whether more is known to be better of a metric, by the words of its name ("cv_auc", "f1-score"):
+// false for losses, errors, counts and names that say nothing.
+bool more_is_better(std::string_view metric);
+// invalid_argument for a metric by which nothing can be gated or weighed.
+Status check_gate_metric(std::string_view metric);
+
+// Whether Promote is one that can be weighed: the version in Staging; a metric of which more is
+// better, that it and the champion have; min_delta from 0 to 1. Says nothing of the gate.
 Status check_promotion(const ModelState& state, const Promote& command);
 
 // As check_promotion, and the gate must be evaluated. Approved where the gate passed and there

@@ -1,6 +1,7 @@
 #include "events/retention.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 #include "events/checks.hpp"
@@ -32,6 +33,24 @@ TimeUs unit_of(char letter) {
   }
 }
 
+// What would be lost with the payloads of the other kinds.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 14> kKept{{
+    {"artifacts", "which files there are is folded from these events"},
+    {"dataset", "the versions of datasets and their files are folded from these events"},
+    {"deployment", "what an endpoint serves is folded from these events"},
+    {"drift", "which windows were weighed, alerted and retrained for is folded from these events"},
+    {"environment", "where runs ran is answered from these events"},
+    {"experiments", "names and ids of experiments are folded from these events"},
+    {"log", "the keys that signed and what retention dropped are read from these events"},
+    {"logged_model", "logged models are folded from these events"},
+    {"model", "promotions, stages and aliases are folded from these events"},
+    {"pipeline", "what a pipeline runs is folded from these events"},
+    {"pipeline_run", "cached results and what a run did are folded from these events"},
+    {"run", "the curves, params and tags of runs are folded from these events"},
+    {"subjects", "which keys must stay destroyed is read from these events"},
+    {"subscription", "settings and what is parked are folded from these events"},
+}};
+
 // The columns of PredictionsLogged that stay, which every version of it has.
 struct PredictionsLeft {
   std::vector<std::int64_t> versions, challenger;
@@ -55,11 +74,13 @@ Status check_retention_kind(std::string_view kind) {
   if (std::find(kinds.begin(), kinds.end(), kind) != kinds.end()) return {};
   std::string names;
   for (const auto each : kinds) names.append(names.empty() ? "" : ", ").append(each);
+  const auto reason = std::find_if(kKept.begin(), kKept.end(),
+                                   [&](const auto& each) { return each.first == kind; });
+  const std::string why =
+      reason == kKept.end() ? "there is no such kind of stream" : std::string(reason->second);
   return Error{ErrorCode::refused,
-               "retention of '" + std::string(kind) +
-                   "' is refused: states and decisions rest on these events; the kinds that allow "
-                   "retention are: " +
-                   names,
+               "retention of '" + std::string(kind) + "' is refused: " + why +
+                   "; the kinds that allow retention are: " + names,
                "kind"};
 }
 

@@ -58,9 +58,9 @@ bool is_http(std::string_view url) {
 }
 
 Status check_target(const SubscriptionSettings& s) {
-  const bool posts = s.kind == "webhook" || s.kind == "lineage";
+  const bool posts = s.kind == "webhook" || s.kind == "lineage" || s.kind == "mlflow";
   if (!posts && s.kind != "pull" && s.kind != "nats")
-    return invalid("kind", "must be pull, webhook, lineage or nats");
+    return invalid("kind", "must be pull, webhook, lineage, nats or mlflow");
   if (!posts && !s.url.empty())
     return invalid("url", "must be left out, for this kind of subscription posts nothing");
   const bool file = s.kind == "lineage" && s.url.starts_with("file:/");
@@ -71,8 +71,13 @@ Status check_target(const SubscriptionSettings& s) {
   });
   if (!file && (odd || s.url.size() > 2000))
     return invalid("url", "must have at most 2000 bytes, no user, no fragment and no blanks");
-  if (s.kind != "webhook" && !s.secret.empty())
+  if (s.kind != "webhook" && s.kind != "mlflow" && !s.secret.empty())
     return invalid("secret", "must be left out, for only webhooks are signed");
+  if (s.kind == "mlflow") {
+    if (s.subject.empty() || s.subject.size() > 1000 || has_control(s.subject))
+      return invalid("subject", "must name kinds of MLflow's events: model_version.created");
+    return {};
+  }
   const bool plain = std::none_of(s.subject.begin(), s.subject.end(), [](unsigned char c) {
     return c <= 0x20 || c >= 0x7F || c == '*' || c == '>';
   });
@@ -112,7 +117,11 @@ Expected<Events> decide(const SubscriptionState& state, const CreateSubscription
   if (auto bad = check_name("name", c.name)) return *bad;
   if (auto bad = check_settings(c.settings)) return *bad;
   if (!state.exists)
-    return Events{SubscriptionCreated{.name = c.name, .settings = c.settings, .start = c.start}};
+    return Events{SubscriptionCreated{.name = c.name,
+                                      .settings = c.settings,
+                                      .start = c.start,
+                                      .title = c.title,
+                                      .description = c.description}};
   if (state.settings == c.settings) return Events{};
   return Error{ErrorCode::already_exists,
                "there is a subscription '" + c.name + "' with other settings: change or delete it",
@@ -124,8 +133,12 @@ Expected<Events> decide(const SubscriptionState& state, const UpdateSubscription
   if (auto bad = check_settings(c.settings)) return *bad;
   if (c.settings.kind != state.settings.kind)
     return invalid("kind", "must stay " + state.settings.kind + ": make another subscription");
-  if (c.settings == state.settings) return Events{};
-  return Events{SubscriptionUpdated{.settings = c.settings, .reason = c.reason}};
+  const auto title = c.title.value_or(state.title);
+  const auto description = c.description.value_or(state.description);
+  if (c.settings == state.settings && title == state.title && description == state.description)
+    return Events{};
+  return Events{SubscriptionUpdated{
+      .settings = c.settings, .reason = c.reason, .title = title, .description = description}};
 }
 
 Expected<Events> decide(const SubscriptionState& state, const DeleteSubscription& c) {
@@ -162,9 +175,18 @@ Expected<Events> decide(const SubscriptionState& state, const ReleaseParked& c) 
 }
 
 void evolve(SubscriptionState& state, const SubscriptionCreated& e) {
-  state = {.exists = true, .name = e.name, .settings = e.settings, .start = e.start};
+  state = {.exists = true,
+           .name = e.name,
+           .settings = e.settings,
+           .start = e.start,
+           .title = e.title,
+           .description = e.description};
 }
-void evolve(SubscriptionState& state, const SubscriptionUpdated& e) { state.settings = e.settings; }
+void evolve(SubscriptionState& state, const SubscriptionUpdated& e) {
+  state.settings = e.settings;
+  state.title = e.title;
+  state.description = e.description;
+}
 void evolve(SubscriptionState& state, const SubscriptionDeleted&) { state = {}; }
 void evolve(SubscriptionState& state, const SubscriptionEventParked& e) {
   state.parked[e.event_position] = e;

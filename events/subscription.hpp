@@ -1,6 +1,7 @@
 // Subscriptions: who gets which events of the log, and what could not be delivered.
 #pragma once
 #include <map>
+#include <optional>
 
 #include "events/vocabulary.hpp"
 
@@ -13,6 +14,7 @@ struct SubscriptionState {
   std::string name;
   SubscriptionSettings settings;
   Position start = 0;
+  std::string title, description;
   std::map<Position, SubscriptionEventParked> parked;
 };
 
@@ -20,12 +22,14 @@ struct CreateSubscription {
   std::string name;
   SubscriptionSettings settings;
   Position start = 0;
+  std::string title = {}, description = {};
 };
 
 struct UpdateSubscription {
   std::string name;
   SubscriptionSettings settings;
   std::string reason;
+  std::optional<std::string> title = {}, description = {};  // absent: as they are
 };
 
 struct DeleteSubscription {

@@ -18,6 +18,7 @@
 #include "events/vocabulary_log.hpp"
 #include "events/vocabulary_registry.hpp"
 #include "events/vocabulary_subscription.hpp"
+#include "events/vocabulary_traces.hpp"
 #include "events/vocabulary_tracking.hpp"
 
 namespace mlforge {
@@ -551,6 +552,8 @@ using EventVariant = std::variant<
     RetentionApplied,                                                                         //
     SubscriptionCreated, SubscriptionUpdated, SubscriptionDeleted, SubscriptionEventParked,
     SubscriptionParkedReleased,  //
+    TraceRecorded, TraceTagsSet, TraceTagRemoved, TraceRunLinked, TraceAssessed,
+    TraceAssessmentRemoved, TraceDeleted,  //
     UnknownEvent>;
 
 template <class E, class Variant>

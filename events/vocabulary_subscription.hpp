@@ -14,9 +14,9 @@ namespace mlforge {
 
 // What a subscription delivers, where to, and how patiently.
 struct SubscriptionSettings {
-  std::string kind = "pull";               // pull, webhook, lineage, nats
+  std::string kind = "pull";               // pull, webhook, lineage, nats, mlflow
   std::string url;                         // of a webhook, a lineage endpoint; empty otherwise
-  std::string subject;                     // of nats
+  std::string subject;                     // of nats; of mlflow: its kinds of events, with commas
   std::string secret;                      // fingerprint of what signs; never the secret itself
   std::string tenant = "default";          // whose events; * for all
   std::vector<std::string> streams;        // names, or their starts with * at the end; empty: all
@@ -50,11 +50,14 @@ struct SubscriptionCreated : JsonEvent<1> {
   static constexpr std::string_view type = "subscription.created";
   std::string name;
   SubscriptionSettings settings;
-  Position start = 0;  // the first event that may be delivered
+  Position start = 0;              // the first event that may be delivered
+  std::string title, description;  // as people call it; of MLflow's webhooks
   static constexpr auto fields() {
     return std::tuple{field("name", &SubscriptionCreated::name),
                       field("settings", &SubscriptionCreated::settings),
-                      field("start", &SubscriptionCreated::start)};
+                      field("start", &SubscriptionCreated::start),
+                      field("title", &SubscriptionCreated::title),
+                      field("description", &SubscriptionCreated::description)};
   }
 };
 
@@ -63,9 +66,12 @@ struct SubscriptionUpdated : JsonEvent<1> {
   static constexpr std::string_view type = "subscription.updated";
   SubscriptionSettings settings;
   std::string reason;
+  std::string title, description;  // as they are from here on, too
   static constexpr auto fields() {
     return std::tuple{field("settings", &SubscriptionUpdated::settings),
-                      field("reason", &SubscriptionUpdated::reason)};
+                      field("reason", &SubscriptionUpdated::reason),
+                      field("title", &SubscriptionUpdated::title),
+                      field("description", &SubscriptionUpdated::description)};
   }
 };
 

@@ -16,15 +16,17 @@ constexpr std::size_t kPiece = 64 << 10;
 class StoreUpload : public http::Upload {
  public:
   StoreUpload(App& app, std::string path, http::Reply reply,
-              std::unique_ptr<storage::BlobWriter> writer, RecordFile record)
+              std::unique_ptr<storage::BlobWriter> writer, RecordFile record, Refuse refuse)
       : app_(app),
         path_(std::move(path)),
         reply_(std::move(reply)),
         writer_(std::move(writer)),
-        record_(std::move(record)) {}
+        record_(std::move(record)),
+        refuse_(refuse) {}
 
   Flow on_chunk(std::string_view chunk) override {
-    if (auto bad = writer_->append(storage::as_bytes(chunk))) reply_.send(*bad);
+    if (auto bad = writer_->append(storage::as_bytes(chunk)))
+      reply_.send(refuse_(reply_.request(), *bad));
     return Flow::more;
   }
 
@@ -33,9 +35,9 @@ class StoreUpload : public http::Upload {
     run_blocking(
         app_, std::move(reply_),
         [&app = app_, path = std::move(path_), writer = std::shared_ptr(std::move(writer_)),
-         record = std::move(record_)](http::Reply reply) {
+         record = std::move(record_), refuse = refuse_](http::Reply reply) {
           const auto stored = writer->finish();
-          if (!stored) return reply.send(stored.error());
+          if (!stored) return reply.send(refuse(reply.request(), stored.error()));
           const StoredFile file{{path, to_string(stored->digest), stored->bytes},
                                 !stored->deduplicated};
           const http::Request& request = reply.request();
@@ -51,6 +53,7 @@ class StoreUpload : public http::Upload {
   http::Reply reply_;
   std::unique_ptr<storage::BlobWriter> writer_;
   RecordFile record_;
+  Refuse refuse_;
 };
 
 // "bytes=a-b", "bytes=a-" as a range; nothing for any other form, which HTTP lets a server ignore.
@@ -152,25 +155,28 @@ std::string attachment(std::string_view name) {
   return "attachment; filename=" + plain + "; filename*=UTF-8''" + escaped;
 }
 
+http::Response behind_the_end(const http::Request& request, std::uint64_t length, Refuse refuse) {
+  const auto bytes = std::to_string(length);
+  auto refusal = refuse(
+      request, {ErrorCode::range_not_satisfiable,
+                "Range begins behind the end of the file, which has " + bytes + " bytes", "Range"});
+  refusal.headers.emplace_back("Content-Range", "bytes */" + bytes);
+  return refusal;
+}
+
 void stream_blob(App& app, const FileRef& file, std::string_view range_header, Position position,
-                 http::Reply reply, const std::string& saved_as) {
+                 http::Reply reply, const std::string& saved_as, Refuse refuse) {
   const auto digest = storage::parse_digest(file.digest);
   if (!digest)
     return reply.send(
-        Error{ErrorCode::corrupt, "the digest of '" + file.path + "' is no digest", ""});
+        refuse(reply.request(),
+               {ErrorCode::corrupt, "the digest of '" + file.path + "' is no digest", ""}));
   const auto range = parse_range(range_header);
-  if (range && range->offset >= file.bytes) {
-    const auto bytes = std::to_string(file.bytes);
-    auto refusal = http::error_response(
-        Error{ErrorCode::range_not_satisfiable,
-              "Range begins behind the end of the file, which has " + bytes + " bytes", "Range"},
-        reply.request().correlation_id);
-    refusal.headers.emplace_back("Content-Range", "bytes */" + bytes);
-    return reply.send(std::move(refusal));
-  }
-  if (auto bad = check_stored(app, file, *digest)) return reply.send(*bad);
+  if (range && range->offset >= file.bytes)
+    return reply.send(behind_the_end(reply.request(), file.bytes, refuse));
+  if (auto bad = check_stored(app, file, *digest)) return reply.send(refuse(reply.request(), *bad));
   auto reader = app.blobs->open(kTenant, *digest, range.value_or(storage::BlobRange{}));
-  if (!reader) return reply.send(reader.error());
+  if (!reader) return reply.send(refuse(reply.request(), reader.error()));
   http::StreamedResponse response;
   response.content_length = (*reader)->size();
   const bool whole = !range || (*reader)->size() == file.bytes;
@@ -190,7 +196,7 @@ void stream_blob(App& app, const FileRef& file, std::string_view range_header, P
   }
   if (whole) {
     auto blob = std::make_shared<CheckedBlob>(*std::move(reader), *digest, file);
-    if (auto bad = blob->prepare()) return reply.send(*bad);
+    if (auto bad = blob->prepare()) return reply.send(refuse(reply.request(), *bad));
     response.next = [blob](std::string& out) { return blob->next(out); };
     return reply.stream(std::move(response));
   }
@@ -212,47 +218,51 @@ std::string StoredFile::json() const {
          json_member("bytes", ref.bytes) + "," + json_member("stored", stored);
 }
 
-http::UploadHandler upload_route(App& app, RecordFile record) {
-  return [&app, record](const http::Request& request, http::Reply reply,
-                        http::UploadFlow) -> std::unique_ptr<http::Upload> {
+http::Response refuse_natively(const http::Request& request, const Error& error) {
+  return http::error_response(error, request.correlation_id);
+}
+
+http::UploadHandler upload_route(App& app, RecordFile record, Refuse refuse) {
+  return [&app, record, refuse](const http::Request& request, http::Reply reply,
+                                http::UploadFlow) -> std::unique_ptr<http::Upload> {
     std::string path(request.param("path"));
     if (auto bad = check_path("path", path)) {
-      reply.send(*bad);
+      reply.send(refuse(reply.request(), *bad));
       return nullptr;
     }
     if (const auto stopped = app.log->writable()) {
-      reply.send(*stopped);
+      reply.send(refuse(reply.request(), *stopped));
       return nullptr;
     }
     auto writer = app.blobs->create(kTenant);
     if (!writer) {
-      reply.send(writer.error());
+      reply.send(refuse(reply.request(), writer.error()));
       return nullptr;
     }
     return std::make_unique<StoreUpload>(app, std::move(path), std::move(reply), *std::move(writer),
-                                         record);
+                                         record, refuse);
   };
 }
 
 void send_file(App& app, const http::Request& request, http::Reply reply,
                std::function<Expected<FileRef>(const QueryContext&)> find, std::string saved_as,
-               std::function<void(http::Reply&, const Error&)> refuse) {
+               Refuse refuse) {
   const auto as_of = query_as_of(app, request);
-  if (!as_of) return reply.send(as_of.error());
+  if (!as_of) return reply.send(refuse(reply.request(), as_of.error()));
   auto answer = [&app, find, saved_as, refuse,
                  shared = std::make_shared<http::Reply>(std::move(reply)),
                  now = !request.query("as_of"), position = *as_of] {
-    if (app.projected.position() < position) return shared->send(standing_still(app));
+    if (app.projected.position() < position)
+      return shared->send(refuse(shared->request(), standing_still(app)));
     // Before the snapshot, which is then at least as new as it says.
     const Position seen = now ? std::max(position, app.projected.position()) : position;
     auto reader = app.views->reader();
-    if (!reader) return shared->send(reader.error());
+    if (!reader) return shared->send(refuse(shared->request(), reader.error()));
     reader->require(position);
     const auto file = find(QueryContext{*reader, now ? projections::kLatest : position, seen});
-    if (!file && refuse) return refuse(*shared, file.error());
-    if (!file) return shared->send(file.error());
+    if (!file) return shared->send(refuse(shared->request(), file.error()));
     const std::string range(shared->request().header("Range"));
-    stream_blob(app, *file, range, seen, std::move(*shared), saved_as);
+    stream_blob(app, *file, range, seen, std::move(*shared), saved_as, refuse);
   };
   if (app.projected.position() >= *as_of) return answer();
   app.projected.when(*as_of, [&app, answer] { app.server->post(answer); });

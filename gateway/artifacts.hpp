@@ -14,15 +14,17 @@ struct StoredFile {
 // Called when the bytes are on disk, on a worker's thread, to say what they are.
 using RecordFile = std::function<void(App&, const http::Request&, http::Reply, const StoredFile&)>;
 
+// An error in the shape of the API that was asked.
+using Refuse = http::Response (*)(const http::Request&, const Error&);
+http::Response refuse_natively(const http::Request& request, const Error& error);
+
 // An upload to the store; the path is the path parameter {path*}.
-http::UploadHandler upload_route(App& app, RecordFile record);
+http::UploadHandler upload_route(App& app, RecordFile record, Refuse refuse = refuse_natively);
 
 // Streams the file that the query finds, with its digest as ETag; a Range of the form bytes=a-b is
-// honoured. `saved_as`: a client's name for it; then it goes out as an attachment. `refuse`:
-// answers that there is no such file, where that has another shape than that of the native API.
+// honoured. `saved_as`: a client's name for it; then it goes out as an attachment.
 void send_file(App& app, const http::Request& request, http::Reply reply,
                std::function<Expected<FileRef>(const QueryContext&)> find,
-               std::string saved_as = {},
-               std::function<void(http::Reply&, const Error&)> refuse = {});
+               std::string saved_as = {}, Refuse refuse = refuse_natively);
 
 }  // namespace mlforge::gateway

@@ -77,6 +77,12 @@ std::string_view wanted_lineage_url(std::string_view text) {
   const bool right = text.empty() || text.starts_with("http://") || text.starts_with("https://");
   return right ? "" : "an http:// or https:// URL";
 }
+std::string_view wanted_base_url(std::string_view text) {
+  return !wanted_lineage_url(text).empty() || text.ends_with('/') ||
+                 text.find_first_of("?#") != text.npos
+             ? "an http:// or https:// URL without a slash at its end"
+             : "";
+}
 std::string_view wanted_name(std::string_view text) { return text.empty() ? "a name" : ""; }
 
 std::string_view wanted_switch(std::string_view text) {
@@ -163,6 +169,10 @@ constexpr std::array kSettings{
             0, 0, wanted_lineage_url},
     Setting{"lineage_namespace", &Config::lineage_namespace,
             "namespace of the jobs and datasets in OpenLineage run events", 0, 0, wanted_name},
+    Setting{"lineage_schema_url", &Config::lineage_schema_url,
+            "URL of this server as readers of its lineage reach it, such as "
+            "https://ml.example.org, for the schemas of its facets; empty: where it listens",
+            0, 0, wanted_base_url},
     Setting{"log_level", &Config::log_level, "trace, debug, info, warn, error or off", 0, 0,
             wanted_level},
     Setting{"log_map_gib", &Config::log_map_gib,

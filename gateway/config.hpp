@@ -48,6 +48,7 @@ struct Config {
   std::string lineage_file;
   std::string lineage_url;
   std::string lineage_namespace = "mlforge";
+  std::string lineage_schema_url;
 
   std::string log_level = "info";
   std::uint64_t log_map_gib = 64;

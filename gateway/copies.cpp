@@ -34,6 +34,17 @@ Origin origin_of(const storage::Log& log, const CopyRequest& request) {
           .time = format_time(storage::system_clock()->now())};
 }
 
+// The records, and the blobs that they name.
+Expected<storage::BlobsNamed> copy_events(const storage::Log& log, const CopyRequest& request,
+                                          storage::LogBuilder& to) {
+  storage::BlobsNamed named;
+  const auto copied =
+      storage::copy_records(log, request.at, to, request.progress,
+                            [&](const EventView& e) { storage::add_blobs_named(e, named); });
+  if (copied) return *copied;
+  return named;
+}
+
 // Everything but the records and the blobs, then the folder's name.
 Expected<Origin> finish(storage::LogBuilder& builder, Origin origin,
                         const storage::BlobsCopied& blobs, const Uuid& log_id, Position ruled) {
@@ -62,8 +73,7 @@ Expected<Origin> copy_folder(const storage::Log& log, const storage::BlobStore& 
   const Position ruled = rules_position(request.from, log.log_id());
   auto builder = storage::LogBuilder::create(request.to, request.map_bytes);
   if (!builder) return builder.error();
-  if (auto bad = storage::copy_records(log, request.at, **builder, request.progress)) return *bad;
-  const auto named = storage::blobs_named(log, request.at);
+  const auto named = copy_events(log, request, **builder);
   if (!named) return named.error();
   const auto target = storage::open_local_blobs((*builder)->folder() / "blobs");
   if (!target) return target.error();
@@ -83,8 +93,7 @@ Expected<Origin> fork_folder(const storage::Log& log, const CopyRequest& request
   const Position ruled = rules_position(request.from, log.log_id());
   auto builder = storage::LogBuilder::create(request.to, request.map_bytes);
   if (!builder) return builder.error();
-  if (auto bad = storage::copy_records(log, request.at, **builder, request.progress)) return *bad;
-  const auto named = storage::blobs_named(log, request.at);
+  const auto named = copy_events(log, request, **builder);
   if (!named) return named.error();
   const auto linked =
       storage::link_blobs(*named, request.from / "blobs", (*builder)->folder() / "blobs");

@@ -1,8 +1,10 @@
 #include "gateway/deliveries.hpp"
 
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include "actors/ask.hpp"
+#include "actors/mlflow_webhook.hpp"
 #include "actors/nats_sender.hpp"
 #include "actors/open_lineage_sender.hpp"
 #include "actors/webhook.hpp"
@@ -28,14 +30,26 @@ MadeSender make_webhook(App& app, const std::string& name, Position created,
     if (!kept) return kept.error();
     secret = *std::move(kept);
   }
-  return actors::make_webhook({.name = name,
-                               .created = created,
-                               .settings = settings,
-                               .secret = std::move(secret),
-                               .log_id = app.log->log_id(),
-                               .clock = app.context.clock,
-                               .guard = app.url_guard,
-                               .ca_file = app.config.webhook_ca_file});
+  actors::WebhookOptions options{.name = name,
+                                 .created = created,
+                                 .settings = settings,
+                                 .secret = std::move(secret),
+                                 .log_id = app.log->log_id(),
+                                 .clock = app.context.clock,
+                                 .guard = app.url_guard,
+                                 .ca_file = app.config.webhook_ca_file};
+  if (settings.kind == "mlflow") return actors::make_mlflow_webhook(std::move(options), *app.log);
+  return actors::make_webhook(std::move(options));
+}
+
+// Where this server can be asked for the schemas of its facets.
+std::string schema_base(const App& app) {
+  if (!app.config.lineage_schema_url.empty()) return app.config.lineage_schema_url;
+  if (const auto host = app.config.host(); host != "0.0.0.0" && host != "::")
+    return app.server->url();
+  char name[256] = "localhost";
+  (void)::gethostname(name, sizeof name - 1);
+  return "http://" + std::string(name) + ":" + std::to_string(app.server->port());
 }
 
 MadeSender make_lineage(App& app, const std::string& name, const SubscriptionSettings& settings) {
@@ -50,6 +64,7 @@ MadeSender make_lineage(App& app, const std::string& name, const SubscriptionSet
                                       .blobs = app.blobs.get(),
                                       .name_space = app.config.lineage_namespace,
                                       .version = MLFORGE_VERSION,
+                                      .schema_base = schema_base(app),
                                       .settings = settings,
                                       .guard = guard,
                                       .ca_file = app.config.webhook_ca_file});
@@ -57,7 +72,8 @@ MadeSender make_lineage(App& app, const std::string& name, const SubscriptionSet
 
 MadeSender make_sender(App& app, const std::string& name, Position created,
                        const SubscriptionSettings& settings) {
-  if (settings.kind == "webhook") return make_webhook(app, name, created, settings);
+  if (settings.kind == "webhook" || settings.kind == "mlflow")
+    return make_webhook(app, name, created, settings);
   if (settings.kind == "lineage") return make_lineage(app, name, settings);
   if (settings.kind != "nats") return std::unique_ptr<actors::Sender>();
   return actors::make_nats_sender(

@@ -45,7 +45,8 @@ Expected<Outcome> evaluate(App& app, const actors::CommandMeta& meta, const std:
   std::optional<Figures> champion;
   if (const auto* other = state.version(state.alias(kChampion)); other && other != candidate)
     champion = other->metrics;
-  const actors::GatePolicy policy{gate.metric, gate.minimum.value_or(app.config.gate_min_auc),
+  const double usual = gate.metric == GateRequest{}.metric ? app.config.gate_min_auc : 0;
+  const actors::GatePolicy policy{gate.metric, gate.minimum.value_or(usual),
                                   gate.max_regression.value_or(app.config.gate_max_regression)};
   auto checks = actors::evaluate_gate(candidate->artifacts, candidate->metrics, champion, policy,
                                       *app.blobs, meta.tenant);
@@ -96,6 +97,7 @@ void run_gate(App& app, const http::Request& request, http::Reply reply, std::st
               std::uint64_t version, GateRequest gate) {
   auto meta = command_meta(request);
   if (!meta) return reply.send(meta.error());
+  if (auto bad = check_gate_metric(gate.metric)) return reply.send(*bad);
   if (auto bad = check_share("minimum", gate.minimum)) return reply.send(*bad);
   if (auto bad = check_share("max_regression", gate.max_regression)) return reply.send(*bad);
   run_blocking(app, std::move(reply),
@@ -118,7 +120,8 @@ void run_promotion(App& app, const http::Request& request, http::Reply reply, st
         Promote command{model, version, promote.metric,
                         promote.min_delta.value_or(app.config.promotion_min_delta), promote.reason};
         if (const auto bad = check_form(app, meta, command)) return answer.send(*bad);
-        const auto gate = evaluate(app, meta, model, version, {.metric = promote.metric});
+        // By the AUC, whatever the promotion is weighed by: naming another metric opens no gate.
+        const auto gate = evaluate(app, meta, model, version, {});
         if (!gate) return answer.send(gate.error());
         for (auto& condition : meta.conditions)
           if (condition.stream == "model/" + model) condition.version += gate->events.size();

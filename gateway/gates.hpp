@@ -26,7 +26,7 @@ struct PromoteRequest {
 };
 
 // Evaluates the gate of a version and records it; answers {passed, checks}. 400 where minimum or
-// max_regression is not from 0 to 1.
+// max_regression is not from 0 to 1, or of the metric more is not better.
 void run_gate(App& app, const http::Request& request, http::Reply reply, std::string model,
               std::uint64_t version, GateRequest gate);
 

@@ -220,8 +220,10 @@ void prove_stream(App& app, const Request& request, Reply reply) {
   const std::string stream(request.query("stream").value_or(""));
   if (stream.empty()) return reply.send(invalid("stream", "must name a stream: model/adult"));
   const std::string tenant(request.query("tenant").value_or(kTenant));
-  run_signed(app, std::move(reply), [&app, tenant, stream](Reply r) {
-    send_proof(std::move(r), app.prover->prove_stream(tenant, stream));
+  const auto size = query_size(request);
+  if (!size) return reply.send(size.error());
+  run_signed(app, std::move(reply), [&app, tenant, stream, size = *size](Reply r) {
+    send_proof(std::move(r), app.prover->prove_stream(tenant, stream, size));
   });
 }
 
@@ -270,7 +272,8 @@ void add_proof_routes(App& app, http::Router& router) {
               .tag = "proofs",
               .response = json_schema<storage::ProofFile, schema::Numbers::any>(),
               .query = {{"stream", "its name: model/adult", "string", true},
-                        {"tenant", "default: default"}}});
+                        {"tenant", "default: default"},
+                        size}});
   router.get("/api/v1/log/keys", blocking(list_keys),
              {.summary = "The keys that sign checkpoints, oldest first",
               .tag = "proofs",

@@ -106,6 +106,7 @@ void shred(App& app, actors::CommandMeta meta, const std::string& subject,
                             "predictions that were answered before are still being written: try "
                             "again",
                             ""});
+  app.predictions.drop_finished();
   auto keys = app.subjects->find(kTenant, subject);
   if (keys.empty()) return reply.send(not_found("subject", subject));
   auto events = decide_shredding(keys, reason);

@@ -49,6 +49,8 @@ void apply(const SubscriptionChanges& c, SubscriptionSettings& s) {
 Status check_own(const App& app, std::string_view name, const SubscriptionSettings& s) {
   if (name.starts_with("lineage-"))
     return invalid("name", "must not begin with 'lineage-', which the server's own names do");
+  if (s.kind == "mlflow" && !name.starts_with("mlflow-webhook-"))
+    return invalid("kind", "must not be mlflow: such webhooks are made with MLflow's API");
   if (s.url.starts_with("file:"))
     return invalid("url", "must be an http:// or https:// URL: files are configured");
   if (s.url.empty()) return {};

@@ -6,6 +6,7 @@
 #include <future>
 #include <iostream>
 
+#include "actors/ask.hpp"
 #include "actors/executor.hpp"
 #include "actors/followers.hpp"
 #include "actors/rules.hpp"
@@ -135,6 +136,32 @@ Expected<actors::RulesStart> rules_start(App& app) {
   return start;
 }
 
+// Brings into the log what was answered and not written down when the process ended, and keeps what
+// is answered from now on. Where the log cannot be written nothing is predicted, and what waits
+// goes on waiting for another start.
+Status keep_predictions(App& app) {
+  const auto folder = std::filesystem::path(app.config.data_dir) / "predictions";
+  const auto rows = actors::read_spool(folder, *app.log, kTenant);
+  if (!rows) return rows.error();
+  for (auto& batch : actors::to_batches(*rows)) {
+    actors::CommandMeta meta;
+    meta.actor = "endpoint:" + batch.endpoint;
+    const auto done = actors::ask<actors::DeploymentBody>(app.managers.deployments, std::move(meta),
+                                                          std::move(batch));
+    if (done) continue;
+    spdlog::error("answered predictions of before are not in the log yet: {}",
+                  done.error().message);
+    return {};
+  }
+  if (!rows->empty())
+    spdlog::info("{} predictions that were answered before the last end are in the log now",
+                 rows->size());
+  auto spool = actors::PredictionSpool::start(folder);
+  if (!spool) return app.log->writable() ? Status{} : Status{spool.error()};
+  app.predictions.keep_in(*std::move(spool));
+  return {};
+}
+
 Status start_actors(App& app) {
   const auto start = rules_start(app);
   if (!start) return start.error();
@@ -172,6 +199,7 @@ Status start_actors(App& app) {
   app.context.artifact_root = app.config.default_artifact_root;
   app.managers = actors::spawn_managers(system, app.context);
   if (auto bad = start_subscriptions(app)) return bad;
+  if (auto bad = keep_predictions(app)) return bad;
   app.flusher = std::make_shared<PredictionFlusher>(app.predictions, app.managers.deployments);
   app.executor = actors::spawn_executor(system, {.log = app.log.get(),
                                                  .blobs = app.blobs.get(),
@@ -233,7 +261,8 @@ Status wait_for_rules(App& app, const StopRequest& stop) {
   return {};
 }
 
-Status start_server(App& app, const StopRequest& stop) {
+// Listens, so that the address is known. Nobody is answered before start_server().
+Status bind_server(App& app) {
   http::Router router;
   add_system_routes(app, router);
   add_event_routes(app, router);
@@ -253,7 +282,10 @@ Status start_server(App& app, const StopRequest& stop) {
   add_page_routes(router);
   app.openapi = http::openapi_json(router, api_info());
   app.server = std::make_unique<http::Server>(server_options(app), refuse_unknown_queries(router));
-  if (auto bad = app.server->bind()) return bad;
+  return app.server->bind();
+}
+
+Status start_server(App& app, const StopRequest& stop) {
   if (auto bad = wait_for_rules(app, stop)) return bad;
   if (auto bad = app.server->start()) return bad;
   app.serving = true;
@@ -327,6 +359,7 @@ Status start(App& app, const StopRequest& stop) {
   if (auto bad = mlflow::check_artifact_flags(app.config)) return bad;
   if (auto bad = open_storage(app, stop)) return bad;
   start_system(app);
+  if (auto bad = bind_server(app)) return bad;
   if (auto bad = start_broadcast(app)) return bad;
   if (auto bad = start_actors(app)) return bad;
   if (auto bad = mlflow::place_default_experiment(app)) return bad;

@@ -1,10 +1,12 @@
 # Turns the files under web/ into one source file: cmake -DWEB=<folder> -DOUT=<file> -P embed-web.cmake
-file(GLOB files RELATIVE ${WEB} ${WEB}/*.html ${WEB}/*.js ${WEB}/*.css ${WEB}/*.svg)
+file(GLOB files RELATIVE ${WEB} ${WEB}/*.html ${WEB}/*.js ${WEB}/*.css ${WEB}/*.svg
+     ${WEB}/openlineage/*/*.json)
 list(SORT files)
 set(types_html "text/html; charset=utf-8")
 set(types_js "text/javascript; charset=utf-8")
 set(types_css "text/css; charset=utf-8")
 set(types_svg "image/svg+xml")
+set(types_json "application/schema+json")
 set(rows "")
 set(count 0)
 foreach(file IN LISTS files)

@@ -10,6 +10,7 @@
 #include "projections/pipelines.hpp"
 #include "projections/runs.hpp"
 #include "projections/subscriptions.hpp"
+#include "projections/traces.hpp"
 
 namespace mlforge::projections {
 namespace {
@@ -27,7 +28,7 @@ std::vector<std::unique_ptr<Projection>> all_projections() {
   return make<RunsProjection, MetricsProjection, DatasetsProjection, ModelsProjection,
               PipelinesProjection, EnvironmentsProjection, DeploymentsProjection, DriftProjection,
               ArtifactsProjection, LoggedModelsProjection, SubscriptionsProjection,
-              AuditProjection>();
+              TracesProjection, AuditProjection>();
 }
 
 }  // namespace mlforge::projections

@@ -142,6 +142,29 @@ struct Sentence {
   std::string operator()(const LoggedModelDeleted&) const {
     return fmt::format("Logged model '{}' was deleted.", name);
   }
+  std::string operator()(const TraceRecorded& e) const {
+    return fmt::format("Trace '{}' was recorded in experiment {}: {}.", name, e.experiment_id,
+                       e.state);
+  }
+  std::string operator()(const TraceTagsSet& e) const {
+    return fmt::format("Trace '{}' got tags: {}.", name, names(e.tags));
+  }
+  std::string operator()(const TraceTagRemoved& e) const {
+    return fmt::format("Trace '{}' lost its tag '{}'.", name, e.key);
+  }
+  std::string operator()(const TraceRunLinked& e) const {
+    return fmt::format("Trace '{}' was linked with run '{}'.", name, e.run_id);
+  }
+  std::string operator()(const TraceAssessed& e) const {
+    return fmt::format("Trace '{}' has the {} '{}' of '{}'.", name, e.assessment.kind,
+                       e.assessment.name, e.assessment.source_id);
+  }
+  std::string operator()(const TraceAssessmentRemoved& e) const {
+    return fmt::format("Trace '{}' lost its assessment '{}'.", name, e.assessment_id);
+  }
+  std::string operator()(const TraceDeleted&) const {
+    return fmt::format("Trace '{}' was deleted.", name);
+  }
   std::string operator()(const ArtifactStored& e) const {
     return fmt::format("Artifact '{}' ({} bytes) was stored.", e.path, e.bytes);
   }

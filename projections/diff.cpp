@@ -194,6 +194,13 @@ class Builder {
   void on(const EventView& e, const LoggedModelTagsSet&) { count(e); }
   void on(const EventView& e, const LoggedModelTagRemoved&) { count(e); }
   void on(const EventView& e, const LoggedModelDeleted&) { count(e); }
+  void on(const EventView& e, const TraceRecorded&) { count(e); }
+  void on(const EventView& e, const TraceTagsSet&) { count(e); }
+  void on(const EventView& e, const TraceTagRemoved&) { count(e); }
+  void on(const EventView& e, const TraceRunLinked&) { count(e); }
+  void on(const EventView& e, const TraceAssessed&) { count(e); }
+  void on(const EventView& e, const TraceAssessmentRemoved&) { count(e); }
+  void on(const EventView& e, const TraceDeleted&) { count(e); }
   void on(const EventView& e, const ArtifactStored&) { count(e); }
   void on(const EventView& e, const ArtifactRemoved&) { count(e); }
   void on(const EventView& e, const ModelDescribed&) { count(e); }

@@ -9,6 +9,7 @@
 
 #include "events/event_codec.hpp"
 #include "projections/view_key.hpp"
+#include "projections/view_version.hpp"
 #include "projections/view_writer.hpp"
 
 namespace mlforge::projections {
@@ -34,7 +35,7 @@ template <class P>
 class Dispatch : public Projection {
  public:
   std::string_view name() const final { return P::kName; }
-  std::uint32_t version() const final { return P::kVersion; }
+  std::uint32_t version() const final { return P::kVersion + (kVersionLayout << 16); }
   bool wants(const Event& event) const final {
     return std::visit([]<class E>(const E&) { return kWants<E>; }, event);
   }

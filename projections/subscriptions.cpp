@@ -25,7 +25,9 @@ void SubscriptionsProjection::on(ViewWriter& view, const EventView& e,
                             .start = event.start,
                             .created_time = format_time(e.time),
                             .updated_time = format_time(e.time),
-                            .actor = std::string(e.actor)},
+                            .actor = std::string(e.actor),
+                            .title = event.title,
+                            .description = event.description},
             e.position);
 }
 
@@ -34,6 +36,8 @@ void SubscriptionsProjection::on(ViewWriter& view, const EventView& e,
   update_row<SubscriptionRow>(view, row_key(e), e.position, [&](SubscriptionRow& row) {
     row.settings = event.settings;
     row.reason = event.reason;
+    row.title = event.title;
+    row.description = event.description;
     row.updated_time = format_time(e.time);
   });
 }

@@ -11,8 +11,11 @@ struct SubscriptionRow {
   std::uint64_t parked = 0;
   std::string reason;  // of the last change
   std::string created_time, updated_time, actor;
+  std::string title, description;
   static constexpr auto fields() {
     return std::tuple{field("name", &SubscriptionRow::name),
+                      field("title", &SubscriptionRow::title),
+                      field("description", &SubscriptionRow::description),
                       field("settings", &SubscriptionRow::settings),
                       field("start", &SubscriptionRow::start),
                       field("parked", &SubscriptionRow::parked),
@@ -43,7 +46,7 @@ struct ParkedRow {
 class SubscriptionsProjection : public Dispatch<SubscriptionsProjection> {
  public:
   static constexpr std::string_view kName = "subscriptions";
-  static constexpr std::uint32_t kVersion = 1;
+  static constexpr std::uint32_t kVersion = 2;
   void on(ViewWriter& view, const EventView& envelope, const SubscriptionCreated& event);
   void on(ViewWriter& view, const EventView& envelope, const SubscriptionUpdated& event);
   void on(ViewWriter& view, const EventView& envelope, const SubscriptionDeleted& event);

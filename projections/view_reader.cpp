@@ -2,6 +2,7 @@
 
 #include "projections/view_damage.hpp"
 #include "projections/view_key.hpp"
+#include "projections/view_version.hpp"
 #include "storage/digest.hpp"
 
 namespace mlforge::projections {
@@ -109,7 +110,38 @@ std::optional<std::string_view> ViewReader::find_version(std::string_view key, P
   if (found.size() != wanted.size() || found.substr(0, prefix) != wanted.substr(0, prefix))
     return std::nullopt;
   if (row.empty() || row[0] == 0) return std::nullopt;
+  if (is_difference(row)) return restore(cursor.get(), key, row);
   return row.substr(1);
+}
+
+// The cursor stands on `stored`, a version of the row that is a difference from the next one.
+std::optional<std::string_view> ViewReader::restore(MDB_cursor* cursor, std::string_view key,
+                                                    std::string_view stored) {
+  std::vector<std::string_view> differences;
+  std::string_view base;
+  for (;;) {
+    differences.push_back(stored);
+    MDB_val k, v;
+    const int rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
+    const bool more = rc == 0 && to_text(k).size() == key.size() + 9 &&
+                      to_text(k).starts_with(key) && to_text(k)[key.size()] == 0;
+    if (rc != 0 && rc != MDB_NOTFOUND) {
+      (void)failed(rc);
+      return std::nullopt;
+    }
+    stored = more ? to_text(v) : std::string_view();
+    if (more && is_difference(stored)) continue;
+    const auto row = more ? std::optional(stored) : find(tables_.current, key);
+    const std::size_t header = more ? 1 : kHeaderBytes;
+    if (row && row->size() >= header) base = row->substr(header);
+    break;
+  }
+  auto value = restore_version(base, differences);
+  if (!value) {
+    if (!status_) status_ = value.error();
+    return std::nullopt;
+  }
+  return restored_.emplace_back(*std::move(value));
 }
 
 void ViewReader::walk(MDB_dbi table, std::string_view prefix, std::string_view after_key,

@@ -1,5 +1,6 @@
 // Reading view rows as they stand, or as they stood at a position of the log.
 #pragma once
+#include <deque>
 #include <functional>
 #include <limits>
 #include <memory>
@@ -19,7 +20,7 @@ inline constexpr Position kLatest = std::numeric_limits<Position>::max();
 struct ViewTables {
   MDB_dbi meta = 0;     // log id; position and version of each projection
   MDB_dbi current = 0;  // key -> u64 from-position (big-endian), u8 live, value
-  MDB_dbi history = 0;  // key, 0x00, u64 from-position (big-endian) -> u8 live, value
+  MDB_dbi history = 0;  // key, 0x00, u64 from-position (big-endian) -> view_version.hpp
   MDB_dbi plain = 0;    // key -> value, rows without versions
 };
 
@@ -70,6 +71,8 @@ class ViewReader {
  private:
   std::optional<std::string_view> find(MDB_dbi table, std::string_view key);
   std::optional<std::string_view> find_version(std::string_view key, Position as_of);
+  std::optional<std::string_view> restore(MDB_cursor* cursor, std::string_view key,
+                                          std::string_view stored);
   std::optional<std::string_view> as_of(std::string_view key, std::string_view row, Position bound);
   void walk(MDB_dbi table, std::string_view prefix, std::string_view after_key, bool reverse,
             const RowVisitor& visit);
@@ -81,7 +84,8 @@ class ViewReader {
   ViewTables tables_;
   Status status_;
   Position required_ = 0;
-  std::string checked_;  // the projection that was last found to be up to date
+  std::string checked_;               // the projection that was last found to be up to date
+  std::deque<std::string> restored_;  // former versions that are stored as differences
 };
 
 // Helpers that the writer shares.

@@ -5,6 +5,7 @@
 
 #include "projections/view_damage.hpp"
 #include "projections/view_key.hpp"
+#include "projections/view_version.hpp"
 
 namespace mlforge::projections {
 namespace {
@@ -93,34 +94,45 @@ std::optional<std::string_view> ViewWriter::get(std::string_view key) {
   return r.live ? std::optional<std::string_view>(r.value) : std::nullopt;
 }
 
+// Into the history. What the row is now is final: the event that wrote it is done.
+void ViewWriter::write_former(RowEntry& entry) {
+  auto& [key, r] = entry;
+  if (r.former_from == 0) return;
+  std::string& bytes = history_.bytes();
+  const std::size_t start = bytes.size();
+  append_history_key(bytes, key, r.former_from);
+  const std::size_t key_size = bytes.size() - start;
+  append_version(bytes, {r.former_live, r.former, r.former_from}, r.live ? r.value : "");
+  history_.close(start, key_size);
+  r.former.clear();
+  r.former_from = 0;
+}
+
 // Makes the row ready to be overwritten: what another event left moves to the history.
 void ViewWriter::change(RowEntry& entry, Position position) {
   auto& [key, r] = entry;
   if (r.from != 0 && r.from != position) {
-    std::string& bytes = history_.bytes();
-    const std::size_t start = bytes.size();
-    append_history_key(bytes, key, r.from);
-    const std::size_t key_size = bytes.size() - start;
-    bytes += r.live ? '\1' : '\0';
-    bytes += r.value;
-    history_.close(start, key_size);
-    pending_bytes_ += bytes.size() - start + kRowOverhead;
+    write_former(entry);
+    pending_bytes_ += key.size() + r.value.size() + kRowOverhead;
+    r.former = std::move(r.value);
+    r.former_from = r.from;
+    r.former_live = r.live;
+    r.value.clear();
   }
   r.from = position;
   if (r.changed) return;
   r.changed = true;
   changed_.push_back(&entry);
-  pending_bytes_ += key.size() + r.value.size() + kRowOverhead;
+  pending_bytes_ += key.size() + kRowOverhead;
 }
 
 void ViewWriter::set(RowEntry& entry, std::string_view value, Position position) {
   Row& r = entry.second;
   if ((r.live && r.value == value) || !usable(entry.first)) return;
+  const std::size_t before = r.value.size();
   change(entry, position);
-  if (value.size() > r.value.size()) {
-    kept_bytes_ += value.size() - r.value.size();
-    pending_bytes_ += value.size() - r.value.size();
-  }
+  if (value.size() > before) kept_bytes_ += value.size() - before;
+  if (value.size() > r.value.size()) pending_bytes_ += value.size() - r.value.size();
   r.value.assign(value);
   r.live = true;
 }
@@ -171,6 +183,7 @@ void ViewWriter::add_plain(std::string_view key, std::string_view value) {
 
 int ViewWriter::write_current() {
   sort_by_key(changed_);
+  for (auto* entry : changed_) write_former(*entry);
   storage::Cursor cursor;
   int rc = changed_.empty() ? 0 : cursor.open(txn_, tables_.current);
   for (auto* entry : changed_) {

@@ -73,6 +73,10 @@ class ViewWriter {
     Position from = 0;             // 0: the row never existed
     bool live = false;
     bool changed = false;
+    // The version before, until it is known what it is a difference from.
+    std::string former;
+    Position former_from = 0;  // 0: none waits
+    bool former_live = false;
   };
   struct PlainRow {
     std::string value;
@@ -118,6 +122,7 @@ class ViewWriter {
   RowEntry& row(std::string_view key);
   void set(RowEntry& entry, std::string_view value, Position position);
   void change(RowEntry& entry, Position position);
+  void write_former(RowEntry& entry);
   PlainRow& plain_row(std::string_view key, bool read);
   std::optional<std::string_view> find(MDB_dbi table, std::string_view key);
   bool usable(std::string_view key);

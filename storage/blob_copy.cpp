@@ -11,15 +11,17 @@ constexpr std::size_t kDigits = 64, kBlockBytes = 1 << 20;
 
 bool is_digit(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); }
 
-// Whatever type the event is of: runs of exactly 64 hexadecimal digits.
+// Whatever type the event is of: runs of exactly 64 hexadecimal digits. Such a run covers one of
+// every 64th bytes, so the others are looked at only around those that are digits.
 template <class Take>
 void each_digest(std::string_view text, Take&& take) {
-  for (std::size_t at = 0; at < text.size();) {
-    std::size_t end = at;
+  for (std::size_t probe = kDigits - 1; probe < text.size();) {
+    std::size_t at = probe, end = probe;
     while (end < text.size() && is_digit(text[end])) ++end;
+    while (at > 0 && end > probe && is_digit(text[at - 1])) --at;
     if (end - at == kDigits)
       if (const auto digest = parse_digest(text.substr(at, kDigits))) take(*digest);
-    at = end + 1;
+    probe = end + kDigits;
   }
 }
 

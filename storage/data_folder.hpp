@@ -50,6 +50,7 @@ class DataFolder {
 
   const FormatHeader& format() const { return format_; }
   int descriptor() const { return lock_.fd(); }  // of a file in the folder
+  const std::filesystem::path& path() const { return path_; }
   std::filesystem::path log() const { return path_ / "log"; }
   std::filesystem::path index() const { return path_ / "index"; }
   std::filesystem::path segments() const { return path_ / "segments"; }

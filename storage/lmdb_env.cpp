@@ -1,6 +1,10 @@
 #include "storage/lmdb_env.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -40,6 +44,46 @@ std::uint64_t to_number(const MDB_val& val) {
   return number;
 }
 
+namespace {
+
+// In a child of its own: reading a page that the file does not have ends the process.
+bool can_be_walked(const std::string& folder, std::size_t map_bytes) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const int null = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
+    MDB_env* env = nullptr;
+    bool ok = null >= 0 && mdb_env_create(&env) == 0 && mdb_env_set_mapsize(env, map_bytes) == 0;
+    ok = ok && mdb_env_open(env, folder.c_str(), MDB_RDONLY | MDB_NOLOCK, 0640) == 0;
+    ok = ok && mdb_env_copyfd2(env, null, MDB_CP_COMPACT) == 0;
+    ::_exit(ok ? 0 : 1);
+  }
+  int status = 0;
+  return child > 0 && ::waitpid(child, &status, 0) == child && status == 0;
+}
+
+// A file may be shorter than the last page that was ever given out, where that was never written;
+// or somebody has cut it.
+Status check_length(MDB_env* env, const std::string& folder, std::size_t map_bytes) {
+  MDB_envinfo info{};
+  MDB_stat stat{};
+  int fd = -1;
+  struct stat file {};
+  if (mdb_env_info(env, &info) || mdb_env_stat(env, &stat) || mdb_env_get_fd(env, &fd) ||
+      ::fstat(fd, &file) != 0)
+    return {};
+  const std::uint64_t wanted = (std::uint64_t{info.me_last_pgno} + 1) * stat.ms_psize;
+  if (static_cast<std::uint64_t>(file.st_size) >= wanted || can_be_walked(folder, map_bytes))
+    return {};
+  return Error{
+      ErrorCode::corrupt,
+      fmt::format("{}/data.mdb has {} bytes where its contents take up to {}: a part of it "
+                  "is missing. Restore it from a backup.",
+                  folder, file.st_size, wanted),
+      ""};
+}
+
+}  // namespace
+
 Expected<Env> Env::open(const std::string& folder, const EnvOptions& options) {
   Env env;
   MDB_env* raw = nullptr;
@@ -55,6 +99,7 @@ Expected<Env> Env::open(const std::string& folder, const EnvOptions& options) {
   int dead = 0;
   if (rc == 0) rc = mdb_reader_check(raw, &dead);
   if (rc != 0) return lmdb_error(rc, fmt::format("opening {}", folder));
+  if (auto bad = check_length(raw, folder, options.map_bytes)) return *bad;
   return env;
 }
 

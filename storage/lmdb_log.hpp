@@ -105,6 +105,7 @@ class LmdbLog final : public Log {
   Status open(const LmdbLogOptions& options);
   Status open_environment(std::size_t map_bytes);
   Status load_head(TimeUs& last_time);
+  Status check_stored_checkpoint() const;
   Status open_index(const LmdbLogOptions& options);
   Status catch_up_index();
   bool is_index_of_this_history() const;

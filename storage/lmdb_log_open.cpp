@@ -5,6 +5,7 @@
 
 #include "storage/files.hpp"
 #include "storage/lmdb_log.hpp"
+#include "storage/note.hpp"
 
 namespace mlforge::storage {
 
@@ -17,6 +18,7 @@ Status LmdbLog::open(const LmdbLogOptions& options) {
   TimeUs last_time = 0;
   if (auto bad = open_environment(options.map_bytes)) return bad;
   if (auto bad = load_head(last_time)) return bad;
+  if (auto bad = check_stored_checkpoint()) return bad;
   if (auto bad = open_archive()) return bad;
   if (auto bad = open_index(options)) return bad;
   if (auto bad = catch_up_index()) return bad;
@@ -73,6 +75,19 @@ Status LmdbLog::load_head(TimeUs& last_time) {
   else
     last_time = last.time;
   return {};
+}
+
+// What was signed for is never served without the events: they would be given anew to others.
+Status LmdbLog::check_stored_checkpoint() const {
+  const auto text = read_small_file(folder_.path() / kCheckpointFile);
+  const auto note = text ? parse_note(*text) : Expected<Note>(Error{});
+  const auto checkpoint = note ? parse_checkpoint(note->text) : Expected<Checkpoint>(Error{});
+  if (!checkpoint || checkpoint->size <= head()) return {};
+  return Error{ErrorCode::corrupt,
+               fmt::format("A checkpoint was signed for {} events, but the log ends at position {}: "
+                           "events are missing. Restore the folder from a backup; to go on with "
+                           "what is left, move its file '{}' away.",
+                           checkpoint->size, head(), kCheckpointFile)};
 }
 
 Status LmdbLog::open_index(const LmdbLogOptions& options) {

@@ -76,6 +76,10 @@ struct LogBuilder::State {
     cursor.close();
     pending = 0;
     if (const int rc = txn.commit(); rc != 0) return lmdb_error(rc, "building a log");
+    // The disk begins to write while the next records are copied; finish() waits for it.
+    int file = -1;
+    if (mdb_env_get_fd(env.get(), &file) == 0)
+      (void)::sync_file_range(file, 0, 0, SYNC_FILE_RANGE_WRITE);
     return {};
   }
 
@@ -114,8 +118,9 @@ Expected<std::unique_ptr<LogBuilder>> LogBuilder::create(const fs::path& folder,
   return std::unique_ptr<LogBuilder>(new LogBuilder(std::move(state)));
 }
 
-Status LogBuilder::append(Bytes record) {
-  EventView event;
+Status LogBuilder::append(Bytes record, EventView* seen) {
+  EventView own;
+  EventView& event = seen ? *seen : own;
   if (const char* why = decode_record(record, event))
     return Error{ErrorCode::corrupt,
                  fmt::format("The record after position {} is damaged: {}.", state_->head, why)};
@@ -147,11 +152,14 @@ Status LogBuilder::finish(const Uuid& log_id) {
 
 Error given_up() { return {ErrorCode::unavailable, "The copy was given up before its end.", ""}; }
 
-Status copy_records(const Log& from, Position last, LogBuilder& to, const CopyProgress& progress) {
+Status copy_records(const Log& from, Position last, LogBuilder& to, const CopyProgress& progress,
+                    const std::function<void(const EventView&)>& seen) {
   Status failed;
+  EventView event;
   const auto read =
       from.read_records(to.head() + 1, last - to.head(), [&](Position position, Bytes record) {
-        failed = to.append(record);
+        failed = to.append(record, &event);
+        if (!failed && seen) seen(event);
         if (!failed && progress && position % kProgressEvents == 0 && !progress(position, last))
           failed = given_up();
         return !failed;

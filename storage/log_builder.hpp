@@ -21,8 +21,8 @@ class LogBuilder {
   // Where the folder stands until it is finished; other files of it are put there.
   const std::filesystem::path& folder() const;
   // A record whose CRC is right and whose position is the next one; else `corrupt` or
-  // `invalid_argument`.
-  Status append(Bytes record);
+  // `invalid_argument`. `event`, where it is given, becomes views into the record.
+  Status append(Bytes record, EventView* event = nullptr);
   Position head() const;
   // Syncs, writes the header last, and gives the folder its name. No other call may follow.
   Status finish(const Uuid& log_id);
@@ -37,8 +37,10 @@ class LogBuilder {
 using CopyProgress = std::function<bool(std::uint64_t done, std::uint64_t total)>;
 Error given_up();
 
-// Copies the records at 1 to `last`, each checked. `corrupt` where the log ends before.
+// Copies the records at 1 to `last`, each checked and shown to `seen`. `corrupt` where the log ends
+// before.
 Status copy_records(const Log& from, Position last, LogBuilder& to,
-                    const CopyProgress& progress = {});
+                    const CopyProgress& progress = {},
+                    const std::function<void(const EventView&)>& seen = {});
 
 }  // namespace mlforge::storage

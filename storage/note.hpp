@@ -10,6 +10,9 @@
 
 namespace mlforge::storage {
 
+// The newest checkpoint that was signed, in the data folder.
+inline constexpr const char* kCheckpointFile = "checkpoint";
+
 struct NoteSignature {
   std::string name;
   std::uint32_t hash = 0;  // of the key

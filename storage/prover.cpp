@@ -6,6 +6,7 @@
 #include "storage/base64.hpp"
 #include "storage/files.hpp"
 #include "storage/lmdb_log.hpp"
+#include "storage/past_streams.hpp"
 #include "storage/record.hpp"
 
 namespace mlforge::storage {
@@ -134,10 +135,27 @@ Expected<ProofFile> Prover::prove_event(Position position, std::uint64_t size) {
   return file;
 }
 
-Expected<ProofFile> Prover::prove_stream(std::string_view tenant, std::string_view stream) {
-  if (const auto reached = tree_->catch_up(); !reached) return reached.error();
+// The walk under the root of the streams, now or at an earlier size.
+Expected<Prover::State> Prover::walk_to(std::string_view tenant, std::string_view stream,
+                                        std::uint64_t size, MapProof& proof) {
+  if (size == 0) {
+    if (const auto reached = tree_->catch_up(); !reached) return reached.error();
+    const auto now = tree_->prove_stream(tenant, stream, proof);
+    if (!now) return now.error();
+    return State(*now);
+  }
+  auto then = root_of(size);
+  if (!then) return then;
+  const auto streams = prove_past_stream(log_, size, tenant, stream, proof);
+  if (!streams) return streams.error();
+  then->streams = *streams;
+  return then;
+}
+
+Expected<ProofFile> Prover::prove_stream(std::string_view tenant, std::string_view stream,
+                                         std::uint64_t size) {
   MapProof proof;
-  const auto root = tree_->prove_stream(tenant, stream, proof);
+  const auto root = walk_to(tenant, stream, size, proof);
   if (!root) return root.error();
   auto file = start("stream", *root);
   if (!file) return file;
@@ -148,16 +166,21 @@ Expected<ProofFile> Prover::prove_stream(std::string_view tenant, std::string_vi
   if (proof.leaf)
     file->leaf = ProofLeaf{to_base64(proof.leaf->key.bytes), proof.leaf->state.version,
                            proof.leaf->state.last_position};
+  if (auto bad = add_stream_events(*file, root->size)) return *bad;
+  return file;
+}
+
+Status Prover::add_stream_events(ProofFile& file, std::uint64_t size) {
   std::vector<Position> positions;
-  auto read = log_.read_stream(tenant, stream, 1, ~0ull, root->size, [&](const EventView& event) {
-    positions.push_back(event.position);
+  auto read = log_.read_stream(file.tenant, file.stream, 1, ~0ull, size, [&](const EventView& e) {
+    positions.push_back(e.position);
     return true;
   });
   if (!read) return read.error();
   LogTree::Reader reader(*tree_);
   std::size_t bytes = 0;
   for (const Position position : positions) {
-    auto path = reader.inclusion(position, root->size);
+    auto path = reader.inclusion(position, size);
     if (!path) return path.error();
     ProofEvent event{position, {}, to_texts(*path)};
     const auto found = log_.read_records(position, 1, [&](Position, Bytes record) {
@@ -170,11 +193,11 @@ Expected<ProofFile> Prover::prove_stream(std::string_view tenant, std::string_vi
       return Error{ErrorCode::payload_too_large,
                    fmt::format("The records of stream {} have more than 64 MiB, too many for one "
                                "proof file.",
-                               stream),
+                               file.stream),
                    "stream"};
-    file->events.push_back(std::move(event));
+    file.events.push_back(std::move(event));
   }
-  return file;
+  return {};
 }
 
 Expected<ProofFile> Prover::prove_consistency(std::uint64_t from, std::uint64_t size) {

@@ -15,7 +15,6 @@
 namespace mlforge::storage {
 
 // The last signed checkpoint, as a file of the data folder: what the log must still contain.
-inline constexpr const char* kCheckpointFile = "checkpoint";
 
 struct ProverOptions {
   std::size_t map_bytes = std::size_t{64} << 30;
@@ -36,13 +35,16 @@ class Prover {
   // stored is old enough. Answers whether the stored one is of everything. For the background.
   Expected<bool> follow();
   // A signed checkpoint of everything that is durable by now, or, with a `size`, of the first so
-  // many events; then it says nothing about streams. `not_found` for more than there are.
+  // many events; then it says nothing about streams, but where a proof of a stream rests on it.
+  // `not_found` for more than there are.
   Expected<std::string> checkpoint(std::uint64_t size = 0);
 
   // Proof files, under such a checkpoint.
   Expected<ProofFile> prove_event(Position position, std::uint64_t size = 0);
-  // `payload_too_large` for a stream whose records have more than 64 MiB.
-  Expected<ProofFile> prove_stream(std::string_view tenant, std::string_view stream);
+  // `payload_too_large` for a stream whose records have more than 64 MiB. Of an earlier size it
+  // reads the whole log up to there.
+  Expected<ProofFile> prove_stream(std::string_view tenant, std::string_view stream,
+                                   std::uint64_t size = 0);
   Expected<ProofFile> prove_consistency(std::uint64_t from, std::uint64_t size = 0);
 
   // What has to be appended before anything that is signed is given away: the key, where the log
@@ -80,6 +82,9 @@ class Prover {
   Expected<ProofFile> start(std::string kind, const State& root);
   Expected<LogRoot> root_now();
   Expected<State> root_of(std::uint64_t size);
+  Expected<State> walk_to(std::string_view tenant, std::string_view stream, std::uint64_t size,
+                          MapProof& proof);
+  Status add_stream_events(ProofFile& file, std::uint64_t size);
   Status store(const std::string& note, std::uint64_t size);
 
   const Log& log_;

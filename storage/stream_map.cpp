@@ -134,4 +134,17 @@ Digest stream_map_root(const std::map<Digest, StreamState>& streams) {
   return leaves_root(leaves);
 }
 
+Digest prove_in_leaves(const Digest& key, std::span<const StreamLeaf> leaves, MapProof& proof) {
+  proof = {};
+  prove_leaves(key, leaves, proof);
+  if (!proof.leaf) return empty_root();
+  Digest hash = map_leaf_hash(*proof.leaf);
+  for (std::size_t i = proof.path.size(); i-- > 0;) {
+    const auto& [depth, sibling] = proof.path[i];
+    hash =
+        bit(key, depth) ? map_node_hash(depth, sibling, hash) : map_node_hash(depth, hash, sibling);
+  }
+  return hash;
+}
+
 }  // namespace mlforge::storage

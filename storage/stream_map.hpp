@@ -74,5 +74,7 @@ class StreamMap {
 
 // The root for streams that are all in memory.
 Digest stream_map_root(const std::map<Digest, StreamState>& streams);
+// The same, with the walk for `key`; the leaves are of different keys, ascending.
+Digest prove_in_leaves(const Digest& key, std::span<const StreamLeaf> leaves, MapProof& proof);
 
 }  // namespace mlforge::storage

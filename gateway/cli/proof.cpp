@@ -4,6 +4,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "actors/streams.hpp"
 #include "gateway/cli/groups.hpp"
 #include "storage/lmdb_log.hpp"
 #include "storage/prover.hpp"
@@ -13,7 +14,37 @@ namespace proof_group {
 namespace {
 
 struct Options {
-  std::string position, stream, from, output, reason, data;
+  std::string stream, tenant, from, output, reason, data;
+  Position position = 0;
+  std::uint64_t size = 0;  // 0: of now
+};
+
+// The prover of a folder that no server has open.
+class FolderProver {
+ public:
+  static Expected<FolderProver> open(const std::filesystem::path& folder) {
+    if (auto there = storage::DataFolder::open_existing(folder); !there) return there.error();
+    FolderProver out;
+    auto log = storage::open_lmdb_log(folder);
+    if (!log) return log.error();
+    out.log_ = *std::move(log);
+    auto prover = storage::Prover::open(folder, *out.log_);
+    if (!prover) return prover.error();
+    out.prover_ = *std::move(prover);
+    // The key that signs is in the log before its first signature is given away.
+    if (auto bad = out.prover_->record_key(*out.log_)) return *bad;
+    return out;
+  }
+  storage::LmdbLog& log() { return *log_; }
+  storage::Prover* operator->() { return prover_.get(); }
+  Status close() {
+    if (auto bad = prover_->close()) return bad;
+    return log_->close();
+  }
+
+ private:
+  std::unique_ptr<storage::LmdbLog> log_;
+  std::unique_ptr<storage::Prover> prover_;
 };
 
 // The proof goes to a file, or to stdout.
@@ -31,36 +62,69 @@ int save(const Session& s, const std::string& output, const Expected<std::string
   return kOk;
 }
 
+// What a server answers, or what `prove` makes of the folder.
+template <class Prove>
+Expected<std::string> ask(const Session& s, const Options& o, const std::string& path, Query query,
+                          Prove&& prove) {
+  if (o.data.empty()) {
+    if (o.size > 0) query.add("size", std::to_string(o.size));
+    return s.api().get(path + query.text());
+  }
+  auto prover = FolderProver::open(o.data);
+  if (!prover) return prover.error();
+  auto proof = prove(*prover);
+  if (!proof) return proof.error();
+  if (auto bad = prover->close()) return *bad;
+  if constexpr (std::is_same_v<decltype(proof), Expected<std::string>>)
+    return proof;
+  else
+    return to_json(*proof);
+}
+
 int prove_event(const Session& s, const Options& o) {
   Query query;
-  query.add("position", o.position);
-  return save(s, o.output, s.api().get("/api/v1/proofs/inclusion" + query.text()));
+  query.add("position", std::to_string(o.position));
+  return save(s, o.output,
+              ask(s, o, "/api/v1/proofs/inclusion", std::move(query),
+                  [&](FolderProver& prover) { return prover->prove_event(o.position, o.size); }));
 }
 
 int prove_stream(const Session& s, const Options& o) {
   Query query;
   query.add("stream", o.stream);
-  return save(s, o.output, s.api().get("/api/v1/proofs/stream" + query.text()));
+  query.add("tenant", o.tenant);
+  return save(s, o.output,
+              ask(s, o, "/api/v1/proofs/stream", std::move(query), [&](FolderProver& prover) {
+                return prover->prove_stream(o.tenant.empty() ? actors::kTenant : o.tenant, o.stream,
+                                            o.size);
+              }));
 }
 
 // From an earlier checkpoint, as `mlforge proof checkpoint` saved it; it becomes part of the proof.
-Expected<std::string> consistency(const Session& s, const std::string& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) return Error{ErrorCode::not_found, "the checkpoint " + file + " cannot be read", "from"};
+Expected<std::string> consistency(const Session& s, const Options& o) {
+  std::ifstream in(o.from, std::ios::binary);
+  if (!in)
+    return Error{ErrorCode::not_found, "the checkpoint " + o.from + " cannot be read", "from"};
   const std::string before(std::istreambuf_iterator<char>(in), {});
   const auto note = storage::parse_note(before);
   if (!note) return note.error();
   const auto checkpoint = storage::parse_checkpoint(note->text);
   if (!checkpoint) return checkpoint.error();
-  auto answer = s.api().get_as<storage::ProofFile>("/api/v1/proofs/consistency?from=" +
-                                                   std::to_string(checkpoint->size));
-  if (!answer) return answer.error();
-  answer->value.from_checkpoint = before;
-  return to_json(answer->value);
+  Query query;
+  query.add("from", std::to_string(checkpoint->size));
+  const auto text = ask(
+      s, o, "/api/v1/proofs/consistency", std::move(query),
+      [&](FolderProver& prover) { return prover->prove_consistency(checkpoint->size, o.size); });
+  if (!text) return text.error();
+  auto file = from_json<storage::ProofFile>(*text, Unknown::refuse);
+  if (!file) return file.error();
+  file->from_checkpoint = before;
+  return to_json(*file);
 }
 
 int checkpoint(const Session& s, const Options& o) {
-  auto text = s.api().get("/checkpoint");
+  const auto text =
+      ask(s, o, "/checkpoint", {}, [&](FolderProver& p) { return p->checkpoint(o.size); });
   if (!text || o.output.empty()) return save(s, "", text);
   std::ofstream file(o.output, std::ios::binary);
   file << *text;
@@ -97,24 +161,18 @@ struct RotatedRow {
 
 // The same for a folder that no server has open.
 Expected<RotatedRow> rotate_in_folder(const Options& o) {
-  const std::filesystem::path folder = o.data;
-  if (auto there = storage::DataFolder::open_existing(folder); !there) return there.error();
-  auto log = storage::open_lmdb_log(folder);
-  if (!log) return log.error();
-  auto prover = storage::Prover::open(folder, **log);
+  auto prover = FolderProver::open(o.data);
   if (!prover) return prover.error();
-  if (auto bad = (*prover)->record_key(**log)) return *bad;
   auto planned = (*prover)->plan_rotation(o.reason);
   if (!planned) return planned.error();
   storage::AppendRequest request{.tenant = std::string(storage::kLogTenant), .actor = "mlforge"};
   request.expectations = {{std::string(kLogKeysStream), planned->expected_version}};
   request.events = {planned->event};
-  const auto done = (*log)->append({&request, 1}).front();
+  const auto done = prover->log().append({&request, 1}).front();
   if (!done) return done.error();
   RotatedRow row{done->last, planned->next.verifier.text()};
   (*prover)->use_key(std::move(planned->next));
-  if (auto bad = (*prover)->close()) return *bad;
-  if (auto bad = (*log)->close()) return *bad;
+  if (auto bad = prover->close()) return *bad;
   return row;
 }
 
@@ -139,32 +197,47 @@ void add_proof_commands(CLI::App& root, Session& s) {
   const auto output = [&](CLI::App* c) {
     c->add_option("-o,--output", o->output, "File; without it, stdout")->type_name("FILE");
   };
+  const auto data = [&](CLI::App* c) {
+    c->add_option("--data", o->data, "Folder of a log that no server has open")->type_name("DIR");
+  };
+  const auto size = [&](CLI::App* c) {
+    c->add_option("--size", o->size, "Under a checkpoint of the first N events; without it, of all")
+        ->type_name("N")
+        ->check(from_one());
+    data(c);
+  };
   auto* group = s.group(root, "proof", "Proof files, to be checked without this server");
   auto* c = s.remote(*group, "event", "That an event is in the log",
                      "  mlforge proof event 42 -o event.json\n  mlforge verify event.json",
                      [&s, o] { return prove_event(s, *o); });
-  c->add_option("position", o->position, "Position of the event")->required();
+  c->add_option("position", o->position, "Position of the event")->required()->check(from_one());
   output(c);
+  size(c);
   c = s.remote(*group, "stream", "Which events are all events of a stream",
-               "  mlforge proof stream model/adult -o adult.json",
+               "  mlforge proof stream model/adult -o adult.json\n"
+               "  mlforge proof stream model/adult --size 1200 -o adult-then.json",
                [&s, o] { return prove_stream(s, *o); });
   c->add_option("stream", o->stream, "Its name: model/adult")->required();
+  c->add_option("--tenant", o->tenant, "Whose stream; without it, default")->type_name("NAME");
   output(c);
-  c = s.remote(*group, "checkpoint", "The signed state of the log now",
+  size(c);
+  c = s.remote(*group, "checkpoint", "The signed state of the log, now or at an earlier size",
                "  mlforge proof checkpoint -o monday.txt", [&s, o] { return checkpoint(s, *o); });
   output(c);
+  size(c);
   c = s.remote(*group, "consistency", "That the log continues what it was",
                "  mlforge proof consistency --from monday.txt -o since-monday.json",
-               [&s, o] { return save(s, o->output, consistency(s, o->from)); });
+               [&s, o] { return save(s, o->output, consistency(s, *o)); });
   c->add_option("--from", o->from, "An earlier checkpoint")->type_name("FILE")->required();
   output(c);
+  size(c);
   group = s.group(root, "keys", "The keys that sign the log's checkpoints");
   s.remote(*group, "list", "All of them, oldest first", "  mlforge keys list",
            [&s] { return list_keys(s); });
   c = s.remote(*group, "rotate", "Make a new key, endorsed by the present one",
                "  mlforge keys rotate --reason 'once a year'", [&s, o] { return rotate(s, *o); });
   c->add_option("--reason", o->reason, "Why; it stands in the log")->required();
-  c->add_option("--data", o->data, "Folder of a log that no server has open")->type_name("DIR");
+  data(c);
 }
 
 }  // namespace mlforge::gateway::cli

@@ -7,19 +7,50 @@
 
 namespace mlforge::gateway::mlflow {
 
+namespace {
+
+void add_handler(App& app, http::Router& router, Method method, std::string path, Handler handler,
+                 bool hot) {
+  router.add(http::Route{method,
+                         std::move(path),
+                         [&app, handler](const Request& request, Reply reply) {
+                           Fields fields(request);
+                           handler(app, fields, request, std::move(reply));
+                         },
+                         {.summary = "MLflow", .tag = "mlflow", .hot = hot, .hidden = true}});
+}
+
+}  // namespace
+
 void add_route(App& app, http::Router& router, Method method, const std::string& path,
                Handler handler, bool hot) {
   for (const char* prefix : {"/api/2.0/mlflow/", "/ajax-api/2.0/mlflow/"})
-    router.add(http::Route{method,
-                           prefix + path,
-                           [&app, handler](const Request& request, Reply reply) {
-                             Fields fields(request);
-                             handler(app, fields, request, std::move(reply));
-                           },
-                           {.summary = "MLflow", .tag = "mlflow", .hot = hot, .hidden = true}});
+    add_handler(app, router, method, prefix + path, handler, hot);
 }
 
-void answer_query(App& app, Reply reply, const std::string& as_of, Query query) {
+void add_route_v3(App& app, http::Router& router, Method method, const std::string& path,
+                  Handler handler) {
+  for (const char* prefix : {"/api/3.0/mlflow/", "/ajax-api/3.0/mlflow/"})
+    add_handler(app, router, method, prefix + path, handler, false);
+}
+
+namespace {
+
+void answer_one(App& app, Reply reply, const Query& query, bool now, Position position) {
+  if (app.projected.position() < position) return fail(reply, standing_still(app));
+  const Position seen = now ? std::max(position, app.projected.position()) : position;
+  auto reader = app.views->reader();
+  if (!reader) return fail(reply, reader.error());
+  reader->require(position);
+  auto result = query(QueryContext{*reader, now ? projections::kLatest : position, seen});
+  if (reader->status()) return fail(reply, *reader->status());
+  if (!result) return fail(reply, result.error());
+  auto response = revealed(app, http::Response::json(*std::move(result)));
+  response.headers.emplace_back("X-Mlforge-Position", std::to_string(seen));
+  reply.send(std::move(response));
+}
+
+void answer_where(App& app, Reply reply, const std::string& as_of, Query query, bool on_worker) {
   const bool now = as_of.empty();
   Expected<Position> wanted = app.log->head();
   if (!now)
@@ -27,22 +58,25 @@ void answer_query(App& app, Reply reply, const std::string& as_of, Query query) 
   else if (app.projected.failed() && app.log->writable())
     wanted = std::min(app.log->head(), app.projected.position());
   if (!wanted) return fail(reply, wanted.error());
-  auto answer = [&app, reply = std::make_shared<Reply>(std::move(reply)), query = std::move(query),
-                 now, position = *wanted] {
-    if (app.projected.position() < position) return fail(*reply, standing_still(app));
-    const Position seen = now ? std::max(position, app.projected.position()) : position;
-    auto reader = app.views->reader();
-    if (!reader) return fail(*reply, reader.error());
-    reader->require(position);
-    auto result = query(QueryContext{*reader, now ? projections::kLatest : position, seen});
-    if (reader->status()) return fail(*reply, *reader->status());
-    if (!result) return fail(*reply, result.error());
-    auto response = revealed(app, http::Response::json(*std::move(result)));
-    response.headers.emplace_back("X-Mlforge-Position", std::to_string(seen));
-    reply->send(std::move(response));
+  auto answer = [&app, shared = std::make_shared<Reply>(std::move(reply)), query = std::move(query),
+                 now, position = *wanted, on_worker] {
+    if (!on_worker) return answer_one(app, std::move(*shared), query, now, position);
+    run_blocking(app, std::move(*shared), [&app, query, now, position](Reply to) {
+      answer_one(app, std::move(to), query, now, position);
+    });
   };
   if (app.projected.position() >= *wanted) return answer();
   app.projected.when(*wanted, [&app, answer] { app.server->post(answer); });
+}
+
+}  // namespace
+
+void answer_query(App& app, Reply reply, const std::string& as_of, Query query) {
+  answer_where(app, std::move(reply), as_of, std::move(query), false);
+}
+
+void answer_long_query(App& app, Reply reply, const std::string& as_of, Query query) {
+  answer_where(app, std::move(reply), as_of, std::move(query), true);
 }
 
 void read_then(App& app, Reply reply, Then then) {
@@ -110,6 +144,10 @@ void add_mlflow_routes(App& app, http::Router& router) {
   mlflow::add_registry_routes(app, router);
   mlflow::add_model_version_routes(app, router);
   mlflow::add_logged_model_routes(app, router);
+  mlflow::add_trace_routes(app, router);
+  mlflow::add_trace_file_routes(app, router);
+  mlflow::add_assessment_routes(app, router);
+  mlflow::add_webhook_routes(app, router);
   mlflow::add_import_routes(app, router);
   mlflow::add_server_routes(app, router);
 }

@@ -26,14 +26,24 @@ inline bool ok(const Fields& fields, Reply& reply) {
   return false;
 }
 
+// For what is answered outside of MLflow's handlers: its shape of errors.
+inline http::Response error_shape(const Request&, const Error& error) {
+  return error_response(error);
+}
+
 // The route under /api/2.0/mlflow/ and /ajax-api/2.0/mlflow/.
 void add_route(App& app, http::Router& router, Method method, const std::string& path,
                Handler handler, bool hot = false);
+// The same under /api/3.0/mlflow/ and /ajax-api/3.0/mlflow/.
+void add_route_v3(App& app, http::Router& router, Method method, const std::string& path,
+                  Handler handler);
 
 // Answers `query(QueryContext) -> Expected<std::string>` of the newest state, or as of `as_of` (a
 // position or a time), when the read models are there.
 using Query = std::function<Expected<std::string>(const QueryContext&)>;
 void answer_query(App& app, Reply reply, const std::string& as_of, Query query);
+// The same on a worker's thread: for what reads very many rows.
+void answer_long_query(App& app, Reply reply, const std::string& as_of, Query query);
 
 // Calls `then` with the newest state, when the read models are there: for a command that depends on
 // what they say. Answers what went wrong before.
@@ -108,6 +118,10 @@ void add_download_routes(App& app, http::Router& router);
 void add_registry_routes(App& app, http::Router& router);
 void add_model_version_routes(App& app, http::Router& router);
 void add_logged_model_routes(App& app, http::Router& router);
+void add_trace_routes(App& app, http::Router& router);
+void add_trace_file_routes(App& app, http::Router& router);
+void add_assessment_routes(App& app, http::Router& router);
+void add_webhook_routes(App& app, http::Router& router);
 void add_import_routes(App& app, http::Router& router);
 void add_server_routes(App& app, http::Router& router);
 

@@ -271,6 +271,28 @@ std::optional<simdjson::dom::array> Fields::array(std::string_view name) const {
   return out;
 }
 
+std::optional<simdjson::dom::object> Fields::object(std::string_view name) const {
+  const auto value = find(name);
+  simdjson::dom::object out;
+  if (!value || value->get(out) != simdjson::SUCCESS) return std::nullopt;
+  return out;
+}
+
+Texts Fields::dictionary(std::string_view name) {
+  Texts out;
+  const auto members = object(name);
+  if (const auto value = find(name); value && !members) wrong(name, *value);
+  if (!members) return out;
+  for (const auto& [key, each] : *members) {
+    std::string_view text;
+    if (each.get(text) != simdjson::SUCCESS)
+      wrong(name, each);
+    else
+      out.insert_or_assign(std::string(key), std::string(text));
+  }
+  return out;
+}
+
 Fields Fields::nested(std::string_view name) {
   Fields out(shared_, full(name) + ".");
   const auto value = find(name);

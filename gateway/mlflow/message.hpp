@@ -39,9 +39,11 @@ class Fields {
   bool boolean(std::string_view name);
   std::vector<std::string> texts(std::string_view name, Need need = Need::optional);
   std::vector<Fields> list(std::string_view name);
-  // The same as it was parsed; nothing where it is absent or no list.
+  // The same as it was parsed; nothing where it is absent or no list, or no object.
   std::optional<simdjson::dom::array> array(std::string_view name) const;
+  std::optional<simdjson::dom::object> object(std::string_view name) const;
   Fields nested(std::string_view name);
+  Texts dictionary(std::string_view name);  // {"key": "value", ...}
   // [{"key":..,"value":..}, ...]
   std::vector<std::pair<std::string, std::string>> pairs(std::string_view name);
   Texts map(std::string_view name);  // the same; the last of a key counts

@@ -43,7 +43,7 @@ void download(App& app, const Request& request, Reply reply, std::string path) {
         if (!row || row->is_folder()) return no_artifact(path);
         return FileRef{row->path, row->digest, row->bytes};
       },
-      path.substr(path.rfind('/') + 1), fail);
+      path.substr(path.rfind('/') + 1), error_shape);
 }
 
 // The entries of a folder; their names follow `shown`.
@@ -216,16 +216,16 @@ void remove(App& app, const Request& request, Reply reply) {
 }
 
 http::UploadHandler upload(App& app) {
-  return
-      [store = upload_route(app, record)](const Request& request, Reply reply,
-                                          http::UploadFlow flow) -> std::unique_ptr<http::Upload> {
-        std::string path(request.param("path"));
-        if (auto bad = check_client_path(path)) {
-          fail(reply, *bad);
-          return nullptr;
-        }
-        return store(request, std::move(reply), std::move(flow));
-      };
+  return [store = upload_route(app, record, error_shape)](
+             const Request& request, Reply reply,
+             http::UploadFlow flow) -> std::unique_ptr<http::Upload> {
+    std::string path(request.param("path"));
+    if (auto bad = check_client_path(path)) {
+      fail(reply, *bad);
+      return nullptr;
+    }
+    return store(request, std::move(reply), std::move(flow));
+  };
 }
 
 http::RouteInfo bytes_info() {

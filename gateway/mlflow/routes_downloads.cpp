@@ -65,7 +65,7 @@ void send_below(App& app, Reply reply, std::string path, RootOf root_of) {
           if (!row || row->is_folder()) return no_artifact(whole);
           return FileRef{row->path, row->digest, row->bytes};
         },
-        path.substr(path.rfind('/') + 1), fail);
+        path.substr(path.rfind('/') + 1), error_shape);
   });
 }
 

@@ -5,7 +5,7 @@
 
 #include "gateway/mlflow/entities.hpp"
 #include "gateway/mlflow/handlers.hpp"
-#include "gateway/mlflow/search.hpp"
+#include "gateway/mlflow/search_page.hpp"
 
 namespace mlforge::gateway::mlflow {
 namespace experiments_routes {
@@ -135,11 +135,8 @@ Expected<std::vector<ExperimentRow>> all_experiments(const QueryContext& q) {
   return out;
 }
 
-struct Search {
-  Filter filter;
-  std::vector<Order> orders;
+struct Search : SearchPage {
   View view;
-  std::size_t most = 0, offset = 0;
 };
 
 Expected<std::string> run_search(const QueryContext& q, const Search& search) {
@@ -176,21 +173,8 @@ Expected<std::string> run_search(const QueryContext& q, const Search& search) {
 void search(App& app, Fields& fields, const Request&, Reply reply) {
   Search search;
   search.view = view_type(fields, "view_type");
-  search.most = max_results(fields, 1000, kMostExperiments);
-  const auto filter_text = fields.text("filter");
-  const auto order_texts = fields.texts("order_by");
-  const auto token = fields.text("page_token");
-  const auto as_of = fields.text("as_of");
-  if (!ok(fields, reply)) return;
-  auto filter = Filter::parse(filter_text, dialect());
-  if (!filter) return fail(reply, filter.error());
-  auto orders = parse_order(order_texts, dialect());
-  if (!orders) return fail(reply, orders.error());
-  const auto offset = page_offset(token);
-  if (!offset) return fail(reply, offset.error());
-  search.filter = *std::move(filter);
-  search.orders = *std::move(orders);
-  search.offset = *offset;
+  if (!read_search(fields, reply, dialect(), {1000, kMostExperiments}, search)) return;
+  const auto as_of = search.as_of;
   answer_query(app, std::move(reply), as_of,
                [search = std::make_shared<Search>(std::move(search))](const QueryContext& q) {
                  return run_search(q, *search);

@@ -4,7 +4,7 @@
 
 #include "gateway/mlflow/entities.hpp"
 #include "gateway/mlflow/handlers.hpp"
-#include "gateway/mlflow/search.hpp"
+#include "gateway/mlflow/search_page.hpp"
 
 namespace mlforge::gateway::mlflow {
 namespace logged_models_routes {
@@ -177,12 +177,9 @@ const Dialect& dialect() {
   return kDialect;
 }
 
-struct Search {
+struct Search : SearchPage {
   std::vector<std::string> experiments;
-  Filter filter;
   std::vector<DatasetName> datasets;
-  std::vector<Order> orders;
-  std::size_t most = 0, offset = 0;
 };
 
 Expected<std::string> run_search(const QueryContext& q, const Search& search) {
@@ -223,24 +220,12 @@ std::vector<std::string> read_orders(Fields& fields) {
 void search(App& app, Fields& fields, const Request&, Reply reply) {
   Search search;
   search.experiments = fields.texts("experiment_ids");
-  search.most = max_results(fields, 100, kMostModels);
   for (auto& each : fields.list("datasets"))
     search.datasets.push_back(
         {each.text("dataset_name", Need::required), each.text("dataset_digest")});
-  const auto filter_text = fields.text("filter");
-  const auto order_texts = read_orders(fields);
-  const auto token = fields.text("page_token");
-  const auto as_of = fields.text("as_of");
-  if (!ok(fields, reply)) return;
-  auto filter = Filter::parse(filter_text, dialect());
-  if (!filter) return fail(reply, filter.error());
-  auto orders = parse_order(order_texts, dialect());
-  if (!orders) return fail(reply, orders.error());
-  const auto offset = page_offset(token);
-  if (!offset) return fail(reply, offset.error());
-  search.filter = *std::move(filter);
-  search.orders = *std::move(orders);
-  search.offset = *offset;
+  if (!read_search(fields, reply, dialect(), {100, kMostModels}, search, read_orders(fields)))
+    return;
+  const auto as_of = search.as_of;
   answer_query(app, std::move(reply), as_of,
                [search = std::make_shared<Search>(std::move(search))](const QueryContext& q) {
                  return run_search(q, *search);

@@ -7,7 +7,7 @@
 
 #include "gateway/mlflow/entities.hpp"
 #include "gateway/mlflow/handlers.hpp"
-#include "gateway/mlflow/search.hpp"
+#include "gateway/mlflow/search_page.hpp"
 #include "gateway/mlflow/version_source.hpp"
 
 namespace mlforge::gateway::mlflow {
@@ -198,11 +198,8 @@ const Dialect& dialect() {
   return kDialect;
 }
 
-struct Search {
-  Filter filter;
+struct Search : SearchPage {
   bool prompts = false;  // asked for by the filter; else they are left out, as by MLflow
-  std::vector<Order> orders;
-  std::size_t most = 0, offset = 0;
 };
 
 Expected<std::vector<ModelVersionRow>> all_versions(const QueryContext& q, const Search& search) {
@@ -244,22 +241,9 @@ Expected<std::string> run_search(const QueryContext& q, const Search& search) {
 
 void search(App& app, Fields& fields, const Request&, Reply reply) {
   Search search;
-  search.most = max_results(fields, 10000, kMostVersions);
-  const auto filter_text = fields.text("filter");
-  const auto order_texts = fields.texts("order_by");
-  const auto token = fields.text("page_token");
-  const auto as_of = fields.text("as_of");
-  if (!ok(fields, reply)) return;
-  auto filter = Filter::parse(filter_text, dialect());
-  if (!filter) return fail(reply, filter.error());
-  auto orders = parse_order(order_texts, dialect());
-  if (!orders) return fail(reply, orders.error());
-  const auto offset = page_offset(token);
-  if (!offset) return fail(reply, offset.error());
-  search.filter = *std::move(filter);
-  search.orders = *std::move(orders);
-  search.offset = *offset;
-  search.prompts = filter_text.find(kPromptTag) != filter_text.npos;
+  if (!read_search(fields, reply, dialect(), {10000, kMostVersions}, search)) return;
+  search.prompts = search.filter_text.find(kPromptTag) != std::string::npos;
+  const auto as_of = search.as_of;
   answer_query(app, std::move(reply), as_of,
                [search = std::make_shared<Search>(std::move(search))](const QueryContext& q) {
                  return run_search(q, *search);

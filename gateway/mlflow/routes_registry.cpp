@@ -5,7 +5,7 @@
 #include "events/mlflow_checks.hpp"
 #include "gateway/mlflow/entities.hpp"
 #include "gateway/mlflow/handlers.hpp"
-#include "gateway/mlflow/search.hpp"
+#include "gateway/mlflow/search_page.hpp"
 
 namespace mlforge::gateway::mlflow {
 namespace registry_routes {
@@ -194,11 +194,8 @@ Expected<std::vector<ModelRow>> all_models(const QueryContext& q) {
   return out;
 }
 
-struct Search {
-  Filter filter;
-  std::vector<Order> orders;
+struct Search : SearchPage {
   bool prompts = false;  // asked for by the filter; else they are left out, as by MLflow
-  std::size_t most = 0, offset = 0;
 };
 
 Expected<std::string> run_search(const QueryContext& q, const Search& search) {
@@ -227,22 +224,9 @@ Expected<std::string> run_search(const QueryContext& q, const Search& search) {
 
 void search(App& app, Fields& fields, const Request&, Reply reply) {
   Search search;
-  search.most = max_results(fields, 100, kMostModels);
-  const auto filter_text = fields.text("filter");
-  const auto order_texts = fields.texts("order_by");
-  const auto token = fields.text("page_token");
-  const auto as_of = fields.text("as_of");
-  if (!ok(fields, reply)) return;
-  auto filter = Filter::parse(filter_text, dialect());
-  if (!filter) return fail(reply, filter.error());
-  auto orders = parse_order(order_texts, dialect());
-  if (!orders) return fail(reply, orders.error());
-  const auto offset = page_offset(token);
-  if (!offset) return fail(reply, offset.error());
-  search.filter = *std::move(filter);
-  search.orders = *std::move(orders);
-  search.offset = *offset;
-  search.prompts = filter_text.find(kPromptTag) != filter_text.npos;
+  if (!read_search(fields, reply, dialect(), {100, kMostModels}, search)) return;
+  search.prompts = search.filter_text.find(kPromptTag) != std::string::npos;
+  const auto as_of = search.as_of;
   answer_query(app, std::move(reply), as_of,
                [search = std::make_shared<Search>(std::move(search))](const QueryContext& q) {
                  return run_search(q, *search);

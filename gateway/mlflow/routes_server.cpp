@@ -12,7 +12,6 @@ constexpr const char* kVersion = "3.17.2";
 constexpr std::string_view kLater[] = {"/mlflow/traces",
                                        "/mlflow/unified-traces",
                                        "/mlflow/get-online-trace-details",
-                                       "/mlflow/webhooks",
                                        "/mlflow/artifacts/presigned-upload-url",
                                        "/mlflow-artifacts/mpu",
                                        "/mlflow-artifacts/presigned",

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "gateway/mlflow/search_pattern.hpp"
 #include "gateway/mlflow/search_tokens.hpp"
 
 namespace mlforge::gateway::mlflow {
@@ -71,9 +72,20 @@ class Parser {
            tokens_.rest() + "'");
     else if (auto bad = check_operator(out.key, out.op, dialect_))
       error_ = bad;
-    else if (!out.op.starts_with("IS"))
+    // What is assessed is a text, or a number where it is compared with one.
+    if (is_assessed(out.key.entity) && is_ordering(out.op)) out.key.numeric = true;
+    if (!error_ && !out.op.starts_with("IS"))
       out.value = out.op.ends_with("IN") ? list() : value(out.key);
+    if (out.op == "RLIKE" && !error_) compile(out);
     return out;
+  }
+
+  void compile(Node& clause) {
+    auto pattern = Pattern::make(std::get<std::string>(clause.value));
+    if (pattern)
+      clause.pattern = *std::move(pattern);
+    else
+      error_ = pattern.error();
   }
 
   Value value(const Key& key) {
@@ -124,8 +136,8 @@ bool test(const Node& node, const Subject& subject) {
   if (node.op == "IS NULL") return absent;
   if (node.op == "IS NOT NULL") return !absent;
   if (const auto* number = std::get_if<double>(&value)) return holds(node, *number);
-  if (node.key.numeric) return false;
-  if (const auto* text = std::get_if<std::string>(&value)) return holds(node, *text);
+  if (const auto* text = std::get_if<std::string>(&value))
+    return !node.key.numeric && holds(node, *text);
   if (const auto* texts = std::get_if<std::vector<std::string>>(&value))
     return std::any_of(texts->begin(), texts->end(),
                        [&](const auto& text) { return holds(node, text); });
@@ -153,7 +165,12 @@ bool holds(const Filter::Node& clause, double a) {
 bool holds(const Filter::Node& clause, std::string_view text) {
   if (const auto* list = std::get_if<std::vector<std::string>>(&clause.value))
     return (std::find(list->begin(), list->end(), text) != list->end()) == (clause.op == "IN");
+  if (std::holds_alternative<double>(clause.value)) {
+    const auto number = Tokens(text).number();
+    return number && holds(clause, *number);
+  }
   const std::string_view wanted = std::get<std::string>(clause.value);
+  if (clause.pattern) return clause.pattern->fits(text);
   if (clause.op == "LIKE") return like(text, wanted, false);
   if (clause.op == "ILIKE") return like(text, wanted, true);
   return clause.op == "!=" ? text != wanted : text == wanted;

@@ -3,12 +3,13 @@
 //   expression := conjunction { OR conjunction }         conjunction := term { AND term }
 //   term       := '(' expression ')' | identifier comparison
 //   comparison := operator value | [NOT] IN '(' text {',' text} ')' | IS [NOT] NULL
+//   operator   := = != > >= < <= LIKE ILIKE, and of traces RLIKE
 //   identifier := [entity '.'] key     a key may stand in backticks or double quotes
 //   value      := number | 'text' | "text"
 //
 // OR and parentheses are beyond MLflow, which knows AND only. A comparison with what is absent, and
 // with NaN, is false. LIKE is case-sensitive, ILIKE is not (in ASCII); '%' is any text, '_' any one
-// character.
+// character. RLIKE: a regular expression (search_pattern.hpp) that fits somewhere in the text.
 #pragma once
 #include <memory>
 #include <string>
@@ -20,7 +21,7 @@
 
 namespace mlforge::gateway::mlflow {
 
-enum class Entity { attribute, metric, param, tag, dataset };
+enum class Entity { attribute, metric, param, tag, dataset, metadata, feedback, expectation };
 
 struct Key {
   Entity entity = Entity::attribute;
@@ -28,7 +29,7 @@ struct Key {
   bool numeric = false;
 };
 
-// Absent, a number, a text, or several texts (of datasets: one of them must fit).
+// Absent, a number, a text, or several texts (of datasets, assessments): one of them must fit.
 using Value = std::variant<std::monostate, double, std::string, std::vector<std::string>>;
 
 class Subject {
@@ -48,7 +49,10 @@ struct Dialect {
   };
   std::vector<Attribute> attributes;
   std::vector<Entity> entities;  // besides attribute
+  bool patterns = false;         // knows RLIKE
 };
+
+class Pattern;
 
 class Filter {
  public:
@@ -75,9 +79,11 @@ struct Filter::Node {
   Key key;
   std::string op;  // "=", "!=", ">", ..., "LIKE", "IN", "IS NULL", ...
   Value value;
+  std::shared_ptr<const Pattern> pattern;  // of RLIKE
 };
 
-// Whether a clause holds of a number or a text that is there.
+// Whether a clause holds of a number or a text that is there; of a text that is compared with a
+// number, of the number that it says.
 bool holds(const Filter::Node& clause, double number);
 bool holds(const Filter::Node& clause, std::string_view text);
 

@@ -76,24 +76,11 @@ void search_runs(App& app, Fields& fields, const Request&, Reply reply) {
   RunSearch search;
   search.experiments = fields.texts("experiment_ids");
   search.view = view_type(fields, "run_view_type");
-  search.most = max_results(fields, 1000, kMostFound);
-  const auto filter_text = fields.text("filter");
-  const auto order_texts = fields.texts("order_by");
-  const auto token = fields.text("page_token");
-  const auto as_of = fields.text("as_of");
-  if (!ok(fields, reply)) return;
+  if (!read_search(fields, reply, run_dialect(), {1000, kMostFound}, search)) return;
   std::sort(search.experiments.begin(), search.experiments.end());
   search.experiments.erase(std::unique(search.experiments.begin(), search.experiments.end()),
                            search.experiments.end());
-  auto filter = Filter::parse(filter_text, run_dialect());
-  if (!filter) return fail(reply, filter.error());
-  auto orders = parse_order(order_texts, run_dialect());
-  if (!orders) return fail(reply, orders.error());
-  const auto offset = page_offset(token);
-  if (!offset) return fail(reply, offset.error());
-  search.filter = *std::move(filter);
-  search.orders = *std::move(orders);
-  search.offset = *offset;
+  const auto as_of = search.as_of;
   auto shared = std::make_shared<const RunSearch>(std::move(search));
   if (as_of.empty()) return search_newest(app, std::move(reply), std::move(shared));
   answer_query(app, std::move(reply), as_of,

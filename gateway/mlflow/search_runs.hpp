@@ -1,16 +1,12 @@
 // runs/search.
 #pragma once
-#include "gateway/mlflow/handlers.hpp"
-#include "gateway/mlflow/search.hpp"
+#include "gateway/mlflow/search_page.hpp"
 
 namespace mlforge::gateway::mlflow {
 
-struct RunSearch {
+struct RunSearch : SearchPage {
   std::vector<std::string> experiments;  // each once
-  Filter filter;
-  std::vector<Order> orders;
   View view;
-  std::size_t most = 0, offset = 0;
 };
 
 void search_runs(App& app, Fields& fields, const Request& request, Reply reply);

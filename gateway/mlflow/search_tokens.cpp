@@ -42,7 +42,11 @@ constexpr struct {
                  {"tag", Entity::tag},
                  {"tags", Entity::tag},
                  {"dataset", Entity::dataset},
-                 {"datasets", Entity::dataset}};
+                 {"datasets", Entity::dataset},
+                 {"request_metadata", Entity::metadata},
+                 {"metadata", Entity::metadata},
+                 {"feedback", Entity::feedback},
+                 {"expectation", Entity::expectation}};
 
 bool knows(const Dialect& dialect, Entity entity) {
   return entity == Entity::attribute || std::find(dialect.entities.begin(), dialect.entities.end(),
@@ -52,9 +56,11 @@ bool knows(const Dialect& dialect, Entity entity) {
 Expected<Entity> find_entity(const std::string& word, const Dialect& dialect) {
   for (const auto& each : kEntities)
     if (each.word == word && knows(dialect, each.entity)) return each.entity;
+  if (word == "trace" && knows(dialect, Entity::metadata)) return Entity::attribute;
   std::string valid;
   for (const auto entity :
-       {Entity::metric, Entity::param, Entity::tag, Entity::attribute, Entity::dataset})
+       {Entity::metric, Entity::param, Entity::tag, Entity::attribute, Entity::dataset,
+        Entity::metadata, Entity::feedback, Entity::expectation})
     if (knows(dialect, entity))
       ((valid += valid.empty() ? "'" : ", '") += entity_name(entity)) += '\'';
   return bad("Invalid entity type '" + word + "'. Valid values are [" + valid + "]");
@@ -72,10 +78,18 @@ std::string_view entity_name(Entity entity) {
       return "tag";
     case Entity::dataset:
       return "dataset";
+    case Entity::metadata:
+      return "request_metadata";
+    case Entity::feedback:
+      return "feedback";
+    case Entity::expectation:
+      return "expectation";
     default:
       return "attribute";
   }
 }
+
+bool is_ordering(std::string_view op) { return op == ">" || op == ">=" || op == "<" || op == "<="; }
 
 void Tokens::skip() {
   while (!text_.empty() && is_space(text_.front())) text_.remove_prefix(1);
@@ -158,7 +172,7 @@ std::string Tokens::comparison() {
       text_.remove_prefix(op.size());
       return op == "<>" ? "!=" : op == "==" ? "=" : std::string(op);
     }
-  for (const char* op : {"LIKE", "ILIKE", "IN"})
+  for (const char* op : {"LIKE", "ILIKE", "RLIKE", "IN"})
     if (take_word(op)) return op;
   if (take_word("NOT")) return take_word("IN") ? "NOT IN" : "";
   if (!take_word("IS")) return "";
@@ -230,14 +244,17 @@ Expected<Key> resolve(const Name& name, const Dialect& dialect, bool for_order) 
 }
 
 Status check_operator(const Key& key, std::string_view op, const Dialect& dialect) {
-  const bool order = op == ">" || op == ">=" || op == "<" || op == "<=";
+  const bool order = is_ordering(op);
   const bool equal = op == "=" || op == "!=";
   if (op.starts_with("IS")) {
-    if (key.entity == Entity::tag || key.entity == Entity::param) return {};
+    if (key.entity != Entity::attribute && key.entity != Entity::metric &&
+        key.entity != Entity::dataset)
+      return {};
     return bad("IS NULL / IS NOT NULL is only supported for tags and params, not for '" +
                std::string(entity_name(key.entity)) + "' '" + key.name + "'");
   }
-  if (key.numeric ? !(order || equal) : order)
+  if (is_assessed(key.entity) && order) return {};
+  if (key.numeric ? !(order || equal) : order || (op == "RLIKE" && !dialect.patterns))
     return bad("Invalid comparator '" + std::string(op) + "' for " +
                std::string(entity_name(key.entity)) + " '" + key.name + "': it must be one of " +
                (key.numeric ? "=, !=, >, >=, <, <=" : "=, !=, LIKE, ILIKE, IN, NOT IN"));

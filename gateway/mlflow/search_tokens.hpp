@@ -35,6 +35,10 @@ class Tokens {
 };
 
 std::string_view entity_name(Entity entity);
+inline bool is_assessed(Entity entity) {
+  return entity == Entity::feedback || entity == Entity::expectation;
+}
+bool is_ordering(std::string_view op);  // > >= < <=
 
 // The key that a name stands for. The Error says which names there are.
 Expected<Key> resolve(const Name& name, const Dialect& dialect, bool for_order);

@@ -171,6 +171,42 @@ TEST_CASE("window: a consumer that goes gives back what it has") {
   CHECK(w.acknowledge_upto(9, "") == 1);
 }
 
+TEST_CASE("window: how many events each consumer has") {
+  auto w = window_of({1, 2, 3, 4, 5, 6, 7, 8},
+                     {.max_attempts = 1, .ack_deadline = 10 * kSecond, .backoff = kSecond});
+  const auto has = [&](std::size_t a, std::size_t b) {
+    CHECK(w.out_of("a") == a);
+    CHECK(w.out_of("b") == b);
+  };
+  has(0, 0);
+  w.take(6, "a", 0);
+  w.take(2, "b", kSecond);
+  has(6, 2);
+  w.acknowledge(Some{1});
+  has(5, 2);
+  w.give_back(Some{2, 7});
+  has(4, 1);
+  w.take(1, "b", kSecond);
+  has(4, 2);
+  w.remove(3);
+  w.fail(Some{4}, "no", kSecond);  // its last attempt
+  has(2, 2);
+  CHECK(w.advance(10 * kSecond) == 2);  // of a
+  has(0, 2);
+  CHECK(w.to_park().size() == 3);
+  CHECK(w.to_park().empty());
+  w.park_later(4, 20 * kSecond);
+  CHECK(w.to_park().empty());
+  CHECK(w.release("b", 10 * kSecond) == 2);
+  has(0, 0);
+  CHECK(w.to_park().size() == 2);
+  w.advance(20 * kSecond);
+  CHECK(w.to_park().size() == 1);
+  for (const Position each : {2, 4, 5, 6, 7, 8}) w.remove(each);
+  CHECK(w.in_flight() == 0);
+  CHECK_FALSE(w.next_due());
+}
+
 TEST_CASE("window: an event that is given back has not been tried") {
   auto w = window_of({1});
   w.take(1, "", 0);

@@ -150,17 +150,23 @@ TEST_CASE("drift job: a challenger's probabilities say nothing about the champio
   CHECK(window.probabilities() == std::vector<double>{0.1, 0.2});
 }
 
-TEST_CASE("drift job: missing values are a bin of their own") {
+TEST_CASE("drift job: missing categories are a bin, missing numbers a row of their own") {
   const auto report =
       report_of(batch_of({1, 3, kMissing, kMissing}, letters(1, 1, 2), {0.1, 0.2, 0.3, 0.4}));
-  // 2, 2, none of 4 against 1, 1, 2 of 4; and 5, 5, none of 10 against 1, 1, 2 of 4: the same.
+  // 5, 5, none of 10 against 1, 1, 2 of 4.
   const double by_hand =
       2 * (0.25 - 0.5) * std::log(0.25 / 0.5) + (0.5 - 1e-4) * std::log(0.5 / 1e-4);
-  CHECK(feature(report, "x").psi == Approx(by_hand).epsilon(1e-12));
   CHECK(feature(report, "c").psi == Approx(by_hand).epsilon(1e-12));
   // Of what is there: 1 and 3 against 1 2 3 4; a and b in equal parts.
+  CHECK(feature(report, "x").psi == Approx(0).margin(1e-12));
   CHECK(feature(report, "x").statistic == Approx(0.25));
   CHECK(feature(report, "c").statistic == Approx(0).margin(1e-12));
+  // None of 4 missing against 2 of 4.
+  const auto& missing = feature(report, "x missing");
+  CHECK(missing.kind == "missing");
+  CHECK(missing.psi ==
+        Approx((0.5 - 1e-4) * std::log(0.5 / 1e-4) + (0.5 - 1) * std::log(0.5)).epsilon(1e-12));
+  CHECK(missing.severity == "alert");
   CHECK(report.triggered);
 }
 
@@ -171,21 +177,21 @@ TEST_CASE("drift job: as many missing as in training is no drift") {
   against.features["c"] = ml::make_reference(ml::CategoryCounts{{{"a", 2}, {"b", 2}}, 1});
   const auto report = report_of(
       batch_of({1, 2, 3, 4, kMissing}, letters(2, 2, 1), {0.1, 0.2, 0.3, 0.4, 0.25}), {}, against);
-  CHECK(feature(report, "x").psi == Approx(0).margin(1e-12));
-  CHECK(feature(report, "c").psi == Approx(0).margin(1e-12));
+  for (const auto* name : {"x", "x missing", "c"})
+    CHECK(feature(report, name).psi == Approx(0).margin(1e-12));
   CHECK_FALSE(report.triggered);
 }
 
 TEST_CASE("drift job: a feature that is no longer sent is an alert") {
   const auto report =
       report_of(batch_of(std::vector<double>(4, kMissing), letters(0, 0, 4), {0.1, 0.2, 0.3, 0.4}));
-  for (const auto* name : {"x", "c"}) {
+  for (const auto* name : {"x missing", "c"}) {
     const auto& each = feature(report, name);
     CHECK(each.severity == "alert");
     CHECK(each.psi > 5);
-    CHECK(each.statistic == 0);
-    CHECK(each.p_value == 1);
   }
+  CHECK(feature(report, "x").psi == 0);
+  CHECK(feature(report, "x").p_value == 1);
   CHECK(report.triggered);
 }
 

@@ -1,7 +1,11 @@
 // OpenLineage run events from events of the log.
 #include "actors/open_lineage.hpp"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
 
 #include "events/event_codec.hpp"
 
@@ -48,7 +52,7 @@ std::vector<std::string> mapped(const std::string& stream, const Event& event,
   e.time = *parse_time("2026-11-21T09:00:00Z");
   e.payload = stored.payload;
   Known known;
-  auto out = lineage_events(e, event, known, {"here", "0.1.0"});
+  auto out = lineage_events(e, event, known, {"here", "0.1.0", "http://here:1"});
   for (const auto& each : out) {
     INFO(each);
     const auto parsed = codec::parse(each);
@@ -87,6 +91,54 @@ std::string at(const std::string& json, const std::string& path) {
 }
 
 }  // namespace
+
+// Every facet of ours that these tests see is in the document that its _schemaURL names.
+TEST_CASE("lineage: the schemas of our facets are served where they say") {
+  const char* source = std::getenv("MLFORGE_SOURCE");
+  if (!source) {
+    WARN("skipped: MLFORGE_SOURCE does not name the source tree");
+    return;
+  }
+  std::ifstream in(source + std::string("/web") + std::string(kLineageFacets));
+  const std::string text(std::istreambuf_iterator<char>(in), {});
+  REQUIRE_FALSE(text.empty());
+  const auto has = [&](const std::string& event, const std::string& place, const std::string& key,
+                       const std::string& name) {
+    CHECK(at(event, place + "." + key + "._schemaURL") ==
+          "http://here:1" + std::string(kLineageFacets) + "#/$defs/" + name);
+    std::vector<std::string> members;
+    const auto facet = codec::parse(at(event, place + "." + key));
+    REQUIRE(facet);
+    for (const auto member : facet->get_object()) members.emplace_back(member.key);
+    const auto schemas = codec::parse(text);
+    REQUIRE(schemas);
+    const auto properties = schemas->at_pointer("/$defs/" + name + "/allOf/1/properties");
+    REQUIRE(properties.error() == simdjson::SUCCESS);
+    for (const auto& member : members) {
+      INFO(key << "." << member);
+      CHECK((member.starts_with('_') || properties[member].error() == simdjson::SUCCESS));
+    }
+  };
+  const auto run = mapped("run/" + kRun, RunStarted{.run_id = kRun});
+  has(run[0], "run.facets", "mlforge_event", "MlforgeEventRunFacet");
+  has(run[0], "run.facets", "mlforge_run", "MlforgeRunRunFacet");
+  const auto pipeline = mapped("pipeline_run/" + kRun, PipelineRunStarted{.pipeline = "adult"});
+  has(pipeline[0], "run.facets", "mlforge_trigger", "MlforgeTriggerRunFacet");
+  const auto step = mapped("pipeline_run/" + kRun, PipelineStepCompleted{.step = "train"});
+  has(step[0], "run.facets", "mlforge_step", "MlforgeStepRunFacet");
+  const auto made = mapped("model/adult", ModelVersionCreated{.version = 2});
+  has(made[0], "outputs.0.facets", "mlforge_model", "MlforgeModelDatasetFacet");
+  const auto decided = mapped("model/adult", ModelPromotionDecided{.version = 2});
+  has(decided[0], "run.facets", "mlforge_promotion", "MlforgePromotionRunFacet");
+  const auto active = mapped("deployment/in", EndpointVersionActivated{.route = "champion"});
+  has(active[0], "run.facets", "mlforge_activation", "MlforgeActivationRunFacet");
+  const auto drift = mapped("drift/in", DriftReported{.report_id = "r", .features = {{"age"}}});
+  has(drift[0], "run.facets", "mlforge_drift", "MlforgeDriftRunFacet");
+  const auto alert = mapped("drift/in", DriftAlertRaised{.report_id = "r"});
+  has(alert[0], "run.facets", "mlforge_driftAlert", "MlforgeDriftAlertRunFacet");
+  const auto again = mapped("drift/in", RetrainingTriggered{.report_id = "r"});
+  has(again[0], "run.facets", "mlforge_retraining", "MlforgeRetrainingRunFacet");
+}
 
 TEST_CASE("lineage: a tracked run starts and ends") {
   const auto start = mapped("run/" + kRun, RunStarted{.run_id = kRun});

@@ -313,14 +313,39 @@ TEST_CASE("scorer: a feature as the canary's unit keeps a person on one route") 
   CHECK(challengers < 140);
 }
 
-TEST_CASE("scorer: a request without the canary's unit is refused") {
+TEST_CASE("scorer: a request without the canary's unit is refused, with a challenger or without") {
   PredictRequest request(R"({"age": 40})");
+  auto endpoint = endpoint_of(5000, "workclass");
+  for (int round = 0; round < 2; ++round) {
+    PredictionRow row;
+    const auto refused = predict(endpoint, request.object, row);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == ErrorCode::invalid_argument);
+    CHECK(refused.error().field == "features.workclass");
+    CHECK(row.model == nullptr);
+    endpoint.challenger = nullptr;
+  }
+}
+
+TEST_CASE("scorer: the canary's unit need not be a feature of the model") {
+  const auto endpoint = endpoint_of(5000, "user");
+  std::size_t challengers = 0;
+  for (int i = 0; i < 200; ++i) {
+    const auto user = "u" + std::to_string(i);
+    PredictRequest request(R"({"age": 40, "workclass": "a", "user": ")" + user + "\"}");
+    PredictionRow row;
+    row.request_id = "same";
+    const bool challenger = must(predict(endpoint, request.object, row)).challenger;
+    REQUIRE(challenger == ml::routes_to_challenger(ml::canary_bucket("experiment-1", user), 5000));
+    challengers += challenger;
+  }
+  CHECK(challengers > 60);
+  CHECK(challengers < 140);
+  PredictRequest list(R"({"age": 40, "workclass": "a", "user": [1]})");
   PredictionRow row;
-  const auto refused = predict(endpoint_of(5000, "workclass"), request.object, row);
-  REQUIRE_FALSE(refused);
-  CHECK(refused.error().code == ErrorCode::invalid_argument);
-  CHECK(refused.error().field == "features.workclass");
-  CHECK(row.model == nullptr);
+  CHECK(predict(endpoint, list.object, row).error().field == "features.user");
+  PredictRequest other(R"({"age": 40, "workclass": "a", "user": "u", "shoe": 44})");
+  CHECK(predict(endpoint, other.object, row).error().field == "features.shoe");
 }
 
 TEST_CASE("scorer: endpoints by name, by default, and as the only one") {

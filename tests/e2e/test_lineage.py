@@ -1,7 +1,9 @@
 """OpenLineage run events of a pipeline, a promotion and drift: in a file, and posted."""
 import json
 import os
+import urllib.request
 
+import openlineage_rules
 import support
 from support import Case
 from test_webhooks import Receiver
@@ -11,30 +13,62 @@ ENDS = {"COMPLETE", "FAIL", "ABORT"}
 
 
 class Lineage(Case):
+    def setUp(self):
+        super().setUp()
+        self.schemas = {}
+
     def read(self, path):
         if not os.path.exists(path):
             return []
         with open(path, encoding="utf-8") as text:
             return [support.strict_json(line) for line in text]
 
+    def fetch(self, url):
+        """A schema of the server that wrote it, or kept from when it ran."""
+        if url not in self.schemas:
+            with urllib.request.urlopen(url, timeout=support.SLOW) as answer:
+                self.assertEqual(answer.headers["Content-Type"], "application/schema+json")
+                self.schemas[url] = support.strict_json(answer.read().decode("utf-8"))
+        return self.schemas[url]
+
     def check(self, events):
         """What the specification asks of every run event."""
         started = set()
         for event in events:
-            for name in ("eventType", "eventTime", "producer", "schemaURL", "run", "job"):
-                self.assertIn(name, event)
-            self.assertRegex(event["run"]["runId"], support.UUID)
-            self.assertTrue(event["job"]["namespace"] and event["job"]["name"])
-            facets = [*event["run"]["facets"].values(), *event["job"]["facets"].values()]
-            for dataset in event["inputs"] + event["outputs"]:
-                self.assertTrue(dataset["namespace"] and dataset["name"])
-                facets += dataset["facets"].values()
-            for facet in facets:
-                self.assertTrue(facet["_producer"] and facet["_schemaURL"])
+            self.assertEqual(openlineage_rules.check_event(event, self.fetch), [], event)
+            self.assertIn("mlforge_event", event["run"]["facets"])
             if event["eventType"] == "START":
                 started.add(event["run"]["runId"])
             else:
                 self.assertIn(event["run"]["runId"], started, event)
+
+    def test_the_rules_find_what_is_wrong(self):
+        s = self.server()
+        path = "/openlineage/1-0-1/MlforgeFacets.json"
+        good = {"eventType": "START", "eventTime": "2026-11-21T09:00:00Z", "producer": "urn:x:y",
+                "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent",
+                "run": {"runId": "01890a5d-ac96-774b-bcce-b302099a8057", "facets": {"mlforge_retraining": {
+                    "_producer": "urn:x:y", "_schemaURL": s.url + path + "#/$defs/MlforgeRetrainingRunFacet",
+                    "reportId": "r", "pipeline": "p", "modelVersion": 3,
+                    "pipelineRunId": "01890a5d-ac96-774b-bcce-b302099a8057"}}},
+                "job": {"namespace": "n", "name": "j"}}
+        self.assertEqual(openlineage_rules.check_event(good, self.fetch), [])
+        wrong = [("run", "runId", "7"), ("job", "name", 7), ("eventTime", None, "yesterday"), ("producer", None, "me")]
+        for name, member, value in wrong:
+            bad = json.loads(json.dumps(good))
+            if member:
+                bad[name][member] = value
+            else:
+                bad[name] = value
+            self.assertEqual(len(openlineage_rules.check_event(bad, self.fetch)), 1, bad)
+        for member, value in (("modelVersion", -1), ("modelVersion", "3"), ("pipelineRunId", "p"), ("more", 1),
+                              ("_schemaURL", s.url + path + "#/$defs/MlforgeDriftRunFacet"), ("reportId", None)):
+            bad = json.loads(json.dumps(good))
+            facet = bad["run"]["facets"]["mlforge_retraining"]
+            facet[member] = value
+            if value is None:
+                del facet[member]
+            self.assertEqual(len(openlineage_rules.check_event(bad, self.fetch)), 1, bad)
 
     def test_a_pipeline_and_a_promotion(self):
         receiver = Receiver()

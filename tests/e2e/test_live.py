@@ -210,6 +210,23 @@ class Watchers(Live):
         support.until(lambda: "\nmlforge_live_watchers 0\n" in
                       self.s.get("/metrics").body.decode(), "the end of 60 watchers")
 
+    def test_the_past_beside_a_writer(self):
+        """More than a page of the past, whole and in order, for those who read on while events are added."""
+        self.joined(self.writing(800, size=400))
+        last = self.s.position() + 200
+        streams = [Sse(self.s, V1 + "/live/events?from=1"), WebSocket(self.s, V1 + "/live?from=1"),
+                   WebSocket(self.s, V1 + "/live?from=1&type=run.tags_set")]
+        writer = self.writing(200, size=400)
+        seen = [[], [], []]
+        for got, stream in zip(seen, streams):
+            while not got or got[-1] < last:  # the writer's last event sets a tag
+                one = stream.next()
+                got.append(int(one[0]) if isinstance(one, tuple) else json.loads(one)["position"])
+        self.joined(writer)
+        self.assertEqual(seen[0], list(range(1, last + 1)))
+        self.assertEqual(seen[1], seen[0])
+        self.assertEqual(len(seen[2]), 500)
+
     def silent(self, request):
         """Asks for a stream and never reads from it."""
         connection = socket.socket()

@@ -120,7 +120,7 @@ class Rest(Case):
                      "Run with id=deadbeef not found")
         self.refused(self.s.get(API + "/runs/get"), "INVALID_PARAMETER_VALUE", 400, "'run_id'")
         self.refused(self.s.get(API + "/no/such/thing"), "ENDPOINT_NOT_FOUND", 404)
-        self.refused(self.s.get("/api/3.0/mlflow/traces/get"), "NOT_IMPLEMENTED", 501)
+        self.refused(self.s.get("/api/3.0/mlflow/scorers/list"), "NOT_IMPLEMENTED", 501)
         made = self.post("/experiments/create", {"name": "with unknown", "colour": {"a": [1]}})
         self.assertTrue(made["experiment_id"])
 
@@ -275,6 +275,11 @@ class Rest(Case):
         self.assertEqual((got.status, got.body), (200, body))
         self.assertEqual(got.headers["X-Content-Type-Options"], "nosniff")
         self.assertIn("weights.bin", got.headers["Content-Disposition"])
+        behind = self.s.get(f"{FILES}/{root}/model/weights.bin", Range="bytes=999999999-")
+        self.refused(behind, "INVALID_PARAMETER_VALUE", 416, "Range begins behind the end")
+        self.assertRegex(behind.headers["Content-Range"], r"^bytes \*/\d+$")
+        self.refused(self.s.get(f"{FILES}/{root}/model/weights.bin?as_of=never"),
+                     "INVALID_PARAMETER_VALUE", 400, "as_of")
         part = self.s.get(f"{FILES}/{root}/model/weights.bin", Range="bytes=256-259")
         self.assertEqual((part.status, part.body), (206, bytes([0, 1, 2, 3])))
         listed = self.ok(self.s.get(f"{FILES}?path={root}"))["files"]

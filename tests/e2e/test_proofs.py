@@ -112,6 +112,61 @@ class Proofs(Case):
             file.write("{}")
         self.cli("verify", self.path("no.json"), code=2)
 
+    def test_as_of_an_earlier_size(self):
+        key, now = self.key(), self.s.position()
+        first = self.s.get("/checkpoint").body.decode().split("\n")
+        self.ok(self.s.post(V1 + "/experiments", {"name": "later"}), 201)
+        size = int(first[1])
+        then = self.s.get(f"/checkpoint?size={size}").body.decode().split("\n")
+        self.assertEqual(then[:3], first[:3])
+        for name, path in (("event", f"inclusion?position={now}&size={size}"),
+                           ("consistency", f"consistency?from=2&size={size}")):
+            answer = self.s.get(f"{V1}/proofs/{path}")
+            self.assertEqual(answer.status, 200, answer)
+            with open(self.path(f"then-{name}.json"), "wb") as file:
+                file.write(answer.body)
+            self.assertTrue(self.verify(f"then-{name}.json", "--key", key)["ok"])
+        for path in (f"inclusion?position={size + 1}&size={size}", f"consistency?from={size + 1}&size={size}",
+                     "inclusion?position=1&size=100000"):
+            self.assertEqual(self.s.get(f"{V1}/proofs/{path}").status, 404, path)
+        self.assertEqual(self.s.get("/checkpoint?size=0").status, 400)
+
+    def test_a_stream_as_of_an_earlier_size(self):
+        key = self.key()
+        self.cli("proof", "checkpoint", "-o", self.path("then.txt"))
+        with open(self.path("then.txt"), encoding="utf-8") as file:
+            then = file.read().split("\n\n")[0]
+        size = then.split("\n")[1]
+        for i in range(3):
+            self.ok(self.s.post(V1 + "/experiments", {"name": f"later{i}"}), 201)
+        self.ok(self.s.post(V1 + "/models", {"name": "later"}), 201)
+        names = {"all": ("experiments/all", 5), "none": ("model/later", 0)}
+        for name, (stream, _) in names.items():
+            self.cli("proof", "stream", stream, "--size", size, "-o", self.path(name + ".json"))
+        self.cli("proof", "stream", "model/later", "-o", self.path("now.json"))
+        self.cli("proof", "event", "4", "--size", size, "-o", self.path("event.json"))
+        self.cli("proof", "event", "99", "--size", size, code=3)
+        self.cli("proof", "consistency", "--from", self.path("then.txt"), "--size", size, "-o", self.path("same.json"))
+        self.s.stop()
+        folder = ("--data", self.data, "-o")
+        for name, (stream, _) in names.items():
+            self.cli("proof", "stream", stream, "--size", size, *folder, self.path(name + "-folder.json"))
+        self.cli("proof", "event", "4", "--size", size, *folder, self.path("event-folder.json"))
+        self.cli("proof", "consistency", "--from", self.path("then.txt"), *folder, self.path("since-folder.json"))
+        self.cli("proof", "checkpoint", "--size", size, *folder, self.path("then-folder.txt"))
+        for name, (_, events) in names.items():
+            for file in (name, name + "-folder"):
+                report = self.verify(file + ".json", "--key", key)
+                self.assertEqual((report["ok"], report["events"]), (True, events), report)
+                with open(self.path(file + ".json"), encoding="utf-8") as text:
+                    proof = json.load(text)
+                # What was signed at that size said the same about the streams.
+                self.assertEqual(proof["checkpoint"].split("\n\n")[0], then)
+        for file in ("event", "same", "event-folder", "since-folder", "now"):
+            self.assertTrue(self.verify(file + ".json", "--key", key)["ok"])
+        with open(self.path("then-folder.txt"), encoding="utf-8") as text:
+            self.assertEqual(text.read().split("\n\n")[0].split("\n")[:3], then.split("\n")[:3])
+
     def test_rotation_and_the_folder(self):
         first = self.key()
         self.cli("proof", "event", "2", "-o", self.path("old.json"))

@@ -133,6 +133,14 @@ TEST_CASE("drift: one retraining an alert, and one a champion") {
   retrained.when(trigger).nothing();
   Events second{report("a", 1, 10), alert("a"), triggered, report("b", 11, 20), alert("b")};
   given<DriftState>(second).when(TriggerRetraining{"score", "b", "train", "p2"}).nothing();
+  // The last one came to nothing: another may.
+  given<DriftState>(second).when(TriggerRetraining{"score", "b", "train", "p2", "p0"}).nothing();
+  given<DriftState>(second)
+      .when(TriggerRetraining{"score", "b", "train", "p2", "p1"})
+      .then({RetrainingTriggered{
+          .report_id = "b", .pipeline = "train", .pipeline_run_id = "p2", .model_version = 1}})
+      .when(TriggerRetraining{"score", "b", "train", "p2", "p1"})
+      .nothing();
   auto of_the_next_champion = report("c", 21, 30);
   of_the_next_champion.model_version = 2;
   second.push_back(of_the_next_champion);

@@ -334,6 +334,18 @@ TEST_CASE("promotion: what cannot be weighed is refused") {
     ready.when(command).refused(ErrorCode::invalid_argument, "min_delta", "from 0 to 1");
     CHECK(check_promotion(ready.state(), command));
   }
+  for (const char* metric : {"fn", "log_loss", "brier", "trees", "cv_auc_std", ""}) {
+    command = promote_two;
+    command.metric = metric;
+    ready.when(command).refused(ErrorCode::invalid_argument, "metric", "more is better");
+  }
+  for (const char* metric : {"auc", "cv_auc_mean", "F1-score", "average_precision", "val/accuracy"})
+    CHECK(more_is_better(metric));
+  // Of the champion too, for nothing is not zero.
+  auto state = ready.state();
+  state.versions[1].metrics["recall"] = 0.9;
+  command.metric = "recall";
+  CHECK(check_promotion(state, command)->message.find("the champion, version 1") == 0);
   // Its form is looked at before there is a gate.
   const auto ungated = given<ModelState>(champion_and_challenger(0.9, 0.9));
   CHECK_FALSE(check_promotion(ungated.state(), promote_two));

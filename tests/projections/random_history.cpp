@@ -349,6 +349,44 @@ Happened Source::make<LoggedModelDeleted>() {
   return {"logged_model/" + name("logged"), LoggedModelDeleted{}};
 }
 template <>
+Happened Source::make<TraceRecorded>() {
+  const auto id = name("tr");
+  return {"trace/" + id, TraceRecorded{.trace_id = id,
+                                       .experiment_id = pick({"1", "2"}),
+                                       .state = pick({"OK", "ERROR"}),
+                                       .request_time_ms = static_cast<std::int64_t>(below(50)),
+                                       .execution_time_ms = static_cast<std::int64_t>(below(9)),
+                                       .metadata = texts(),
+                                       .tags = texts()}};
+}
+template <>
+Happened Source::make<TraceTagsSet>() {
+  return {"trace/" + name("tr"), TraceTagsSet{.tags = texts()}};
+}
+template <>
+Happened Source::make<TraceTagRemoved>() {
+  return {"trace/" + name("tr"), TraceTagRemoved{.key = name("key")}};
+}
+template <>
+Happened Source::make<TraceRunLinked>() {
+  return {"trace/" + name("tr"), TraceRunLinked{.run_id = name("run")}};
+}
+template <>
+Happened Source::make<TraceAssessed>() {
+  return {"trace/" + name("tr"), TraceAssessed{.assessment = {.assessment_id = name("a"),
+                                                              .name = name("quality"),
+                                                              .kind = "feedback",
+                                                              .content = R"({"value": true})"}}};
+}
+template <>
+Happened Source::make<TraceAssessmentRemoved>() {
+  return {"trace/" + name("tr"), TraceAssessmentRemoved{.assessment_id = name("a")}};
+}
+template <>
+Happened Source::make<TraceDeleted>() {
+  return {"trace/" + name("tr"), TraceDeleted{.experiment_id = pick({"1", "2"})}};
+}
+template <>
 Happened Source::make<ArtifactStored>() {
   return {"artifacts/" + name("root"),
           ArtifactStored{.path = "1/" + name("dir") + "/" + name("file"),

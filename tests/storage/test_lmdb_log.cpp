@@ -1,6 +1,7 @@
 // What only the log on disk does: damage, full disks and maps, and the index that is built again.
 #include <sys/wait.h>
 
+#include "storage/note.hpp"
 #include "storage/verify.hpp"
 #include "tests/storage/full_disk.hpp"
 #include "tests/storage/log_fixtures.hpp"
@@ -379,6 +380,47 @@ TEST_CASE("lmdb log: an index of another history is built again") {
   f.open();
   CHECK(f.log().head() == 50);
   check_streams(f);
+}
+
+TEST_CASE("lmdb log: a log that ends before its checkpoint is not opened") {
+  LmdbLogFixture f;
+  append_numbered(f.log(), 50);
+  const Checkpoint checkpoint{"mlforge/test", 50, Digest{}, {}};
+  f.close();
+  const std::string old_log = read_file(f.path() / "log" / "data.mdb");
+  write_file(f.path() / kCheckpointFile, Note{checkpoint.text(), {}}.encode());
+  f.open();
+  append_numbered(f.log(), 10);
+  f.close();
+  const Checkpoint later{"mlforge/test", 55, Digest{}, {}};
+  write_file(f.path() / kCheckpointFile, Note{later.text(), {}}.encode());
+  f.open();
+  f.close();
+  for (const bool empty : {false, true}) {
+    write_file(f.path() / "log" / "data.mdb", empty ? "" : old_log);
+    const auto opened = open_lmdb_log(f.path(), f.options());
+    REQUIRE_FALSE(opened);
+    CHECK(opened.error().code == ErrorCode::corrupt);
+    CHECK_THAT(opened.error().message, Catch::Matchers::Contains("signed for 55 events"));
+  }
+  write_file(f.path() / "log" / "data.mdb", old_log);
+  fs::remove(f.path() / kCheckpointFile);
+  f.open();
+  CHECK(f.log().head() == 50);
+}
+
+TEST_CASE("lmdb log: a file that was cut off is an error and not the end of the process") {
+  LmdbLogFixture f;
+  append_numbered(f.log(), 400, 2000);
+  f.close();
+  const auto path = f.path() / "log" / "data.mdb";
+  const auto size = fs::file_size(path);
+  for (const std::uintmax_t left : {size / 2, size / 4, std::uintmax_t{3 * 4096}}) {
+    fs::resize_file(path, left);
+    const auto opened = open_lmdb_log(f.path(), f.options());
+    REQUIRE_FALSE(opened);
+    CHECK(opened.error().code == ErrorCode::corrupt);
+  }
 }
 
 TEST_CASE("lmdb log: an index left unclean is kept on the same start of the machine only") {

@@ -134,6 +134,31 @@ TEST_CASE("proof of an event: verifies, with and without the key, and not for an
   CHECK_THAT(report.what, Catch::Matchers::Contains("is not among the keys"));
 }
 
+TEST_CASE("proof of a stream as of an earlier size is what could have been made then") {
+  ProverFixture f;
+  std::vector<std::string> signed_then;  // texts of the checkpoints, by size
+  for (int i = 0; i < 40; ++i) {
+    const auto note = parse_note(take(f.prover->checkpoint()));
+    REQUIRE(note);
+    signed_then.push_back(note->text);
+    f.fill(i % 3 + 1);
+  }
+  const auto key = f.prover->verifier();
+  for (const auto& then : signed_then) {
+    const auto size = parse_checkpoint(then)->size;
+    for (const std::string stream : {"run/0", "run/2", "run/6"}) {
+      const auto file = take(f.prover->prove_stream("acme", stream, size));
+      const auto report = verified(to_json(file), key);
+      INFO(stream << " at " << size << ": " << report.what);
+      REQUIRE(report.what.empty());
+      REQUIRE(report.pinned);
+      REQUIRE(parse_note(file.checkpoint)->text == then);
+    }
+  }
+  CHECK(take(f.prover->prove_stream("acme", "run/0", 1)).events.empty());
+  CHECK(f.prover->prove_stream("acme", "run/0", 100'000).error().code == ErrorCode::not_found);
+}
+
 TEST_CASE("proof of a stream: all of its events, or that there is no such stream") {
   ProverFixture f;
   f.fill(100);

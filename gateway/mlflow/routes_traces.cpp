@@ -1,0 +1,260 @@
+// traces/...: reported, read, searched, tagged, linked, deleted. Their spans are artifacts.
+#include <algorithm>
+#include <mutex>
+
+#include "gateway/mlflow/entities.hpp"
+#include "gateway/mlflow/traces.hpp"
+
+namespace mlforge::gateway::mlflow {
+namespace traces_routes {
+namespace {
+
+using actors::Outcome;
+using actors::TrackingBody;
+
+constexpr std::size_t kMostLinks = 100;
+
+std::string trace_json(const TraceRow& row) {
+  std::string out;
+  Object(out).raw("trace", [&](std::string& trace) {
+    Object(trace).raw("trace_info", [&](std::string& info) { write_trace_info(info, row); });
+  });
+  return out;
+}
+
+Expected<std::string> trace_answer(const QueryContext& q, const std::string& trace_id) {
+  const auto row = find_trace_row(q, trace_id);
+  if (!row) return row.error();
+  return trace_json(*row);
+}
+
+void start(App& app, Fields& fields, const Request& request, Reply reply) {
+  if (!fields.has("trace"))
+    fields.set_error({ErrorCode::invalid_argument,
+                      "Missing value for required parameter 'trace'. See the API docs for more "
+                      "information about request parameters.",
+                      "trace"});
+  auto body = read_trace(app, fields.nested("trace").nested("trace_info"), now_ms(app));
+  if (!ok(fields, reply)) return;
+  const auto id = body.trace_id;
+  command_then_query<TrackingBody>(
+      app, app.managers.tracking, request, std::move(reply), std::move(body),
+      [id](const Outcome&, const QueryContext& q) { return trace_answer(q, id); });
+}
+
+void get(App& app, Fields& fields, const Request& request, Reply reply) {
+  const auto as_of = fields.text("as_of");
+  if (!ok(fields, reply)) return;
+  answer_query(app, std::move(reply), as_of,
+               [id = std::string(request.param("trace_id"))](const QueryContext& q) {
+                 return trace_answer(q, id);
+               });
+}
+
+void get_infos(App& app, Fields& fields, const Request&, Reply reply) {
+  const auto ids = fields.texts("trace_ids", Need::required);
+  const bool scoped = fields.has("experiment_ids");
+  const auto experiments = fields.texts("experiment_ids");
+  const auto as_of = fields.text("as_of");
+  if (!ok(fields, reply)) return;
+  answer_query(app, std::move(reply), as_of,
+               [ids, scoped, experiments](const QueryContext& q) -> Expected<std::string> {
+                 std::vector<TraceRow> rows;
+                 for (const auto& id : ids)
+                   if (auto row = projections::find_trace(q.reader, kTenant, id, q.as_of);
+                       row && (!scoped || std::find(experiments.begin(), experiments.end(),
+                                                    row->info.experiment_id) != experiments.end()))
+                     rows.push_back(*std::move(row));
+                 std::string out;
+                 Object(out).array("trace_infos", rows, write_trace_info);
+                 return out;
+               });
+}
+
+void send(App& app, Fields& fields, const Request& request, Reply reply, TrackingBody body) {
+  if (!ok(fields, reply)) return;
+  plain_command<TrackingBody>(app.managers.tracking, request, std::move(reply), std::move(body));
+}
+
+void set_tag(App& app, Fields& fields, const Request& request, Reply reply) {
+  const auto key = fields.text("key", Need::required);
+  TagTrace body{std::string(request.param("trace_id")), {{key, fields.text("value")}}};
+  send(app, fields, request, std::move(reply), std::move(body));
+}
+
+void delete_tag(App& app, Fields& fields, const Request& request, Reply reply) {
+  UntagTrace body{std::string(request.param("trace_id")), fields.text("key", Need::required)};
+  send(app, fields, request, std::move(reply), std::move(body));
+}
+
+void link_prompts(App& app, Fields& fields, const Request& request, Reply reply) {
+  LinkPrompts body{fields.text("trace_id", Need::required), {}};
+  for (auto& each : fields.list("prompt_versions")) {
+    auto name = each.text("name", Need::required);
+    body.prompts.push_back({std::move(name), each.text("version", Need::required)});
+  }
+  send(app, fields, request, std::move(reply), std::move(body));
+}
+
+// Several commands, answered together: how many were done, or the first error.
+struct Batch {
+  std::mutex mutex;
+  Reply reply;
+  std::size_t left = 0, done = 0;
+  bool counts = false;  // the answer says how many
+  Status error;
+
+  void one_done(const Expected<Outcome>& result) {
+    const std::lock_guard lock(mutex);
+    if (result)
+      done += !result->events.empty();
+    else if (result.error().code != ErrorCode::not_found && !error)
+      error = result.error();
+    if (--left == 0) answer();
+  }
+  void answer() {
+    if (error) return fail(reply, *error);
+    std::string out;
+    {
+      Object whole(out);
+      if (counts) whole.integer("traces_deleted", static_cast<std::int64_t>(done));
+    }
+    reply.send(http::Response::json(std::move(out)));
+  }
+};
+
+void send_all(App& app, Reply reply, std::vector<TrackingBody> bodies, bool counts) {
+  auto meta = command_meta(reply.request());
+  if (!meta) return fail(reply, meta.error());
+  auto batch = std::make_shared<Batch>();
+  batch->left = bodies.size();
+  batch->counts = counts;
+  batch->reply = std::move(reply);
+  if (bodies.empty()) return batch->answer();
+  for (auto& body : bodies) {
+    auto each = *meta;
+    each.command_id.clear();  // one id names one command
+    caf::anon_send(app.managers.tracking,
+                   std::make_shared<actors::Request<TrackingBody>>(actors::Request<TrackingBody>{
+                       std::move(each), std::move(body),
+                       [batch](const Expected<Outcome>& result) { batch->one_done(result); }}));
+  }
+}
+
+struct Deletion {
+  std::string experiment_id;
+  std::optional<std::int64_t> until_ms;
+  std::optional<std::int64_t> most;
+  std::vector<std::string> ids;
+};
+
+Status check_deletion(const Deletion& d) {
+  const auto refuse = [](std::string message) {
+    return Error{ErrorCode::invalid_argument, std::move(message), ""};
+  };
+  if (!d.until_ms && d.ids.empty())
+    return refuse("Either `max_timestamp_millis` or `trace_ids` must be specified.");
+  if (d.until_ms && !d.ids.empty())
+    return refuse("Only one of `max_timestamp_millis` and `trace_ids` can be specified.");
+  if (!d.ids.empty() && d.most)
+    return refuse("`max_traces` can't be specified if `trace_ids` is specified.");
+  if (d.most && *d.most <= 0)
+    return refuse("`max_traces` must be a positive integer, received " + std::to_string(*d.most) +
+                  ".");
+  return {};
+}
+
+// Which traces go: the oldest ones where not all may.
+std::vector<std::string> chosen(const QueryContext& q, const Deletion& d) {
+  std::vector<std::string> out;
+  if (!d.ids.empty()) {
+    for (const auto& id : d.ids) {
+      const auto row = projections::find_trace(q.reader, kTenant, id, q.as_of);
+      if (row && row->info.experiment_id == d.experiment_id) out.push_back(id);
+    }
+    std::sort(out.begin(), out.end());
+    out.erase(std::unique(out.begin(), out.end()), out.end());
+    return out;
+  }
+  std::vector<std::pair<std::int64_t, std::string>> found;
+  projections::each_trace(q.reader, kTenant, d.experiment_id, q.as_of, [&](const TraceRow& row) {
+    if (row.info.request_time_ms <= *d.until_ms)
+      found.emplace_back(row.info.request_time_ms, row.info.trace_id);
+    return true;
+  });
+  std::sort(found.begin(), found.end());
+  if (d.most && found.size() > static_cast<std::uint64_t>(*d.most))
+    found.resize(static_cast<std::size_t>(*d.most));
+  for (auto& [time, id] : found) out.push_back(std::move(id));
+  return out;
+}
+
+void remove(App& app, Fields& fields, const Request&, Reply reply) {
+  Deletion deletion{.experiment_id = fields.text("experiment_id", Need::required),
+                    .until_ms = fields.integer("max_timestamp_millis"),
+                    .most = fields.integer("max_traces"),
+                    .ids = fields.texts("request_ids")};
+  if (deletion.ids.empty()) deletion.ids = fields.texts("trace_ids");
+  if (!ok(fields, reply)) return;
+  if (auto bad = check_deletion(deletion)) return fail(reply, *bad);
+  read_then(app, std::move(reply), [&app, deletion](const QueryContext& q, Reply to) {
+    std::vector<TrackingBody> bodies;
+    for (auto& id : chosen(q, deletion)) bodies.emplace_back(DeleteTrace{std::move(id)});
+    if (q.reader.status()) return fail(to, *q.reader.status());
+    send_all(app, std::move(to), std::move(bodies), true);
+  });
+}
+
+void link_to_run(App& app, Fields& fields, const Request&, Reply reply) {
+  const auto ids = fields.texts("trace_ids", Need::required);
+  const auto run_id = fields.text("run_id", Need::required);
+  if (!ok(fields, reply)) return;
+  if (ids.size() > kMostLinks)
+    return fail(reply, {ErrorCode::invalid_argument,
+                        "Cannot link more than 100 traces to a run in a single request. Provided " +
+                            std::to_string(ids.size()) + " traces.",
+                        "trace_ids"});
+  read_then(app, std::move(reply), [&app, ids, run_id](const QueryContext& q, Reply to) {
+    if (const auto run = find_run(q, run_id); !run) return fail(to, run.error());
+    std::vector<TrackingBody> bodies;
+    for (const auto& id : ids) bodies.emplace_back(LinkTraceToRun{id, run_id});
+    send_all(app, std::move(to), std::move(bodies), false);
+  });
+}
+
+// Spans over OpenTelemetry's protocol: the client then stores them as an artifact instead.
+void refuse_spans(const Request&, Reply reply) {
+  std::string out;
+  Object(out)
+      .text("error_code", "NOT_IMPLEMENTED")
+      .text(
+          "message",
+          "REST OTLP span logging is not supported by mlforge: the spans of a trace are stored as "
+          "the artifact traces.json");
+  reply.send(http::Response::json(std::move(out), 501));
+}
+
+}  // namespace
+}  // namespace traces_routes
+
+void add_trace_routes(App& app, http::Router& router) {
+  using namespace traces_routes;
+  const std::string one = "traces/{trace_id}";
+  add_route_v3(app, router, Method::post, "traces", start);
+  add_route_v3(app, router, Method::post, "traces/search", search_traces);
+  add_route_v3(app, router, Method::post, "traces/batchGetInfos", get_infos);
+  add_route_v3(app, router, Method::get, one, get);
+  for (const auto add : {+[](App&a, http::Router&r, Method m, const std::string&p, Handler h) {
+                           add_route(a, r, m, p, h);
+                         },
+                         +add_route_v3}) {
+    add(app, router, Method::patch, one + "/tags", set_tag);
+    add(app, router, Method::delete_, one + "/tags", delete_tag);
+    add(app, router, Method::post, "traces/delete-traces", remove);
+    add(app, router, Method::post, "traces/link-to-run", link_to_run);
+    add(app, router, Method::post, "traces/link-prompts", link_prompts);
+  }
+  router.post("/v1/traces", refuse_spans, {.summary = "MLflow", .tag = "mlflow", .hidden = true});
+}
+
+}  // namespace mlforge::gateway::mlflow
