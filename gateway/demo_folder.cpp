@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "actors/prediction_spool.hpp"
 #include "events/event_codec.hpp"
 #include "storage/data_folder.hpp"
 #include "storage/lmdb_log.hpp"
@@ -58,6 +59,11 @@ Expected<int> stop_earlier_server(const fs::path& folder) {
                fmt::format("the server of the earlier demo (process {}) does not stop", pid), ""};
 }
 
+bool are_the_demos(const PredictionsLogged& predictions) {
+  return std::all_of(predictions.request_ids.begin(), predictions.request_ids.end(),
+                     [](const std::string& id) { return id.starts_with("demo-"); });
+}
+
 // What the demo asks for, and what the server does by itself on account of that.
 bool is_the_demos(const EventView& e) {
   if (e.actor == "demo" || e.actor == "mlforge" || e.actor == "subscriptions" ||
@@ -66,9 +72,19 @@ bool is_the_demos(const EventView& e) {
   if (!e.actor.starts_with("endpoint:") || e.expired) return false;
   const auto event = decode_event(e);
   const auto* predictions = event ? std::get_if<PredictionsLogged>(&*event) : nullptr;
-  return predictions &&
-         std::all_of(predictions->request_ids.begin(), predictions->request_ids.end(),
-                     [](const std::string& id) { return id.starts_with("demo-"); });
+  return predictions && are_the_demos(*predictions);
+}
+
+// What stands in no event: answers that a killed server had not written down, and backups.
+Expected<std::string> find_beside_log(const storage::Log& log, const fs::path& folder) {
+  const auto waiting = actors::read_spool(folder / "predictions", log, "default");
+  if (!waiting) return waiting.error();
+  for (const auto& each : *waiting)
+    if (!are_the_demos(each.row)) return "predictions of " + each.endpoint;
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(folder / "backups", none))
+    return "the backup " + entry.path().string();
+  return std::string();
 }
 
 Status check_events(const Config& config) {
@@ -84,13 +100,15 @@ Status check_events(const Config& config) {
     if (!is_the_demos(e)) foreign = fmt::format("event {}, {} by {}", e.position, e.type, e.actor);
     return foreign.empty();
   });
+  const auto beside = find_beside_log(**log, config.data_dir);
+  if (foreign.empty() && beside) foreign = *beside;
   if (!foreign.empty())
-    return refusal(
-        fmt::format("the folder '{}' holds events that are not the demo's (the first: {})",
-                    config.data_dir, foreign),
-        config.data_dir);
-  if (!read)
-    return refusal("what the folder holds cannot be read (" + read.error().message + ")",
+    return refusal(fmt::format("the folder '{}' holds what is not the demo's (the first: {})",
+                               config.data_dir, foreign),
+                   config.data_dir);
+  if (!read || !beside)
+    return refusal("what the folder holds cannot be read (" +
+                       (read ? beside.error() : read.error()).message + ")",
                    config.data_dir);
   return {};
 }
@@ -101,9 +119,10 @@ Status empty_folder(const fs::path& folder) {
   if (!lock) return lock.error();
   std::error_code bad;
   // The header goes last, so that what is left of an interruption is still known as ours.
-  for (const auto& entry : fs::directory_iterator(folder, bad))
-    if (entry.path().filename() != "LOCK" && entry.path().filename() != "FORMAT" && !bad)
-      fs::remove_all(entry.path(), bad);
+  std::vector<fs::path> entries;
+  for (const auto& entry : fs::directory_iterator(folder, bad)) entries.push_back(entry.path());
+  for (const auto& each : entries)
+    if (each.filename() != "LOCK" && each.filename() != "FORMAT" && !bad) fs::remove_all(each, bad);
   if (!bad) fs::remove(folder / "FORMAT", bad);
   if (!bad) return {};
   return Error{ErrorCode::internal,

@@ -321,6 +321,14 @@ class Folder(Case):
         s.start()
         self.assertNotIn("ann", {e["actor"] for e in s.events()})
 
+    def test_backups_are_left_alone(self):
+        s = self.server(data=self.data)
+        self.ok(s.post(V1 + "/backup", {"destination": "mine"}), 202)
+        support.until(lambda: s.get(V1 + "/backups/mine")["state"] == "done", "the backup")
+        self.assertEqual(s.stop(), 0)
+        self.refused("the backup " + self.data + "/backups/mine")
+        self.assertTrue(os.path.exists(self.data + "/backups/mine/FORMAT"))
+
     def test_a_folder_that_is_not_ours_is_left_alone(self):
         os.mkdir(self.data)
         for name in ("demo.pid", "thesis.txt"):
