@@ -450,7 +450,7 @@ class Documents(Case):
         self.assertEqual((ready["ready"], ready["writable"], ready["position"]), (True, True, 1))
         self.assertEqual({p["name"] for p in ready["projections"]},
                          {"runs", "metrics", "datasets", "models", "pipelines", "environments",
-                          "deployments", "drift", "artifacts", "logged_models", "subscriptions",
+                          "deployments", "drift", "artifacts", "logged_models", "subscriptions", "traces",
                           "audit"})
         self.assertEqual([p["error"] for p in ready["projections"] if p["error"]], [])
         info = self.ok(s.get(V1 + "/info"))
