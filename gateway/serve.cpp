@@ -8,6 +8,7 @@
 #include <iostream>
 #include <thread>
 
+#include "actors/ask.hpp"
 #include "actors/executor.hpp"
 #include "actors/followers.hpp"
 #include "actors/rules.hpp"
