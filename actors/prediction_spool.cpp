@@ -58,6 +58,13 @@ std::vector<std::uint64_t> files_in(const fs::path& folder) {
   return out;
 }
 
+bool is_one_row(const PredictionsLogged& row) {
+  return row.request_ids.size() == 1 && row.times.size() == 1 && row.versions.size() == 1 &&
+         row.probabilities.size() == 1 && row.challenger.size() == 1 &&
+         row.numeric_values.size() == row.numeric_names.size() &&
+         row.categorical_values.size() == row.categorical_names.size();
+}
+
 Expected<std::vector<SpooledRow>> read_files(const fs::path& folder) {
   std::vector<SpooledRow> out;
   for (const auto number : files_in(folder)) {
@@ -144,13 +151,6 @@ RecordPredictions to_batch(std::span<const SpooledRow> rows) {
   }
   if (!somebody) out.subjects.clear();
   return out;
-}
-
-bool is_one_row(const PredictionsLogged& row) {
-  return row.request_ids.size() == 1 && row.times.size() == 1 && row.versions.size() == 1 &&
-         row.probabilities.size() == 1 && row.challenger.size() == 1 &&
-         row.numeric_values.size() == row.numeric_names.size() &&
-         row.categorical_values.size() == row.categorical_names.size();
 }
 
 }  // namespace

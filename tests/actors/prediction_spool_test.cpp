@@ -53,7 +53,7 @@ struct Fixture {
       storage::AppendRequest request;
       request.tenant = kTenant;
       request.events.push_back(encode_event(batch.batch, stream));
-      must(log.append(request));
+      must(log.append({&request, 1}).front());
     }
   }
 };
@@ -88,7 +88,7 @@ TEST_CASE("spool: what is not in the log is found again, in its order") {
   storage::AppendRequest request;
   request.tenant = kTenant;
   request.events.push_back(encode_event(sealed.row, "predictions/a"));
-  must(f.log.append(request));
+  must(f.log.append({&request, 1}).front());
   CHECK(ids(f.left()) == Ids{"3", "2"});
 }
 
