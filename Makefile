@@ -8,11 +8,12 @@ TRAIN              = ops/train-adult $(ARGS)
 NEWEST             = $$($(MLFORGE) models show adult --json | sed -n 's/.*"latest_version":\([0-9]*\).*/\1/p')
 REGISTER           = $(MLFORGE) models stage adult $(NEWEST) Staging $(ARGS)
 PROMOTE_PRODUCTION = $(MLFORGE) models promote adult $(ARGS)
+PREDICTIONS        = ops/send-rows $(ARGS)
 DRIFT_CHECK        = $(MLFORGE) drift check $(ARGS)
 
 .DEFAULT_GOAL := help
 .PHONY: help deps build demo test test-long bench check format clean serve train register \
-        promote-production drift-check
+        promote-production predictions drift-check
 MAKEFLAGS += --no-print-directory
 
 help: ## this list
@@ -26,7 +27,7 @@ build: deps ## build the program, build/release/mlforge
 	@ninja -C build/release -j$$(nproc) mlforge
 
 demo: build ## the whole life of a model, from data to retraining; leaves the server running
-	@ops/adult-data >/dev/null || true
+	@test -n "$(MLFORGE_DATA)" || ops/adult-data >/dev/null || true
 	$(MLFORGE) demo --data $(DATA) $(ARGS)
 
 test: deps ## unit tests, the same under asan and ubsan, then end to end
@@ -63,6 +64,9 @@ register: build ## move the newest version to Staging: the challenger
 
 promote-production: build ## promote it to production
 	$(PROMOTE_PRODUCTION)
+
+predictions: build ## send 1,000 rows of the test part as predictions; ARGS="1000 45": people of 45 and more
+	$(PREDICTIONS)
 
 drift-check: build ## compare production's data with the training data
 	$(DRIFT_CHECK)

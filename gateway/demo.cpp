@@ -9,6 +9,7 @@
 #include "gateway/cli/commands.hpp"
 #include "gateway/cli/table.hpp"
 #include "gateway/demo_data.hpp"
+#include "gateway/demo_folder.hpp"
 #include "gateway/demo_report.hpp"
 #include "gateway/demo_server.hpp"
 #include "projections/queries.hpp"
@@ -58,10 +59,17 @@ struct Answered {
 constexpr const char* kFiles = "ops/demo/";
 constexpr std::size_t kBatch = 2000;
 
+std::string quoted(const std::string& text) {
+  std::string out;
+  append_json_string(out, text);
+  return out;
+}
+
 // What a step of the demo answers where it could not go on; the first one ends it.
 class Demo {
  public:
-  Demo(const std::string& url, bool quiet) : api_(url, "demo"), quiet_(quiet) {}
+  Demo(const std::string& url, const std::string& mark)
+      : api_(url, "demo"), mark_(mark.empty() ? "" : "  (" + mark + ")") {}
 
   Status run(const DemoData& data);
   DemoReport report;
@@ -78,12 +86,11 @@ class Demo {
                  const std::string& what);
   Status wait_for_retraining();
   Status collect();
-  void say(const std::string& text) {
-    if (!quiet_) std::cerr << text << std::endl;
-  }
+  void say(const std::string& text) const { std::cerr << text << mark_ << std::endl; }
+  void happened(const std::string& text) { report.happened.push_back(text + mark_); }
 
   Api api_;
-  bool quiet_;
+  std::string mark_;  // at the end of every line: what is not UCI's data is never taken for it
   std::size_t requests_ = 0;
 };
 
@@ -113,7 +120,7 @@ Status Demo::add_data(const DemoData& data) {
   // The same bytes again cost nothing.
   if (auto bad = upload(data.data, "adult.data", data.source)) return bad;
   const auto commit = api_.post_as<Committed>("/api/v1/datasets/adult/commits",
-                                              R"({"message":"UCI Adult, both parts"})");
+                                              "{\"message\":" + quoted(data.source) + "}");
   if (!commit) return commit.error();
   const auto& c = commit->value;
   std::size_t passed = 0;
@@ -151,8 +158,8 @@ Expected<std::uint64_t> Demo::train(const std::string& what, const Texts& overri
       version = std::uint64_t(at->second);
   say(fmt::format("   {}: version {}, {} steps run, {} cached", what, version, run->steps_run,
                   run->steps_cached));
-  report.happened.push_back(fmt::format("{} -> version {} ({} steps run, {} cached)", what, version,
-                                        run->steps_run, run->steps_cached));
+  happened(fmt::format("{} -> version {} ({} steps run, {} cached)", what, version, run->steps_run,
+                       run->steps_cached));
   return version;
 }
 
@@ -177,7 +184,7 @@ Status Demo::promote(std::uint64_t version, bool should_win) {
                   won ? "is promoted" : "is archived", decision.challenger_value,
                   decision.champion_value, decision.required_delta, decision.reason);
   say("   " + text);
-  report.happened.push_back(text);
+  happened(text);
   if (won != should_win)
     return Error{ErrorCode::conflict,
                  "the decision on version " + std::to_string(version) + " is not the expected one",
@@ -203,7 +210,7 @@ Status Demo::predict(const std::vector<DemoPerson>& people, std::size_t first, d
   for (const auto& [route, count] : routes)
     shares += fmt::format("  {} {:.1f} %", route, 100.0 * double(count) / double(sent));
   say(fmt::format("   {} predictions, {}:{}", sent, what, shares));
-  report.happened.push_back(fmt::format("{} predictions, {}:{}", sent, what, shares));
+  happened(fmt::format("{} predictions, {}:{}", sent, what, shares));
   return {};
 }
 
@@ -221,8 +228,8 @@ Status Demo::wait_for_retraining() {
       if (!ended) return ended.error();
       say("   alert raised, retraining started by itself, run " +
           run.pipeline_run_id.substr(0, 12) + " " + ended->status);
-      report.happened.push_back("drift alert -> retraining run " +
-                                run.pipeline_run_id.substr(0, 12) + " -> new version in Staging");
+      happened("drift alert -> retraining run " + run.pipeline_run_id.substr(0, 12) +
+               " -> new version in Staging");
       return {};
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
@@ -294,23 +301,27 @@ Status Demo::run(const DemoData& data) {
 }  // namespace
 
 int demo_command(const DemoOptions& options) {
-  auto config = options.config;
+  const auto& config = options.config;
   const auto fail = [](const Error& error) {
     std::cerr << "mlforge: " << error.message << '\n';
     return error_row(error.code).exit_code;
   };
   const auto data = find_demo_data(options.adult, "build/synthetic");
   if (!data) return fail(data.error());
-  const auto server = start_demo_server(config);
+  stop_demo_on_signals(config.data_dir);
+  if (const auto refused = clear_demo_folder(config, options.force)) return fail(*refused);
+  const auto server = start_demo_server(config, options.config_file, options.flags);
   if (!server) return fail(server.error());
-  std::cerr << "mlforge at " << server->url << ", data in " << config.data_dir
-            << (data->synthetic ? "  (SYNTHETIC data)" : "") << std::endl;
-  Demo demo(server->url, false);
+  Demo demo(server->url, data->mark);
+  std::cerr << "mlforge at " << server->url << ", data in " << config.data_dir << std::endl;
   demo.report.url = server->url;
+  demo.report.data = data->source;
+  demo.report.mark = data->mark;
   demo.report.synthetic = data->synthetic;
   demo.report.data_dir = config.data_dir;
   demo.report.pid = options.stop ? 0 : server->pid;
   const auto bad = demo.run(*data);
+  if (!options.stop && !bad) leave_demo_server();
   if (!bad)
     std::cout << (options.json ? to_json(demo.report) + "\n" : report_text(demo.report))
               << std::flush;

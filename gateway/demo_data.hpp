@@ -11,12 +11,14 @@ namespace mlforge::gateway {
 struct DemoData {
   std::filesystem::path data, test;  // adult.data, adult.test
   std::string source;                // in words, for the dataset
-  bool synthetic = false;
+  std::string mark;        // "", "SYNTHETIC data" or "not UCI's data": what every output line says
+  bool synthetic = false;  // made by the generator, whoever keeps it now
 };
 
 // In order: `wanted` (a folder that holds adult.data, or adult/adult.data), $MLFORGE_DATA,
-// ../shared/data, what ops/fetch-adult has left in build/adult; else files that the seeded
-// generator writes into `scratch`. not_found where `wanted` is given and empty of them.
+// ../shared/data, what ops/adult-data has left in build/adult; else files that the seeded generator
+// writes into `scratch`. not_found where `wanted` or $MLFORGE_DATA is given and empty of them.
+// Only files with the SHA-256 of UCI's are called UCI's.
 Expected<DemoData> find_demo_data(const std::string& wanted, const std::filesystem::path& scratch);
 
 // One person as the features of a prediction request; `age` for choosing whom to ask about.

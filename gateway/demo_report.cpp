@@ -76,8 +76,8 @@ std::string drift_text(const DemoReport& report) {
 
 std::string report_text(const DemoReport& report) {
   std::string out;
-  const std::string note = report.synthetic ? "  (SYNTHETIC data)" : "";
-  out += "\nWhat happened" + note + "\n";
+  const std::string note = report.mark.empty() ? "" : "  (" + report.mark + ")";
+  out += "\nWhat happened, with " + report.data + "\n";
   for (const auto& line : report.happened) out += "  " + line + "\n";
   out += "\nVersions, on the test part" + note + "\n" + versions_text(report);
   out += "\nWho answered" + note + "\n" + routes_text(report);

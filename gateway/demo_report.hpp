@@ -7,7 +7,9 @@ namespace mlforge::gateway {
 
 struct DemoReport {
   std::string url, data_dir;
-  int pid = 0;  // of the server that is left running; 0: none
+  int pid = 0;       // of the server that is left running; 0: none
+  std::string data;  // what it was trained on, in words
+  std::string mark;  // of data that is not UCI's: DemoData::mark
   bool synthetic = false;
   std::uint64_t rows = 0;
   std::vector<std::string> happened;
@@ -16,15 +18,12 @@ struct DemoReport {
   std::vector<projections::DriftRow> drift;  // newest first
   Position events = 0;
   static constexpr auto fields() {
-    return std::tuple{field("url", &DemoReport::url),
-                      field("data_dir", &DemoReport::data_dir),
-                      field("synthetic", &DemoReport::synthetic),
-                      field("rows", &DemoReport::rows),
-                      field("happened", &DemoReport::happened),
-                      field("versions", &DemoReport::versions),
-                      field("endpoint", &DemoReport::endpoint),
-                      field("drift", &DemoReport::drift),
-                      field("events", &DemoReport::events)};
+    return std::tuple{
+        field("url", &DemoReport::url),           field("data_dir", &DemoReport::data_dir),
+        field("data", &DemoReport::data),         field("synthetic", &DemoReport::synthetic),
+        field("rows", &DemoReport::rows),         field("happened", &DemoReport::happened),
+        field("versions", &DemoReport::versions), field("endpoint", &DemoReport::endpoint),
+        field("drift", &DemoReport::drift),       field("events", &DemoReport::events)};
   }
 };
 

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <netdb.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -11,54 +12,30 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
+#include <mutex>
+#include <thread>
+
+#include "gateway/demo_folder.hpp"
 
 namespace mlforge::gateway {
 namespace {
 
-namespace fs = std::filesystem;
-
-// The file that says: this folder is a demo's, and this is its server.
-fs::path pid_file(const Config& config) { return fs::path(config.data_dir) / "demo.pid"; }
-
-// Whether the process is a server on this folder: its number may be somebody else's by now.
-bool is_our_server(int pid, const Config& config) {
-  std::ifstream in("/proc/" + std::to_string(pid) + "/cmdline", std::ios::binary);
-  const std::string line{std::istreambuf_iterator<char>(in), {}};
-  return line.find("serve") != line.npos && line.find(config.data_dir) != line.npos;
-}
-
-// It is no child of ours, so there is nothing to wait on but its absence.
-bool wait_for_end(int pid, const Config& config) {
-  for (int i = 0; i < 600; ++i) {
-    if (!is_our_server(pid, config)) return true;
-    ::usleep(50000);
-  }
-  return false;
-}
-
-Status clear_folder(const Config& config) {
-  const fs::path folder = config.data_dir;
-  std::error_code bad;
-  if (!fs::exists(folder, bad) || fs::is_empty(folder, bad)) return {};
-  if (!fs::exists(pid_file(config), bad))
-    return Error{ErrorCode::conflict,
-                 "the folder '" + folder.string() +
-                     "' is not an earlier demo's: name another one with --data-dir",
-                 ""};
+// The server that a signal has to stop; 0: none.
+struct Running {
+  std::mutex mutex;
   int pid = 0;
-  std::ifstream(pid_file(config)) >> pid;
-  if (pid > 0 && is_our_server(pid, config)) {
-    ::kill(pid, SIGTERM);
-    if (!wait_for_end(pid, config))
-      return Error{
-          ErrorCode::conflict,
-          "the server of the earlier demo (process " + std::to_string(pid) + ") does not stop", ""};
-  }
-  fs::remove_all(folder, bad);
-  if (bad)
-    return Error{ErrorCode::internal,
-                 "the folder '" + folder.string() + "' cannot be emptied: " + bad.message(), ""};
-  return {};
+};
+Running& running() {
+  static Running one;
+  return one;
+}
+
+sigset_t ending_signals_of_demo() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int each : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, each);
+  return set;
 }
 
 bool port_is_free(const std::string& host, std::uint16_t port) {
@@ -74,20 +51,38 @@ bool port_is_free(const std::string& host, std::uint16_t port) {
   return free;
 }
 
-// In the child: becomes `mlforge serve` in a session of its own, so that the terminal's Ctrl-C is
-// not its end.
-[[noreturn]] void become_server(const Config& config, const std::string& listen, int out) {
+// `mlforge serve` with what the demo was given; the folder and the address as they turned out.
+std::vector<std::string> server_arguments(
+    const Config& config, const std::string& listen, const std::string& file,
+    const std::vector<std::pair<std::string, std::string>>& flags) {
+  std::vector<std::string> out{"mlforge", "serve"};
+  if (!file.empty()) out.insert(out.end(), {"--config", file});
+  for (const auto& [name, value] : flags) {
+    const auto* setting = find_setting(name);
+    if (name == "data_dir" || name == "listen" || !setting) continue;
+    if (setting->is_switch)
+      out.push_back(value == "on" ? setting->flag() : "--no-" + setting->flag().substr(2));
+    else if (value.empty())
+      out.insert(out.end(), {setting->flag(), ""});
+    else
+      out.push_back(setting->flag() + "=" + value);
+  }
+  out.insert(out.end(), {"--data-dir", config.data_dir, "--listen", listen});
+  return out;
+}
+
+// In the child: becomes the server in a session of its own, so that the terminal's Ctrl-C is not
+// its end once the demo has left it.
+[[noreturn]] void become_server(std::vector<char*>& args, const char* messages, int out) {
+  const sigset_t signals = ending_signals_of_demo();
   ::setsid();
+  ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
   ::dup2(out, STDOUT_FILENO);
   const int null = ::open("/dev/null", O_RDWR);
   ::dup2(null, STDIN_FILENO);
-  const int errors =
-      ::open((config.data_dir + ".log").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  const int errors = ::open(messages, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   ::dup2(errors >= 0 ? errors : null, STDERR_FILENO);
-  const char* args[] = {"mlforge",  "serve",        "--data-dir", config.data_dir.c_str(),
-                        "--listen", listen.c_str(), "--nats",     config.nats.c_str(),
-                        nullptr};
-  ::execv("/proc/self/exe", const_cast<char**>(args));
+  ::execv("/proc/self/exe", args.data());
   ::_exit(127);
 }
 
@@ -100,34 +95,70 @@ std::string first_line(int in) {
 
 }  // namespace
 
-Expected<DemoServer> start_demo_server(const Config& config) {
-  if (auto bad = clear_folder(config)) return *bad;
+void stop_demo_on_signals(const std::string& data_dir) {
+  const sigset_t signals = ending_signals_of_demo();
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::thread([signals, data_dir] {
+    int signal = 0;
+    ::sigwait(&signals, &signal);
+    const std::lock_guard lock(running().mutex);
+    if (const int pid = running().pid; pid > 0) {
+      ::kill(pid, SIGTERM);
+      ::waitpid(pid, nullptr, 0);
+      std::cerr << "\nmlforge: interrupted; the demo's server is stopped, its data stays in "
+                << data_dir << " until the next demo" << std::endl;
+    } else {
+      std::cerr << "\nmlforge: interrupted" << std::endl;
+    }
+    ::_exit(128 + signal);
+  }).detach();
+}
+
+Expected<DemoServer> start_demo_server(
+    const Config& config, const std::string& file,
+    const std::vector<std::pair<std::string, std::string>>& flags) {
   auto listen = config.listen;
   if (!port_is_free(config.host(), config.port())) listen = config.host() + ":0";
+  const auto messages = config.data_dir + ".log";
+  auto arguments = server_arguments(config, listen, file, flags);
+  std::vector<char*> args;
+  for (auto& each : arguments) args.push_back(each.data());
+  args.push_back(nullptr);
   std::array<int, 2> pipe{};
   if (::pipe2(pipe.data(), O_CLOEXEC) != 0)
     return Error{ErrorCode::internal, std::strerror(errno), ""};
-  const int pid = ::fork();
+  int pid = 0;
+  {
+    const std::lock_guard lock(running().mutex);
+    pid = ::fork();
+    if (pid == 0) become_server(args, messages.c_str(), pipe[1]);
+    running().pid = pid;
+  }
   if (pid < 0) return Error{ErrorCode::internal, std::strerror(errno), ""};
-  if (pid == 0) become_server(config, listen, pipe[1]);
   ::close(pipe[1]);
   const auto line = first_line(pipe[0]);
   const auto at = line.find("http://");
   if (at == line.npos) {
     ::close(pipe[0]);
-    ::waitpid(pid, nullptr, 0);
-    return Error{ErrorCode::unavailable,
-                 "the server did not start: see " + config.data_dir + ".log", ""};
+    stop_demo_server({"", pid});
+    return Error{ErrorCode::unavailable, "the server did not start: see " + messages, ""};
   }
   // The pipe's end is kept on purpose: closed, the server's next line on stdout would be an error
   // to it.
-  std::ofstream(pid_file(config)) << pid << '\n';
+  std::ofstream(std::filesystem::path(config.data_dir) / kDemoPidFile) << pid << '\n';
   return DemoServer{line.substr(at), pid};
 }
 
 void stop_demo_server(const DemoServer& server) {
+  const std::lock_guard lock(running().mutex);
   ::kill(server.pid, SIGTERM);
   ::waitpid(server.pid, nullptr, 0);
+  running().pid = 0;
+}
+
+void leave_demo_server() {
+  const std::lock_guard lock(running().mutex);
+  running().pid = 0;
 }
 
 }  // namespace mlforge::gateway

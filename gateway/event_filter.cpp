@@ -21,7 +21,8 @@ Status read_time(const http::Request& request, std::string_view name, TimeUs& ou
   const auto text = request.query(name);
   if (!text) return {};
   const auto time = parse_time(*text);
-  if (!time) return invalid(name, "must be an RFC 3339 time such as 2026-11-21T09:30:00Z");
+  if (!time)
+    return invalid(name, "must be an RFC 3339 time such as 2026-11-21T09:30:00Z, or a date");
   out = *time;
   return {};
 }

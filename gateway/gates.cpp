@@ -139,4 +139,24 @@ void run_promotion(App& app, const http::Request& request, http::Reply reply, st
       });
 }
 
+std::string gate_answer() {
+  return outcome_answer(
+      {{"version", "integer", false},
+       {"passed", "boolean", false},
+       {"checks", json_schema<decltype(ModelGateEvaluated::checks), schema::Numbers::any>(),
+        false}});
+}
+
+std::string promotion_answer() {
+  const auto value = json_schema<double, schema::Numbers::any>();
+  return outcome_answer({{"promoted", "boolean"},
+                         {"version", "integer"},
+                         {"champion", "integer"},
+                         {"metric", "string"},
+                         {"challenger_value", value},
+                         {"champion_value", value},
+                         {"required_delta", value},
+                         {"reason", "string"}});
+}
+
 }  // namespace mlforge::gateway

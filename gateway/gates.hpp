@@ -36,4 +36,8 @@ void run_gate(App& app, const http::Request& request, http::Reply reply, std::st
 void run_promotion(App& app, const http::Request& request, http::Reply reply, std::string model,
                    std::uint64_t version, PromoteRequest promote);
 
+// The schemas of what they answer.
+std::string gate_answer();
+std::string promotion_answer();
+
 }  // namespace mlforge::gateway

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "actors/repository.hpp"
+#include "gateway/answers.hpp"
 #include "gateway/app.hpp"
 #include "gateway/json_schema.hpp"
 
@@ -141,6 +142,9 @@ void run_blocking(App& app, http::Reply reply, std::function<void(http::Reply)> 
 // Tables of routes, one file each.
 // What the OpenAPI document says of the whole API.
 http::ApiInfo api_info();
+
+// One of the headers that commands have, for a route that reads no others of them.
+http::QueryParam write_header(std::string_view name);
 
 void add_system_routes(App& app, http::Router& router);
 void add_event_routes(App& app, http::Router& router);

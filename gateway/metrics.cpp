@@ -61,8 +61,9 @@ void Metrics::predicted(const std::string& endpoint, std::uint64_t version, bool
   handle->Increment();
 }
 
-void Metrics::drift_reported(const std::string& endpoint, const DriftReported& report) {
-  for (const auto& each : report.features)
+void Metrics::drift_reported(const std::string& endpoint,
+                             const std::vector<FeatureDrift>& features) {
+  for (const auto& each : features)
     drift_.Add({{"endpoint", endpoint}, {"feature", each.feature}}).Set(each.psi);
 }
 

@@ -23,7 +23,7 @@ class Metrics {
   std::shared_ptr<prometheus::Registry> registry() const { return registry_; }
 
   void predicted(const std::string& endpoint, std::uint64_t version, bool challenger);
-  void drift_reported(const std::string& endpoint, const DriftReported& report);
+  void drift_reported(const std::string& endpoint, const std::vector<FeatureDrift>& features);
   // Brings the gauges up to date, before a scrape.
   void refresh(App& app);
 

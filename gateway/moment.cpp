@@ -17,7 +17,9 @@ std::optional<Position> as_position(std::string_view text) {
 }
 
 Error no_moment(std::string_view field) {
-  return invalid(field, "must be a log position or an RFC 3339 time such as 2026-11-21T09:30:00Z");
+  return invalid(field,
+                 "must be a log position or an RFC 3339 time such as 2026-11-21T09:30:00Z, or a "
+                 "date");
 }
 
 }  // namespace
@@ -30,6 +32,9 @@ Expected<Position> parse_moment(const storage::Log& log, std::string_view text,
   }
   const auto time = parse_time(text);
   if (!time) return no_moment(field);
+  // What it will stand at then is not known, as with a position that is not there yet.
+  if (const auto now = storage::system_clock()->now(); *time > now)
+    return invalid(field, "is in the future: it is " + format_time(now) + " now");
   return log.position_at(*time);
 }
 

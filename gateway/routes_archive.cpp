@@ -71,19 +71,26 @@ void add_archive_routes(App& app, http::Router& router) {
                  reply.send(http::Response::json(to_json(app.archivist->status())));
                });
              },
-             {.summary = "How much of the log is in segments", .tag = "system"});
+             {.summary = "How much of the log is in segments",
+              .tag = "system",
+              .response = json_schema<ArchiveStatus, schema::Numbers::any>()});
   router.post("/api/v1/admin/archive",
               [&app](const Request& q, Reply r) { start_archiving(app, q, std::move(r)); },
               {.summary = "Moves bodies of old events into compressed segments, in the background",
                .tag = "system",
                .body = json_schema<ArchiveBody>(),
-               .status = 202});
+               .response = json_schema<ArchiveStatus, schema::Numbers::any>(),
+               .status = 202,
+               .reads_write_headers = false});
   router.post("/api/v1/admin/retention",
               [&app](const Request& q, Reply r) { apply_retention(app, q, std::move(r)); },
               {.summary = "Drops the payloads of old events of a kind for ever, in the background",
                .tag = "system",
                .body = json_schema<RetentionBody>(),
-               .status = 202});
+               .response = json_schema<RetentionAnswer, schema::Numbers::any>(),
+               .status = 202,
+               .headers = {write_header("X-Mlforge-Actor")},
+               .reads_write_headers = false});
 }
 
 }  // namespace mlforge::gateway

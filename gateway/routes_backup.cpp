@@ -155,14 +155,19 @@ void add_backup_routes(App& app, http::Router& router) {
       [&app, backups](const Request& q, Reply r) { start_backup(app, backups, q, std::move(r)); },
       {.summary = "Makes a backup of the running server in its own folder backups/",
        .tag = "system",
-       .body = json_schema<BackupRequest>()});
+       .body = json_schema<BackupRequest>(),
+       .response = json_schema<BackupRow, schema::Numbers::any>(),
+       .status = 202,
+       .reads_write_headers = false});
   router.get("/api/v1/backups/{name}",
              [&app, backups](const Request& q, Reply r) {
                const auto row = backups->find(app, std::string(q.param("name")));
                if (!row) return r.send(row.error());
                r.send(http::Response::json(to_json(*row)));
              },
-             {.summary = "How a backup stands", .tag = "system"});
+             {.summary = "How a backup stands",
+              .tag = "system",
+              .response = json_schema<BackupRow, schema::Numbers::any>()});
 }
 
 }  // namespace mlforge::gateway

@@ -102,6 +102,16 @@ void read_file(App& app, const Request& request, Reply reply) {
             });
 }
 
+std::string commit_answer() {
+  return outcome_answer(
+      {{"version", "integer", false},
+       {"digest", "string", false},
+       {"rows", "integer", false},
+       {"columns", "integer", false},
+       {"valid", "boolean", false},
+       {"checks", json_schema<std::vector<Check>, schema::Numbers::any>(), false}});
+}
+
 }  // namespace
 
 void add_dataset_routes(App& app, http::Router& router) {
@@ -112,17 +122,20 @@ void add_dataset_routes(App& app, http::Router& router) {
   router.upload(http::Method::put, dataset + "/files/{path*}", upload_route(app, stage_file),
                 {.summary = "Store a file once by its content, and stage it",
                  .tag = "datasets",
+                 .response = stored_file_answer(),
                  .query = {{"source", "where the data comes from"}},
                  .max_body = http::kNoLimit,
                  .body_type = "application/octet-stream",
                  .status = 201});
-  router.delete_(
-      dataset + "/files/{path*}", on(unstage_file),
-      {.summary = "Unstage a file, or leave it out of the next version", .tag = "datasets"});
+  router.delete_(dataset + "/files/{path*}", on(unstage_file),
+                 {.summary = "Unstage a file, or leave it out of the next version",
+                  .tag = "datasets",
+                  .response = outcome_answer()});
   router.post(dataset + "/commits", on(commit_route),
               {.summary = "Validate what is staged and make it a version",
                .tag = "datasets",
                .body = json_schema<CommitDataset>(),
+               .response = commit_answer(),
                .status = 201});
   router.get(datasets, list_route(app, projections::list_datasets),
              {.summary = "List datasets",
@@ -144,7 +157,8 @@ void add_dataset_routes(App& app, http::Router& router) {
               .tag = "datasets",
               .query = as_of_parameter(),
               .response_type = "application/octet-stream",
-              .headers = range_header()});
+              .headers = range_header(),
+              .other_statuses = {206}});
 }
 
 }  // namespace mlforge::gateway

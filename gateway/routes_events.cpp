@@ -171,8 +171,8 @@ void add_event_routes(App& app, http::Router& router) {
   const std::vector<http::QueryParam> filters{
       {"stream", "a stream, or the start of its name with * at the end: run/*"},
       {"type", "a type, or its start with * at the end: run.*"},
-      {"since", "RFC 3339 time, inclusive"},
-      {"until", "RFC 3339 time, inclusive"},
+      {"since", "RFC 3339 time, or a date (its midnight in UTC); inclusive"},
+      {"until", "RFC 3339 time, or a date (its midnight in UTC); inclusive"},
       {"from", "first position", "integer"},
       {"tenant", "whose events; the default tenant's where it is absent"}};
   auto live = filters;
@@ -187,20 +187,27 @@ void add_event_routes(App& app, http::Router& router) {
                                 "boolean"};
   paged.push_back(reveal);
   auto audit = list_parameters();
-  audit.insert(audit.end(), {{"stream", "the whole name of a stream"},
-                             {"type", "a type, or its start"},
-                             {"actor", "who did it"},
-                             {"since", "RFC 3339 time, inclusive"},
-                             {"until", "RFC 3339 time, inclusive"}});
+  audit.insert(audit.end(),
+               {{"stream", "the whole name of a stream"},
+                {"type", "a type, or its start"},
+                {"actor", "who did it"},
+                {"since", "RFC 3339 time, or a date (its midnight in UTC); inclusive"},
+                {"until", "RFC 3339 time, or a date (its midnight in UTC); inclusive"}});
   router.get("/api/v1/events", on(list_events),
-             {.summary = "A page of events in order", .tag = "events", .query = paged});
+             {.summary = "A page of events in order",
+              .tag = "events",
+              .response = event_page_answer(),
+              .query = paged});
   router.get("/api/v1/events/{id}", on(get_event),
              {.summary = "One event, by id or position",
               .tag = "events",
+              .response = event_answer(),
               .query = {{"as_of", "a position or an RFC 3339 time"}, reveal}});
   router.get("/api/v1/streams/{kind}/{name}", on(get_stream),
              {.summary = "How many events a stream holds",
               .tag = "events",
+              .response = object_answer_of(
+                  {{"position", "integer"}, {"stream", "string"}, {"version", "integer"}}),
               .query = {{"as_of", "a position or an RFC 3339 time"}}});
   router.get(
       "/api/v1/live/events", on(live_sse),

@@ -156,6 +156,7 @@ void add_model_routes(App& app, http::Router& router) {
               {.summary = "Register a model",
                .tag = "models",
                .body = json_schema<RegisterModel>(),
+               .response = outcome_answer({{"name", "string"}}),
                .status = 201});
   router.get(models, list_route(app, projections::list_models),
              {.summary = "List registered models",
@@ -171,6 +172,7 @@ void add_model_routes(App& app, http::Router& router) {
               {.summary = "Create a version",
                .tag = "models",
                .body = json_schema<CreateModelVersion>(),
+               .response = outcome_answer({{"version", "integer", false}}),
                .status = 201});
   router.get(versions, list_of_route(app, "name", projections::list_model_versions),
              {.summary = "The versions of a model",
@@ -185,20 +187,27 @@ void add_model_routes(App& app, http::Router& router) {
   router.post(versions + "/{version}/stage", on(change_stage),
               {.summary = "Move a version to another stage",
                .tag = "models",
-               .body = json_schema<TransitionStage>()});
-  router.post(
-      versions + "/{version}/gate", on(gate),
-      {.summary = "Evaluate the gate", .tag = "models", .body = json_schema<GateRequest>()});
+               .body = json_schema<TransitionStage>(),
+               .response = outcome_answer()});
+  router.post(versions + "/{version}/gate", on(gate),
+              {.summary = "Evaluate the gate",
+               .tag = "models",
+               .body = json_schema<GateRequest>(),
+               .response = gate_answer()});
   router.post(versions + "/{version}/promote", on(promote_version),
               {.summary = "Weigh a challenger against the champion, and promote it if it is better",
                .tag = "models",
-               .body = json_schema<PromoteRequest>()});
-  router.put(
-      model + "/aliases/{alias}", on(set_alias),
-      {.summary = "Point an alias to a version", .tag = "models", .body = json_schema<SetAlias>()});
+               .body = json_schema<PromoteRequest>(),
+               .response = promotion_answer()});
+  router.put(model + "/aliases/{alias}", on(set_alias),
+             {.summary = "Point an alias to a version",
+              .tag = "models",
+              .body = json_schema<SetAlias>(),
+              .response = outcome_answer()});
   router.delete_(model + "/aliases/{alias}", on(remove_alias),
                  {.summary = "Remove an alias",
                   .tag = "models",
+                  .response = outcome_answer(),
                   .query = {{"reason", "why, for the audit trail"}}});
 }
 

@@ -148,6 +148,8 @@ void add_pipeline_routes(App& app, http::Router& router) {
              {.summary = "Define a pipeline from YAML",
               .tag = "pipelines",
               .body = R"({"type":"string"})",
+              .response = outcome_answer(
+                  {{"name", "string"}, {"changed", "boolean"}, {"version", "integer", false}}),
               .body_type = "application/yaml"});
   router.get(pipelines, list_route(app, projections::list_pipelines),
              {.summary = "List pipelines",
@@ -163,6 +165,7 @@ void add_pipeline_routes(App& app, http::Router& router) {
               {.summary = "Run a pipeline",
                .tag = "pipelines",
                .body = json_schema<RunRequest>(),
+               .response = outcome_answer({{"pipeline_run_id", "string", false}}),
                .status = 202});
   router.get(runs, list_route(app, projections::list_pipeline_runs, "pipeline"),
              {.summary = "List pipeline runs, newest first",
@@ -174,11 +177,13 @@ void add_pipeline_routes(App& app, http::Router& router) {
               .tag = "pipelines",
               .response = answer_schema<projections::PipelineRunRow>(),
               .query = run_parameters});
-  router.post(environments, on(capture),
-              {.summary = "Capture the facts of this machine",
-               .tag = "environments",
-               .body = json_schema<EnvironmentRequest>(),
-               .status = 201});
+  router.post(
+      environments, on(capture),
+      {.summary = "Capture the facts of this machine",
+       .tag = "environments",
+       .body = json_schema<EnvironmentRequest>(),
+       .response = outcome_answer({{"name", "string"}, {"digest", "string"}, {"facts", "object"}}),
+       .status = 201});
   router.get(environments, list_route(app, projections::list_environments),
              {.summary = "List environments",
               .tag = "environments",

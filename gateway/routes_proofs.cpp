@@ -247,31 +247,44 @@ void add_proof_routes(App& app, http::Router& router) {
   router.get("/checkpoint", on(checkpoint),
              {.summary = "A signed checkpoint of the whole log (C2SP tlog-checkpoint)",
               .tag = "proofs",
-              .query = {size}});
+              .query = {size},
+              .response_type = "text/plain"});
   router.get("/tile/{level}/{index*}", tile(hash_tile),
-             {.summary = "A tile of the Merkle tree (C2SP tlog-tiles)", .tag = "proofs"});
+             {.summary = "A tile of the Merkle tree (C2SP tlog-tiles)",
+              .tag = "proofs",
+              .response_type = "application/octet-stream"});
   router.get("/tile/entries/{index*}", tile(entry_bundle),
-             {.summary = "The commitments under a tile", .tag = "proofs"});
+             {.summary = "The commitments under a tile",
+              .tag = "proofs",
+              .response_type = "application/octet-stream"});
   router.get("/api/v1/proofs/inclusion", on(prove_event),
              {.summary = "A proof file: this event is in the log",
               .tag = "proofs",
+              .response = json_schema<storage::ProofFile, schema::Numbers::any>(),
               .query = {{"position", "of the event", "integer", true}, size}});
   router.get("/api/v1/proofs/consistency", on(prove_consistency),
              {.summary = "A proof file: the log continues what it was",
               .tag = "proofs",
+              .response = json_schema<storage::ProofFile, schema::Numbers::any>(),
               .query = {{"from", "how many events it had", "integer", true}, size}});
   router.get("/api/v1/proofs/stream", on(prove_stream),
              {.summary = "A proof file: these are all events of the stream",
               .tag = "proofs",
+              .response = json_schema<storage::ProofFile, schema::Numbers::any>(),
               .query = {{"stream", "its name: model/adult", "string", true},
                         {"tenant", "default: default"},
                         size}});
   router.get("/api/v1/log/keys", blocking(list_keys),
-             {.summary = "The keys that sign checkpoints, oldest first", .tag = "proofs"});
+             {.summary = "The keys that sign checkpoints, oldest first",
+              .tag = "proofs",
+              .response = json_schema<KeysAnswer, schema::Numbers::any>()});
   router.post("/api/v1/log/keys/rotate", on(rotate_key),
               {.summary = "Makes a new key, endorsed by the present one",
                .tag = "proofs",
-               .body = json_schema<RotateBody>()});
+               .body = json_schema<RotateBody>(),
+               .response = outcome_answer({{"verifier_key", "string"}}),
+               .headers = {write_header("Idempotency-Key"), write_header("X-Mlforge-Actor")},
+               .reads_write_headers = false});
 }
 
 }  // namespace mlforge::gateway

@@ -119,6 +119,25 @@ void read_artifact(App& app, const Request& request, Reply reply) {
   });
 }
 
+std::string run_answer() {
+  return R"({"allOf":[)" + object_answer(projections::get_run) + "," +
+         object_answer_of(
+             {{"metrics",
+               json_schema<std::vector<projections::MetricRow>, schema::Numbers::any>()}}) +
+         "]}";
+}
+
+std::string series_answer() {
+  const auto value = json_schema<double, schema::Numbers::any>();
+  return object_answer_of(
+      {{"position", "integer"},
+       {"run_id", "string"},
+       {"key", "string"},
+       {"total", "integer"},
+       {"points", array_of(object_answer_of(
+                      {{"step", "integer"}, {"timestamp", "integer"}, {"value", value}}))}});
+}
+
 }  // namespace
 
 void add_run_routes(App& app, http::Router& router) {
@@ -127,11 +146,13 @@ void add_run_routes(App& app, http::Router& router) {
   };
   const std::string runs = "/api/v1/runs", run = runs + "/{run_id}",
                     experiments = "/api/v1/experiments";
-  router.post(experiments, on(create_experiment),
-              {.summary = "Create an experiment",
-               .tag = "tracking",
-               .body = json_schema<CreateExperiment>(),
-               .status = 201});
+  router.post(
+      experiments, on(create_experiment),
+      {.summary = "Create an experiment",
+       .tag = "tracking",
+       .body = json_schema<CreateExperiment>(),
+       .response = outcome_answer({{"experiment_id", "string", false}, {"name", "string", false}}),
+       .status = 201});
   router.get(experiments, list_route(app, projections::list_experiments),
              {.summary = "List experiments",
               .tag = "tracking",
@@ -146,6 +167,7 @@ void add_run_routes(App& app, http::Router& router) {
   router.get(experiments + "/{experiment_id}/best", on(best_run),
              {.summary = "The best run by a named metric",
               .tag = "tracking",
+              .response = object_answer(projections::best_run),
               .query = {{"metric", "name of the metric", "string", false},
                         {"mode", "max or min", "string", false},
                         as_of_parameter().front()}});
@@ -153,6 +175,7 @@ void add_run_routes(App& app, http::Router& router) {
               {.summary = "Start a run",
                .tag = "tracking",
                .body = json_schema<StartRun>(),
+               .response = outcome_answer({{"run_id", "string", false}}),
                .status = 201});
   router.get(runs, list_route(app, projections::list_runs, "experiment_id"),
              {.summary = "List runs, newest first",
@@ -160,25 +183,42 @@ void add_run_routes(App& app, http::Router& router) {
               .response = page_answer(projections::list_runs),
               .query = list_parameters("experiment_id")});
   router.get(run, on(get_run),
-             {.summary = "One run", .tag = "tracking", .query = as_of_parameter()});
+             {.summary = "One run",
+              .tag = "tracking",
+              .response = run_answer(),
+              .query = as_of_parameter()});
   router.post(run + "/metrics", on(run_command<LogMetrics>),
               {.summary = "Log metrics",
                .tag = "tracking",
                .body = json_schema<LogMetrics, schema::Numbers::any>(),
+               .response = outcome_answer(),
                .hot = true});
   router.post(run + "/params", on(run_command<LogParams>),
-              {.summary = "Log params", .tag = "tracking", .body = json_schema<LogParams>()});
+              {.summary = "Log params",
+               .tag = "tracking",
+               .body = json_schema<LogParams>(),
+               .response = outcome_answer()});
   router.post(run + "/tags", on(run_command<SetRunTags>),
-              {.summary = "Set tags", .tag = "tracking", .body = json_schema<SetRunTags>()});
+              {.summary = "Set tags",
+               .tag = "tracking",
+               .body = json_schema<SetRunTags>(),
+               .response = outcome_answer()});
   router.post(run + "/end", on(run_command<EndRun>),
-              {.summary = "End a run", .tag = "tracking", .body = json_schema<EndRun>()});
+              {.summary = "End a run",
+               .tag = "tracking",
+               .body = json_schema<EndRun>(),
+               .response = outcome_answer()});
   auto series = as_of_parameter();
   series.push_back({"max_points", "thinned out to this many, 4 to 1000000", "integer"});
   router.get(run + "/metrics/{key*}", on(get_series),
-             {.summary = "The points of one metric", .tag = "tracking", .query = series});
+             {.summary = "The points of one metric",
+              .tag = "tracking",
+              .response = series_answer(),
+              .query = series});
   router.upload(http::Method::put, run + "/artifacts/{path*}", upload_route(app, record_artifact),
                 {.summary = "Store an artifact",
                  .tag = "tracking",
+                 .response = stored_file_answer(),
                  .max_body = http::kNoLimit,
                  .body_type = "application/octet-stream",
                  .status = 201});
@@ -187,7 +227,8 @@ void add_run_routes(App& app, http::Router& router) {
               .tag = "tracking",
               .query = as_of_parameter(),
               .response_type = "application/octet-stream",
-              .headers = range_header()});
+              .headers = range_header(),
+              .other_statuses = {206}});
 }
 
 }  // namespace mlforge::gateway

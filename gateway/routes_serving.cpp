@@ -194,6 +194,7 @@ void add_endpoint_routes(App& app, http::Router& router) {
               {.summary = "Create an endpoint",
                .tag = "serving",
                .body = json_schema<CreateEndpoint>(),
+               .response = outcome_answer(),
                .status = 201});
   router.get(endpoints, list_route(app, projections::list_endpoints),
              {.summary = "List endpoints",
@@ -208,7 +209,8 @@ void add_endpoint_routes(App& app, http::Router& router) {
   router.post(endpoint + "/split", on(change_split),
               {.summary = "Change the canary's share",
                .tag = "serving",
-               .body = json_schema<ChangeSplit>()});
+               .body = json_schema<ChangeSplit>(),
+               .response = outcome_answer()});
   const auto drift_of = [](projections::ViewReader& view, std::string_view tenant,
                            const std::string& name, const projections::PageRequest& page)
       -> Expected<projections::Page<projections::DriftRow>> {
@@ -237,7 +239,14 @@ void add_serving_routes(App& app, http::Router& router) {
       .tag = "serving",
       .body =
           R"({"type":"object","required":["features"],"additionalProperties":false,"properties":{"features":{"type":"object","additionalProperties":{"type":["number","string","null"]}},"request_id":{"type":"string"},"subject":{"type":"string"}}})",
-      .hot = true};
+      .response = object_answer_of({{"prediction", "integer"},
+                                    {"probability", "number"},
+                                    {"model_version", "string"},
+                                    {"routed_to", R"({"enum":["champion","challenger"]})"},
+                                    {"request_id", "string"}}),
+      .hot = true,
+      .headers = {write_header("X-Mlforge-Subject")},
+      .reads_write_headers = false};
   router.post(
       "/predict", [&app](const Request& q, Reply r) { predict_on(app, q, std::move(r), ""); },
       predict);
@@ -249,7 +258,8 @@ void add_serving_routes(App& app, http::Router& router) {
               [&app](const Request& q, Reply r) { promote_default(app, q, std::move(r)); },
               {.summary = "Promote a version of the default endpoint's model",
                .tag = "serving",
-               .body = json_schema<PromoteBody>()});
+               .body = json_schema<PromoteBody>(),
+               .response = promotion_answer()});
   router.get("/drift/latest",
              [&app](const Request& q, Reply r) { latest_drift(app, q, std::move(r), ""); },
              {.summary = "The latest drift report of the default endpoint",

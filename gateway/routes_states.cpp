@@ -94,6 +94,12 @@ void add_state_route(App& app, http::Router& router) {
       },
       {.summary = "What a stream had come to, as the shortest history that leads there",
        .tag = "events",
+       .response = object_answer_of(
+           {{"position", "integer"},
+            {"stream", "string"},
+            {"version", "integer"},
+            {"count", "integer"},
+            {"state", array_of(object_answer_of({{"type", "string"}, {"payload", "{}"}}))}}),
        .query = as_of_parameter()});
 }
 

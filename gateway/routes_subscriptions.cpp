@@ -247,6 +247,11 @@ void release(App& app, const Request& request, Reply reply, const std::string& a
       });
 }
 
+std::string delivered_event() {
+  return R"({"allOf":[)" + event_answer() + "," +
+         object_answer_of({{"attempt", "integer"}, {"ack_by", "string"}}) + "]}";
+}
+
 void add_delivery_routes(App& app, http::Router& router, const std::string& one) {
   const auto on = [&app](auto handler) {
     return [&app, handler](const Request& q, Reply r) { handler(app, q, std::move(r)); };
@@ -255,17 +260,24 @@ void add_delivery_routes(App& app, http::Router& router, const std::string& one)
               {.summary = "Take events that are ready, or wait for one",
                .tag = "subscriptions",
                .body = json_schema<FetchBody>(),
-               .hot = true});
+               .response = object_answer_of(
+                   {{"position", "integer"}, {"items", array_of(delivered_event())}}),
+               .hot = true,
+               .reads_write_headers = false});
   router.post(one + "/ack", on(ack),
               {.summary = "Events are dealt with",
                .tag = "subscriptions",
                .body = json_schema<AckBody>(),
-               .hot = true});
+               .response = object_answer_of({{"position", "integer"}, {"acknowledged", "integer"}}),
+               .hot = true,
+               .reads_write_headers = false});
   router.post(one + "/nack", on(nack),
               {.summary = "Events are to be delivered again later, or parked",
                .tag = "subscriptions",
                .body = json_schema<NackBody>(),
-               .hot = true});
+               .response = object_answer_of({{"position", "integer"}, {"refused", "integer"}}),
+               .hot = true,
+               .reads_write_headers = false});
   router.get(one + "/parked", list_of_route(app, "name", projections::list_parked),
              {.summary = "Events that could not be delivered",
               .tag = "subscriptions",
@@ -275,12 +287,14 @@ void add_delivery_routes(App& app, http::Router& router, const std::string& one)
               [&app](const Request& q, Reply r) { release(app, q, std::move(r), "replayed"); },
               {.summary = "Deliver parked events again, all of them or those named",
                .tag = "subscriptions",
-               .body = json_schema<ReleaseBody>()});
+               .body = json_schema<ReleaseBody>(),
+               .response = outcome_answer({{"released", array_of("integer")}})});
   router.post(one + "/parked/drop",
               [&app](const Request& q, Reply r) { release(app, q, std::move(r), "dropped"); },
               {.summary = "Give parked events up, all of them or those named",
                .tag = "subscriptions",
-               .body = json_schema<ReleaseBody>()});
+               .body = json_schema<ReleaseBody>(),
+               .response = outcome_answer({{"released", array_of("integer")}})});
 }
 
 }  // namespace
@@ -294,13 +308,16 @@ void add_subscription_routes(App& app, http::Router& router) {
               {.summary = "Make a durable subscription to events of the log",
                .tag = "subscriptions",
                .body = json_schema<SubscriptionChanges>(),
+               .response = outcome_answer({{"name", "string"}}),
                .status = 201});
   router.patch(one,
                [&app](const Request& q, Reply r) { change_route(app, q, std::move(r), false); },
                {.summary = "Change its settings",
                 .tag = "subscriptions",
-                .body = json_schema<SubscriptionChanges>()});
-  router.delete_(one, on(delete_route), {.summary = "Delete it", .tag = "subscriptions"});
+                .body = json_schema<SubscriptionChanges>(),
+                .response = outcome_answer({{"name", "string"}})});
+  router.delete_(one, on(delete_route),
+                 {.summary = "Delete it", .tag = "subscriptions", .response = outcome_answer()});
   router.get(all, list_route(app, projections::list_subscriptions),
              {.summary = "List subscriptions",
               .tag = "subscriptions",

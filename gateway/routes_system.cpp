@@ -98,28 +98,65 @@ std::string event_types_json() {
 }  // namespace
 
 http::ApiInfo api_info() {
-  return {.title = "mlforge",
-          .version = MLFORGE_VERSION,
-          .description = "The whole life of machine-learning models.",
-          .headers = {{"X-Correlation-Id", "kept when it is a UUID, and answered"}},
-          .write_headers =
-              {{"Idempotency-Key", "a repeated write with the same key has one outcome"},
-               {"X-Mlforge-Expect",
-                "what must still hold, as STREAM=VERSION, ...: else the write is refused with 409"},
-               {"X-Mlforge-Actor", "who asks; stands in the events"},
-               {"X-Mlforge-Subject",
-                "whom it is about: the personal fields are encrypted under that subject's key"}},
-          .outcome = R"({"type":"object","properties":{"position":{"type":"integer"},)"
-                     R"("duplicate":{"type":"boolean"}}})"};
+  return {
+      .title = "mlforge",
+      .version = MLFORGE_VERSION,
+      .description = "The whole life of machine-learning models.",
+      .headers = {{"X-Correlation-Id", "kept when it is a UUID, and answered"}},
+      .write_headers =
+          {{"Idempotency-Key", "a repeated write with the same key has one outcome"},
+           {"X-Mlforge-Expect",
+            "what must still hold, as STREAM=VERSION, ...: else the write is refused with 409"},
+           {"X-Mlforge-Actor", "who asks; stands in the events"},
+           {"X-Mlforge-Subject",
+            "whom it is about: the personal fields are encrypted under that subject's key"}},
+  };
 }
+
+http::QueryParam write_header(std::string_view name) {
+  for (auto& each : api_info().write_headers)
+    if (each.name == name) return each;
+  return {std::string(name), {}};
+}
+
+namespace {
+
+std::string info_answer() {
+  return object_answer_of({{"version", "string"},
+                           {"log_id", "string"},
+                           {"position", "integer"},
+                           {"projected", "integer"},
+                           {"defaults", object_answer_of({{"canary_traffic_split", "number"},
+                                                          {"psi_threshold", "number"},
+                                                          {"ks_pvalue_threshold", "number"},
+                                                          {"promotion_min_delta", "number"},
+                                                          {"gate_min_auc", "number"}})}});
+}
+
+std::string event_types_answer() {
+  return object_answer_of(
+      {{"items", array_of(object_answer_of({{"type", "string"},
+                                            {"schema", "integer"},
+                                            {"content", "string"},
+                                            {"fields", array_of("string")},
+                                            {"personal", array_of("string")}}))}});
+}
+
+}  // namespace
 
 void add_system_routes(App& app, http::Router& router) {
   router.get("/healthz",
              [](const Request&, Reply r) { r.send(http::Response::json("{\"status\":\"ok\"}")); },
-             {.summary = "The process lives", .tag = "system", .hot = true});
-  router.get(
-      "/readyz", [&app](const Request& q, Reply r) { ready(app, q, std::move(r)); },
-      {.summary = "Requests are served and the log accepts writes", .tag = "system", .hot = true});
+             {.summary = "The process lives",
+              .tag = "system",
+              .response = object_answer_of({{"status", "string"}}),
+              .hot = true});
+  router.get("/readyz", [&app](const Request& q, Reply r) { ready(app, q, std::move(r)); },
+             {.summary = "Requests are served and the log accepts writes",
+              .tag = "system",
+              .response = json_schema<ReadyRow, schema::Numbers::any>(),
+              .hot = true,
+              .other_statuses = {503}});
   router.get("/metrics",
              [&app](const Request&, Reply r) {
                app.metrics->refresh(app);
@@ -133,13 +170,20 @@ void add_system_routes(App& app, http::Router& router) {
               .hot = true,
               .response_type = "text/plain"});
   router.get("/api/v1/info", [&app](const Request& q, Reply r) { info(app, q, std::move(r)); },
-             {.summary = "Version, log and defaults", .tag = "system"});
+             {.summary = "Version, log and defaults", .tag = "system", .response = info_answer()});
   router.get("/api/v1/event_types",
              [](const Request&, Reply r) { r.send(http::Response::json(event_types_json())); },
-             {.summary = "The types of events and their fields", .tag = "events"});
+             {.summary = "The types of events and their fields",
+              .tag = "events",
+              .response = event_types_answer()});
   router.get("/api/v1/openapi.json",
              [&app](const Request&, Reply r) { r.send(http::Response::json(app.openapi)); },
-             {.summary = "This document", .tag = "system"});
+             {.summary = "This document",
+              .tag = "system",
+              .response = object_answer_of({{"openapi", "string"},
+                                            {"info", "object"},
+                                            {"paths", "object"},
+                                            {"components", "object"}})});
 }
 
 void add_page_routes(http::Router& router) {

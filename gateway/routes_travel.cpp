@@ -123,13 +123,16 @@ void add_travel_routes(App& app, http::Router& router) {
                         {"to", "last position, or an RFC 3339 time"},
                         {"stream", "a stream, or the start of its name with * at the end: run/*"},
                         {"type", "a type, or its start with * at the end: run.*"},
-                        {"header", "1: begin with a line that holds the log's id"}}});
+                        {"tenant", "whose events; all of them where it is absent"},
+                        {"header", "1: begin with a line that holds the log's id"}},
+              .response_type = "application/x-ndjson"});
   const std::vector<http::QueryParam> window{
       {"from", "the moment before: a position or an RFC 3339 time; 0 where it is absent"},
       {"to", "the moment after; now where it is absent"}};
   router.get("/api/v1/diff", on(show_diff),
              {.summary = "What changed between two moments, in words and as data",
               .tag = "events",
+              .response = answer_schema<projections::Diff>(),
               .query = window});
   auto policy = window;
   policy.insert(policy.end(),
@@ -141,6 +144,7 @@ void add_travel_routes(App& app, http::Router& router) {
   router.get("/api/v1/whatif", on(show_what_if),
              {.summary = "The decisions once more under another policy",
               .tag = "events",
+              .response = answer_schema<actors::WhatIfReport>(),
               .query = policy});
 }
 

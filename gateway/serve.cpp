@@ -1,12 +1,10 @@
 // The composition root: opens the folder, starts everything in order, and takes it down again.
-#include <pthread.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 #include <csignal>
 
 #include <future>
 #include <iostream>
-#include <thread>
 
 #include "actors/ask.hpp"
 #include "actors/executor.hpp"
@@ -22,6 +20,8 @@
 #include "gateway/mlflow/routes.hpp"
 #include "gateway/mlflow/search_index.hpp"
 #include "gateway/proof_follower.hpp"
+#include "gateway/stop_request.hpp"
+#include "gateway/strict_queries.hpp"
 #include "projections/open_views.hpp"
 #include "projections/queries.hpp"
 
@@ -30,10 +30,12 @@ namespace {
 
 // Read models that cannot reach the head, because a record of the log is damaged or the disk is
 // full, serve what they have. Nobody would see what was written behind that: the log takes no more.
-Status open_read_models(App& app, const std::filesystem::path& folder) {
-  auto views = projections::open_views(*app.log, folder, {}, [](std::uint64_t events) {
+Status open_read_models(App& app, const std::filesystem::path& folder, const StopRequest& stop) {
+  const auto building = [](std::uint64_t events) {
     if (events > 100000) spdlog::info("building the read models from {} events", events);
-  });
+  };
+  auto views =
+      projections::open_views(*app.log, folder, {}, building, [&stop] { return stop.came(); });
   if (!views) return views.error();
   app.views = std::move(views->store);
   app.engine = std::move(views->engine);
@@ -69,7 +71,13 @@ Status open_subject_keys(App& app) {
   return {};
 }
 
-Status open_storage(App& app) {
+// A signal has come while the server was starting: no error, but the start goes no further.
+Status interrupted(const StopRequest& stop) {
+  if (!stop.came()) return {};
+  return Error{ErrorCode::unavailable, "the start was interrupted", ""};
+}
+
+Status open_storage(App& app, const StopRequest& stop) {
   const std::filesystem::path folder = app.config.data_dir;
   storage::LmdbLogOptions options;
   options.map_bytes = std::size_t(app.config.log_map_gib) << 30;
@@ -78,6 +86,7 @@ Status open_storage(App& app) {
   auto log = storage::open_lmdb_log(folder, options);
   if (!log) return log.error();
   app.log = *std::move(log);
+  if (auto bad = interrupted(stop)) return bad;
   if (auto bad = open_subject_keys(app)) return bad;
   auto prover = storage::Prover::open(folder, *app.log, {.map_bytes = options.map_bytes});
   if (!prover) return prover.error();
@@ -87,7 +96,9 @@ Status open_storage(App& app) {
   auto blobs = storage::open_local_blobs(folder / "blobs");
   if (!blobs) return blobs.error();
   app.blobs = *std::move(blobs);
-  return open_read_models(app, folder / "views");
+  if (auto bad = interrupted(stop)) return bad;
+  if (auto bad = open_read_models(app, folder / "views", stop)) return bad;
+  return interrupted(stop);
 }
 
 void start_system(App& app) {
@@ -100,7 +111,8 @@ void start_system(App& app) {
   app.metrics = std::make_unique<Metrics>();
 }
 
-// What must be served and gone on with from before, as the read models have it.
+// What must be served and gone on with from before, as the read models have it; and the figures of
+// the last drift reports, which no rule will tell again.
 Expected<actors::RulesStart> rules_start(App& app) {
   actors::RulesStart start;
   auto reader = app.views->reader();
@@ -110,7 +122,12 @@ Expected<actors::RulesStart> rules_start(App& app) {
     const auto page =
         projections::list_endpoints(*reader, kTenant, {1000, token, projections::kLatest});
     if (!page) return page.error();
-    for (const auto& row : page->items) start.endpoints.push_back(row.name);
+    for (const auto& row : page->items) {
+      start.endpoints.push_back(row.name);
+      const auto drift =
+          projections::latest_drift(*reader, kTenant, row.name, projections::kLatest);
+      if (drift) app.metrics->drift_reported(row.name, drift->features);
+    }
     token = page->next_page_token;
   } while (!token.empty());
   const auto running = projections::running_pipeline_runs(*reader, kTenant, projections::kLatest);
@@ -190,20 +207,21 @@ Status start_actors(App& app) {
                                                  .projected = &app.projected,
                                                  .managers = app.managers,
                                                  .stopping = &app.stopping});
-  app.rules = actors::spawn_rules(
-      system,
-      {.log = app.log.get(),
-       .blobs = app.blobs.get(),
-       .ids = app.context.ids,
-       .scorer = &app.scorer,
-       .managers = app.managers,
-       .executor = app.executor,
-       .ruled = &app.ruled,
-       .subjects = app.subjects.get(),
-       .cursor_file = app.config.data_dir + "/rules.cursor",
-       .on_report = [&app](const std::string& name,
-                           const DriftReported& r) { app.metrics->drift_reported(name, r); }},
-      *start);
+  app.rules = actors::spawn_rules(system,
+                                  {.log = app.log.get(),
+                                   .blobs = app.blobs.get(),
+                                   .ids = app.context.ids,
+                                   .scorer = &app.scorer,
+                                   .managers = app.managers,
+                                   .executor = app.executor,
+                                   .ruled = &app.ruled,
+                                   .subjects = app.subjects.get(),
+                                   .cursor_file = app.config.data_dir + "/rules.cursor",
+                                   .on_report =
+                                       [&app](const std::string& name, const DriftReported& r) {
+                                         app.metrics->drift_reported(name, r.features);
+                                       }},
+                                  *start);
   app.rules_ready = true;
   return configure_lineage(app);
 }
@@ -233,6 +251,16 @@ http::ServerOptions server_options(const App& app) {
   return options;
 }
 
+// The rules have what is served in place before anybody can ask.
+Status wait_for_rules(App& app, const StopRequest& stop) {
+  const auto served = std::make_shared<std::promise<void>>();
+  app.ruled.when(app.log->head(), [served] { served->set_value(); });
+  const auto done = served->get_future();
+  while (done.wait_for(std::chrono::milliseconds(20)) != std::future_status::ready)
+    if (auto bad = interrupted(stop)) return bad;
+  return {};
+}
+
 // Listens, so that the address is known. Nobody is answered before start_server().
 Status bind_server(App& app) {
   http::Router router;
@@ -253,15 +281,12 @@ Status bind_server(App& app) {
   add_archive_routes(app, router);
   add_page_routes(router);
   app.openapi = http::openapi_json(router, api_info());
-  app.server = std::make_unique<http::Server>(server_options(app), std::move(router));
+  app.server = std::make_unique<http::Server>(server_options(app), refuse_unknown_queries(router));
   return app.server->bind();
 }
 
-Status start_server(App& app) {
-  // The rules have what is served in place before anybody can ask.
-  std::promise<void> served;
-  app.ruled.when(app.log->head(), [&served] { served.set_value(); });
-  served.get_future().wait();
+Status start_server(App& app, const StopRequest& stop) {
+  if (auto bad = wait_for_rules(app, stop)) return bad;
   if (auto bad = app.server->start()) return bad;
   app.serving = true;
   return {};
@@ -316,7 +341,7 @@ void shut_down(App& app) {
   if (app.broadcast) app.broadcast->stop();
   if (app.server) app.server->stop();
   if (app.past) app.past->stop();
-  if (app.engine)
+  if (app.engine && app.serving)
     if (const auto reached = app.engine->catch_up(); !reached)
       spdlog::warn("the read models stand at {}: {}", app.engine->position(),
                    reached.error().message);
@@ -330,23 +355,16 @@ void shut_down(App& app) {
     if (const auto bad = app.log->close()) spdlog::warn("the log: {}", bad->message);
 }
 
-sigset_t ending_signals() {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGINT);
-  sigaddset(&set, SIGTERM);
-  return set;
-}
-
-Status start(App& app) {
+Status start(App& app, const StopRequest& stop) {
   if (auto bad = mlflow::check_artifact_flags(app.config)) return bad;
-  if (auto bad = open_storage(app)) return bad;
+  if (auto bad = open_storage(app, stop)) return bad;
   start_system(app);
   if (auto bad = bind_server(app)) return bad;
   if (auto bad = start_broadcast(app)) return bad;
   if (auto bad = start_actors(app)) return bad;
   if (auto bad = mlflow::place_default_experiment(app)) return bad;
-  return start_server(app);
+  if (auto bad = interrupted(stop)) return bad;
+  return start_server(app, stop);
 }
 
 void set_up_logging(const Config& config) {
@@ -360,27 +378,19 @@ void set_up_logging(const Config& config) {
 
 int serve_command(const Config& config) {
   set_up_logging(config);
-  // Blocked in every thread from the first on; this one takes them when it has nothing else to do.
-  const sigset_t signals = ending_signals();
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  const StopRequest& stop = take_stop_signals();
   std::signal(SIGPIPE, SIG_IGN);
   auto app = std::make_unique<App>();
   app->config = config;
-  if (const auto bad = start(*app)) {
+  const auto bad = start(*app, stop);
+  if (bad && !stop.came()) {
     std::cerr << "mlforge: " << bad->message << '\n';
     shut_down(*app);
     return error_row(bad->code).exit_code;
   }
-  std::cout << "listening on " << app->server->url() << std::endl;
-  int signal = 0;
-  sigwait(&signals, &signal);
-  spdlog::info("stopping ({})", signal == SIGTERM ? "SIGTERM" : "SIGINT");
-  std::thread([signals] {
-    int second = 0;
-    sigwait(&signals, &second);
-    std::cerr << "mlforge: a second signal: aborting\n";
-    _exit(128 + second);
-  }).detach();
+  if (!bad) std::cout << "listening on " << app->server->url() << std::endl;
+  spdlog::info("stopping ({}){}", stop.wait() == SIGTERM ? "SIGTERM" : "SIGINT",
+               bad ? " before the start was over" : "");
   shut_down(*app);
   app.reset();
   return 0;

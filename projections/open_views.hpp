@@ -18,10 +18,12 @@ struct OpenViews {
 // and made anew. A log that cannot be read to its end (a damaged record), or a disk that is full,
 // is no error here: the views then stand where they got to, and `behind` says why. Removes what an
 // interrupted rebuild left beside the folder. `building` may be empty; it is told how many events
-// there are to apply. `log` must outlive the answer.
+// there are to apply. Where `stop` answers true between two batches, the views stand where they got
+// to and `behind` is empty. `log` must outlive the answer.
 Expected<OpenViews> open_views(const storage::Log& log, const std::filesystem::path& folder,
                                const ViewStoreOptions& options = {},
-                               const std::function<void(std::uint64_t events)>& building = {});
+                               const std::function<void(std::uint64_t events)>& building = {},
+                               const std::function<bool()>& stop = {});
 
 // A copy of this moment in `folder`, which is made or emptied, and can be opened as a store.
 Status copy_views(const ViewStore& store, const std::filesystem::path& folder);

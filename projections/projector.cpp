@@ -161,12 +161,13 @@ Position ProjectionEngine::next_position() const {
   return least == UINT64_MAX ? UINT64_MAX : least + 1;
 }
 
-Expected<Position> ProjectionEngine::catch_up(std::uint64_t max_events) {
+Expected<Position> ProjectionEngine::catch_up(std::uint64_t max_events,
+                                              const std::function<bool()>& stop) {
   const Position head = log_.head();
   std::uint64_t batch = options_.batch_events;
   while (max_events > 0) {
     const Position from = next_position();
-    if (from > head) break;
+    if (from > head || (stop && stop())) break;
     const std::uint64_t limit = std::min({max_events, batch, head - from + 1});
     if (auto bad = run_batch(from, limit)) {
       if (limit == 1 || !may_fit_in_pieces(*bad)) return *bad;

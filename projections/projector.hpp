@@ -56,8 +56,9 @@ class ProjectionEngine {
   // Applies at most `max_events` events of what the log holds when called. Answers position().
   // A projection that throws keeps its rows of all events before that one, is marked as failed and
   // stops no other. An error (log or disk) leaves the views at the last finished batch; the call
-  // may be repeated.
-  Expected<Position> catch_up(std::uint64_t max_events = UINT64_MAX);
+  // may be repeated. Ends early, without an error, where `stop` answers true before a batch.
+  Expected<Position> catch_up(std::uint64_t max_events = UINT64_MAX,
+                              const std::function<bool()>& stop = {});
 
   // The position that all healthy projections have reached (of all, where none is healthy).
   Position position() const { return position_.load(std::memory_order_acquire); }

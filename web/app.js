@@ -14,8 +14,12 @@ function cell(row, text, className) {
   return td;
 }
 
+const hasPayload = (e) => e.payload !== null && typeof e.payload === 'object'; // retention may have dropped it
+const plainName = (e) => e.type.replace(/^[a-z_]+\./, '').replaceAll('_', ' ');
+
 // One sentence about an event; the rest is in its payload.
 function describe(e) {
+  if (!hasPayload(e)) return `${plainName(e)} (its payload is no longer kept)`;
   const p = e.payload;
   switch (e.type) {
     case 'run.metrics_logged': return `${p.keys[0]} = ${short(p.values[0])}` + (p.keys.length > 1 ? ` and ${p.keys.length - 1} more` : '');
@@ -33,13 +37,14 @@ function describe(e) {
     case 'drift.retraining_triggered': return `retraining by pipeline ${p.pipeline}`;
     case 'dataset.committed': return `version ${p.version} committed`;
     case 'dataset.validated': return `version ${p.version} ${p.passed ? 'passed' : 'failed'} its checks`;
-    default: return e.type.replace(/^[a-z_]+\./, '').replaceAll('_', ' ');
+    default: return plainName(e);
   }
 }
 
 const short = (v) => typeof v === 'number' ? +v.toPrecision(5) : v;
 
 function toneOf(e) {
+  if (!hasPayload(e)) return '';
   if (e.type === 'drift.alert_raised' || e.type.endsWith('failed')) return 'alert';
   if (e.type === 'model.promotion_decided') return e.payload.approved ? 'promoted' : 'investigate';
   if (e.type === 'drift.reported') return e.payload.severity;
@@ -60,6 +65,8 @@ function showEvent(e, fresh) {
 }
 
 function follow(e) {
+  position = e.position;
+  if (!hasPayload(e)) return;
   const id = e.stream.startsWith('run/') ? e.stream.slice(4) : null;
   if (id) {
     const run = runs.get(id) ?? { name: id.slice(0, 8), status: 'running', step: '', series: new Map() };
@@ -77,17 +84,16 @@ function follow(e) {
   }
   if (e.type === 'model.alias_set' && e.payload.alias === 'champion') $('champion').textContent = `${e.stream.slice(6)} v${e.payload.version}`;
   if (e.type === 'drift.reported') { $('drift').textContent = e.payload.severity; $('drift').className = e.payload.severity; }
-  position = e.position;
 }
 
 function curve(values) {
   const numbers = values.filter((v) => typeof v === 'number');
   const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
-  svg.setAttribute('width', 112); svg.setAttribute('height', 22);
+  svg.setAttribute('width', 96); svg.setAttribute('height', 22);
   if (numbers.length > 1) {
     const low = Math.min(...numbers), span = Math.max(...numbers) - low || 1;
     const path = document.createElementNS('http://www.w3.org/2000/svg', 'path');
-    path.setAttribute('d', numbers.map((v, i) => `${i ? 'L' : 'M'}${(i / (numbers.length - 1) * 110 + 1).toFixed(1)} ${(20 - (v - low) / span * 18).toFixed(1)}`).join(''));
+    path.setAttribute('d', numbers.map((v, i) => `${i ? 'L' : 'M'}${(i / (numbers.length - 1) * 94 + 1).toFixed(1)} ${(20 - (v - low) / span * 18).toFixed(1)}`).join(''));
     svg.append(path);
   }
   return svg;

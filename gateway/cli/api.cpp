@@ -25,7 +25,32 @@ http::ClientOptions options_for(const std::string& actor) {
   return options;
 }
 
+struct ErrorId {
+  std::string correlation_id;
+  static constexpr auto fields() {
+    return std::tuple{field("correlation_id", &ErrorId::correlation_id)};
+  }
+};
+struct ErrorAnswer {
+  ErrorId error;
+  static constexpr auto fields() { return std::tuple{field("error", &ErrorAnswer::error)}; }
+};
+
+thread_local std::string last_message, last_correlation_id;
+
 }  // namespace
+
+std::string correlation_id_of(const Error& error) {
+  return error.message == last_message ? last_correlation_id : std::string();
+}
+
+Error error_of(const http::ClientResponse& response) {
+  const auto answer = from_json<ErrorAnswer>(response.body, Unknown::skip);
+  last_correlation_id = answer ? answer->error.correlation_id : std::string();
+  auto error = http::error_from(response);
+  last_message = error.message;
+  return error;
+}
 
 std::string escape(std::string_view text) { return escape_but(text, "-._~"); }
 std::string escape_path(std::string_view text) { return escape_but(text, "-._~/"); }
@@ -68,8 +93,9 @@ Expected<http::ClientResponse> Api::request(http::Method method, const std::stri
 }
 
 Expected<std::string> Api::body_of(Expected<http::ClientResponse> response) const {
+  last_correlation_id.clear();
   if (!response) return response.error();
-  if (!response->ok()) return http::error_from(*response);
+  if (!response->ok()) return error_of(*response);
   return std::move(response->body);
 }
 

@@ -32,6 +32,12 @@ struct Answer {
   T value;
 };
 
+// The correlation id that the server gave with this error, where it is the last answer of a server
+// in this thread; else empty.
+std::string correlation_id_of(const Error& error);
+// The Error that such an answer says.
+Error error_of(const http::ClientResponse& response);
+
 class Api {
  public:
   Api(std::string url, const std::string& actor);

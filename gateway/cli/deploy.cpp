@@ -101,8 +101,10 @@ struct Prediction {
 
 // What tells a whole request from bare features.
 struct Shape {
-  std::optional<RawJson> features;
-  static constexpr auto fields() { return std::tuple{field("features", &Shape::features)}; }
+  std::optional<RawJson> features, request_id;
+  static constexpr auto fields() {
+    return std::tuple{field("features", &Shape::features), field("request_id", &Shape::request_id)};
+  }
 };
 
 Expected<std::string> request_body(const std::string& text, const std::string& request_id) {
@@ -110,13 +112,18 @@ Expected<std::string> request_body(const std::string& text, const std::string& r
   if (!shape)
     return Error{ErrorCode::malformed, "the features are no JSON object: " + shape.error().message,
                  "features"};
-  if (shape->features && shape->features->text.starts_with('{')) return text;
-  std::string out = "{\"features\":" + text;
+  const bool whole = shape->features && shape->features->text.starts_with('{');
+  if (whole && shape->request_id && !request_id.empty())
+    return Error{ErrorCode::invalid_argument,
+                 "the request has a request_id already: leave --request-id or the one in it out",
+                 "request_id"};
+  std::string id;
   if (!request_id.empty()) {
-    out += ",\"request_id\":";
-    append_json_string(out, request_id);
+    id = ",\"request_id\":";
+    append_json_string(id, request_id);
   }
-  return out + "}";
+  if (!whole) return "{\"features\":" + text + id + "}";
+  return text.substr(0, text.rfind('}')) + id + "}";
 }
 
 Expected<Answer<Prediction>> predict_one(Api& api, const Options& o, const std::string& text) {
@@ -140,6 +147,10 @@ int predict_lines(const Session& s, const Options& o) {
 }
 
 int predict(const Session& s, const Options& o) {
+  if (o.features == "-" && !o.request_id.empty())
+    return s.fail({ErrorCode::invalid_argument,
+                   "--request-id is of one request: with - each line may have its own request_id",
+                   "request_id"});
   if (o.features == "-") return predict_lines(s, o);
   Api api = s.api();
   return s.show(predict_one(api, o, o.features), [&](const Prediction& p) {

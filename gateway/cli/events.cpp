@@ -104,6 +104,10 @@ int list_events(const Session& s, const Options& options) {
 // The first position is settled before the stream opens, so that nothing is missed or told twice
 // when the connection breaks and is made again.
 int follow_events(const Session& s, const Options& options) {
+  if (!options.as_of.empty())
+    return s.fail({ErrorCode::invalid_argument,
+                   "--as-of is a moment of the past and --follow goes on: give one of them",
+                   "as_of"});
   Api api = s.api();
   const auto head = api.get_as<Head>("/api/v1/info");
   if (!head) return s.fail(head.error());
@@ -153,8 +157,8 @@ void add_event_commands(CLI::App& root, Session& s) {
       ->check(from_one());
   c->add_option("--stream", o->stream, "A stream, or its start with *: 'run/*'");
   c->add_option("--type", o->type, "A type, or its start with *: 'run.*'");
-  c->add_option("--since", o->since, "RFC 3339 time")->type_name("TIME");
-  c->add_option("--until", o->until, "RFC 3339 time")->type_name("TIME");
+  c->add_option("--since", o->since, "RFC 3339 time, or a date")->type_name("TIME");
+  c->add_option("--until", o->until, "RFC 3339 time, or a date")->type_name("TIME");
   c->add_flag("--payload", o->payload, "Show the payloads too");
   add_as_of(*c, o->as_of);
 }

@@ -87,7 +87,7 @@ int promote_model(const Session& s, const PromoteOptions& options) {
     if (const auto refusal = from_json<Refusal>(response->body, Unknown::skip);
         refusal && refusal->error.details.text != "null")
       if (const int bad = print_decision(s, *model, refusal->error.details.text, false)) return bad;
-  return s.fail(http::error_from(*response));
+  return s.fail(error_of(*response));
 }
 
 void add_promote_options(CLI::App& command, PromoteOptions& options) {

@@ -60,16 +60,22 @@ void add_serve_commands(CLI::App& root, Session& s) {
 
   const auto demo = std::make_shared<std::pair<DemoOptions, std::shared_ptr<ConfigFlags>>>();
   auto* d = s.command(root, "demo", "A whole model life: data, training, canary, drift, retraining",
-                      "  mlforge demo\n  mlforge demo --adult ./adult --stop", [&s, demo] {
+                      "  mlforge demo\n  mlforge demo --adult ./adult --stop\n"
+                      "  mlforge demo --data ./other-data --psi-threshold 0.25",
+                      [&s, demo] {
                         const auto loaded = s.load(*demo->second);
                         if (!loaded) return s.fail(loaded.error());
                         demo->first.config = loaded->config;
+                        demo->first.config_file = demo->second->file;
+                        demo->first.flags = demo->second->values;
                         demo->first.json = s.json;
                         return demo_command(demo->first);
                       });
   demo->second = s.add_config(*d);
   d->add_option("--adult", demo->first.adult, "Folder of UCI Adult's files (MLFORGE_DATA)")
       ->type_name("DIR");
+  d->add_flag("--force", demo->first.force,
+              "Empty the data folder even if it holds events that are not the demo's");
   d->add_flag("--stop", demo->first.stop, "Stop the server at the end");
 }
 

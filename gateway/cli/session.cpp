@@ -120,6 +120,10 @@ int Session::fail(const Error& error) const {
     append_json_string(out, error.message);
     out += ",\"field\":";
     append_json_string(out, error.field);
+    if (const auto id = correlation_id_of(error); !id.empty()) {
+      out += ",\"correlation_id\":";
+      append_json_string(out, id);
+    }
     io.err << out << "}}\n";
   } else {
     note(error.message);

@@ -36,7 +36,8 @@ class Object {
 constexpr std::string_view kErrorSchema =
     R"({"type":"object","required":["error"],"properties":{"error":{"type":"object",)"
     R"("required":["code","message","correlation_id"],"properties":{"code":{"type":"string"},)"
-    R"("message":{"type":"string"},"field":{"type":"string"},"correlation_id":{"type":"string"}}}}})";
+    R"("message":{"type":"string"},"field":{"type":"string"},"correlation_id":{"type":"string"},)"
+    R"("details":{"type":"object"}}}}})";
 
 // "/a/{name*}" and "/a/{name}:verb" as OpenAPI writes them; gathers the names.
 std::string openapi_path(std::string_view pattern, std::vector<std::string>& names) {
@@ -69,21 +70,24 @@ void append_content(std::string& out, std::string_view type, std::string_view sc
   if (!schema.empty()) media.raw("schema", schema);
 }
 
-void append_responses(std::string& out, const RouteInfo& info, bool websocket,
-                      const std::string& outcome) {
+void append_response(std::string& out, const RouteInfo& info, int status, bool websocket) {
+  Object response(out);
+  const bool schema = !info.response.empty() && info.response.front() == '{';
+  const auto* text = status == 206  ? "The part that was asked for."
+                     : status < 400 ? "It went well."
+                                    : "It did not go well; the answer says why.";
+  response.text("description", schema || info.response.empty() ? text : info.response);
+  if (!websocket)
+    append_content(response.key("content"), info.response_type,
+                   schema ? std::string_view(info.response) : "");
+}
+
+void append_responses(std::string& out, const RouteInfo& info, bool websocket) {
   Object responses(out);
-  {
-    Object good(responses.key(websocket ? "101" : std::to_string(info.status)));
-    const bool schema = !info.response.empty() && info.response.front() == '{';
-    good.text("description", schema || info.response.empty() ? "It went well." : info.response);
-    if (!websocket) {
-      const bool json = info.response_type == "application/json";
-      append_content(good.key("content"), info.response_type,
-                     schema ? std::string_view(info.response)
-                     : json ? outcome
-                            : "");
-    }
-  }
+  const int status = websocket ? 101 : info.status;
+  append_response(responses.key(std::to_string(status)), info, status, websocket);
+  for (const int other : info.other_statuses)
+    append_response(responses.key(std::to_string(other)), info, other, websocket);
   Object(responses.key("default")).text("$ref", "#/components/responses/Error");
 }
 
@@ -121,7 +125,7 @@ void append_parameters(std::string& out, const Route& route, const std::vector<s
   };
   headers(route.info.headers);
   headers(info.headers);
-  if (route.method != Method::get) headers(info.write_headers);
+  if (route.method != Method::get && route.info.reads_write_headers) headers(info.write_headers);
 }
 
 void append_operation(std::string& out, const Route& route, const std::vector<std::string>& names,
@@ -147,7 +151,7 @@ void append_operation(std::string& out, const Route& route, const std::vector<st
                    route.info.body);
   }
   append_responses(operation.key("responses"), route.info,
-                   std::holds_alternative<WebSocketHandler>(route.handler), info.outcome);
+                   std::holds_alternative<WebSocketHandler>(route.handler));
 }
 
 }  // namespace

@@ -45,6 +45,8 @@ struct RouteInfo {
   int status = 200;  // of an answer that went well
   std::string response_type = "application/json";
   std::vector<QueryParam> headers;  // of the request, besides those of ApiInfo
+  bool reads_write_headers = true;  // no GET, and reads ApiInfo::write_headers
+  std::vector<int> other_statuses;  // of answers with the same type and schema
 };
 inline constexpr std::size_t kNoLimit = static_cast<std::size_t>(-1);
 
@@ -72,7 +74,6 @@ struct ApiInfo {
   std::string server_url;                 // may be empty
   std::vector<QueryParam> headers;        // that every request may have
   std::vector<QueryParam> write_headers;  // that every request but a GET may have
-  std::string outcome;  // JSON schema of what JSON routes without a response schema answer
 };
 
 class Router {

@@ -39,9 +39,12 @@ class Demo(Case):
         cls.synthetic, cls.rows = adult is None, 48842
         if adult:
             cls.rows = sum(count_rows(os.path.join(adult, f)) for f in ("adult.data", "adult.test"))
+        settings = os.path.join(cls.folder_of_all, "settings.yaml")
+        with open(settings, "w", encoding="ascii") as out:
+            out.write("psi_threshold: 0.21\n")
         done = subprocess.run(
             [BINARY, "demo", "--stop", "--json", "--data-dir", cls.data, "--listen", "127.0.0.1:0",
-             "--nats", "off"] + (["--adult", adult] if adult else []),
+             "--nats", "off", "--config", settings, "--ks-pvalue-threshold", "0.04"] + (["--adult", adult] if adult else []),
             cwd=support.SOURCE, env=support.clean_environment(), stdin=subprocess.DEVNULL,
             capture_output=True, text=True, timeout=500, check=False,
             preexec_fn=support.die_with_parent)
@@ -228,6 +231,10 @@ class Demo(Case):
         self.assertIn(best["run"]["run_id"],
                       {self.version(i)["run_id"] for i in (1, 2, 3, 4)})
 
+    def test_all_settings_reach_the_server(self):
+        endpoint = self.ok(self.s.get(V1 + "/endpoints/adult"))
+        self.assertEqual((endpoint["psi_threshold"], endpoint["ks_pvalue_threshold"]), (0.21, 0.04))
+
     def test_the_report(self):
         self.assertEqual(self.report["events"] <= len(self.events), True)
         self.assertEqual(self.report["synthetic"], self.synthetic)
@@ -245,6 +252,108 @@ class Demo(Case):
         for e in self.events:
             streams[e["stream"]] = streams.get(e["stream"], 0) + 1
             self.assertEqual(e["version"], streams[e["stream"]])
+
+
+class Folder(Case):
+    """What the demo deletes, what it calls its data, and how it is interrupted. None runs to its end."""
+
+    def setUp(self):
+        super().setUp()
+        self.data = os.path.join(self.folder, "data")
+        self.adult = os.path.join(self.folder, "adult")
+        os.mkdir(self.adult)
+        for name, seed in (("adult.data", 7), ("adult.test", 8)):
+            with open(os.path.join(self.adult, name), "w", encoding="ascii") as out:
+                out.write(support.adult_csv(3000, seed))
+        self.addCleanup(kill_left_over, self.data)
+
+    def arguments(self, *more):
+        return ["demo", "--data-dir", self.data, "--listen", "127.0.0.1:0", "--nats", "off",
+                "--adult", self.adult, *more]
+
+    def refused(self, *words):
+        done = support.run_cli(*self.arguments(), cwd=support.SOURCE)
+        self.assertEqual(done.returncode, 5, done.stderr)
+        for word in words:
+            self.assertIn(word, done.stderr)
+
+    def interrupted(self, *more):
+        """Runs the demo until the pipeline is next, presses Ctrl-C; answers what it said."""
+        demo = subprocess.Popen([BINARY, *self.arguments(*more)], cwd=support.SOURCE,
+                                env=support.clean_environment(), stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                preexec_fn=support.die_with_parent)
+        told = ""
+        for line in demo.stderr:
+            told += line
+            if line.startswith("2."):
+                break
+        with open(os.path.join(self.data, "demo.pid"), encoding="ascii") as text:
+            pid = int(text.read())
+        demo.send_signal(signal.SIGINT)
+        told += demo.stderr.read()
+        demo.stdout.close()
+        demo.stderr.close()
+        self.assertEqual(demo.wait(60), 130, told)
+        self.assertFalse(os.path.exists(f"/proc/{pid}"), "its server is stopped")
+        return told
+
+    def test_a_folder_that_a_server_has_open_is_left_alone(self):
+        s = self.server(data=self.data)
+        for pid in ("999999999", str(s.process.pid)):
+            with open(os.path.join(self.data, "demo.pid"), "w", encoding="ascii") as out:
+                out.write(pid)
+            self.refused("open in another process", str(s.process.pid))
+            done = support.run_cli(*self.arguments("--force"), cwd=support.SOURCE)
+            self.assertEqual(done.returncode, 5, done.stderr)
+        self.ok(s.post(V1 + "/experiments", {"name": "still here"}), 201)
+        self.assertEqual(s.stop(), 0)
+
+    def test_events_that_are_not_the_demos_are_left_alone(self):
+        s = self.server(data=self.data)
+        self.ok(s.post(V1 + "/experiments", {"name": "mine"}, X_Mlforge_Actor="ann"), 201)
+        self.assertEqual(s.stop(), 0)
+        self.refused("experiment.created by ann", "--data-dir", "--force", "rm -r " + self.data)
+        s.start()
+        self.assertIn("ann", {e["actor"] for e in s.events(type="experiment.created")})
+        self.assertEqual(s.stop(), 0)
+        self.interrupted("--force")
+        s.start()
+        self.assertNotIn("ann", {e["actor"] for e in s.events()})
+
+    def test_a_folder_that_is_not_ours_is_left_alone(self):
+        os.mkdir(self.data)
+        for name in ("demo.pid", "thesis.txt"):
+            with open(os.path.join(self.data, name), "w", encoding="ascii") as out:
+                out.write("1")
+        self.refused("no data folder of mlforge")
+        self.assertEqual(sorted(os.listdir(self.data)), ["demo.pid", "thesis.txt"])
+
+    def test_its_own_folder_is_made_anew_and_its_server_stopped(self):
+        for _ in range(2):
+            told = self.interrupted()
+            self.assertIn("interrupted; the demo's server is stopped", told)
+            self.assertIn(self.data, told)
+
+    def test_other_data_is_not_called_ucis(self):
+        told = self.interrupted().splitlines()
+        self.assertNotIn("CC BY", " ".join(told))
+        (named,) = [line for line in told if line.startswith("1.")]
+        self.assertIn("not UCI's data: the SHA-256 of " + self.adult, named)
+        for line in told:
+            if line.startswith(("1.", "2.", "   ")):
+                self.assertIn("(not UCI's data)", line)
+        s = self.server(data=self.data)
+        (committed,) = s.events(type="dataset.committed")
+        self.assertIn("not UCI's data", committed["payload"]["message"])
+
+    def test_a_variable_that_leads_nowhere_is_named(self):
+        done = support.run_cli("demo", "--data-dir", self.data, "--nats", "off",
+                               env={"MLFORGE_DATA": self.folder + "/typo"}, cwd=support.SOURCE)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("MLFORGE_DATA", done.stderr)
+        self.assertIn("typo", done.stderr)
+        self.assertFalse(os.path.exists(self.data))
 
 
 if __name__ == "__main__":

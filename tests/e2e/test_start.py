@@ -2,6 +2,7 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -22,6 +23,19 @@ def cpu_seconds(pid):
 def status_kib(pid, name):
     with open(f"/proc/{pid}/status", encoding="ascii") as text:
         return int(next(line for line in text if line.startswith(name + ":")).split()[1])
+
+
+def drift_scores(server):
+    """The lines of the metric, as texts."""
+    lines = server.get("/metrics").body.decode().splitlines()
+    return "\n".join(sorted(line for line in lines if line.startswith("mlforge_drift_score{")))
+
+
+def takes_signals(pid):
+    """Whether it has SIGTERM blocked, to take it by itself."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as text:
+        blocked = next(line for line in text if line.startswith("SigBlk:"))
+    return int(blocked.split()[1], 16) >> (signal.SIGTERM - 1) & 1
 
 
 class Start(Case):
@@ -68,6 +82,50 @@ class Start(Case):
         self.rest(server, "idle with a model and 10 watchers")
         for watcher in watchers:
             watcher.close()
+
+    def test_the_drift_score_is_there_after_a_restart(self):
+        server = self.server("--gate-min-auc", "0.5")
+        support.add_people(self, server, rows=1200)
+        support.train(self, server, "m", rounds=2)
+        self.ok(server.post(V1 + "/models/m/versions/1/stage", {"stage": "Staging"}))
+        self.ok(server.post(V1 + "/endpoints", {"name": "m", "model": "m", "drift_window": 50}), 201)
+        self.ok(server.post("/promote", {"version": "1"}))
+        for row in support.adult_rows(50, 5):
+            self.ok(server.post("/predict", {"features": support.features(row)}))
+        support.until(lambda: server.get("/drift/latest").status == 200, "a drift report")
+        scores = drift_scores(server)
+        self.assertIn('mlforge_drift_score{endpoint="m",feature="age"}', scores)
+        self.assertEqual(server.stop(), 0)
+        server.start()
+        self.assertEqual(drift_scores(server), scores)
+
+    def test_a_signal_while_it_starts_is_taken_at_once(self):
+        """The read models are made anew from 100,000 events, in five batches."""
+        data, lines = os.path.join(self.folder, "data"), os.path.join(self.folder, "lines")
+        with open(lines, "w", encoding="ascii") as out:
+            for i in range(1, 100001):
+                payload = {"experiment_id": str(i), "name": f"e{i}"}
+                out.write(json.dumps({
+                    "position": i, "id": f"01900000-0000-7000-8000-{i:012x}", "tenant": "default",
+                    "stream": f"experiment/{i}", "version": 1, "type": "experiment.created",
+                    "schema": 1, "actor": "ann", "time": "2025-03-01T00:00:00.000000Z",
+                    "content_type": "json", "salt": f"{i:032x}", "payload": payload}) + "\n")
+        done = run_cli("import", lines, "--data", data)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        server = support.Server(data, start=False)
+        self.addCleanup(support.end, server)
+        for _ in range(2):
+            shutil.rmtree(os.path.join(data, "views"), ignore_errors=True)
+            server.launch()
+            support.until(lambda: takes_signals(server.process.pid), "the handling of signals",
+                          every=0)
+            server.process.send_signal(signal.SIGTERM)
+            self.assertEqual(server.process.stdout.read(), b"", "it never listened")
+            self.assertEqual(server.wait(timeout=60), 0, server.messages())
+        self.assertIn("before the start was over", server.messages())
+        server.start()
+        self.ok(server.get(V1 + "/experiments/100000"))
+        self.assertEqual(server.stop(), 0)
 
     def test_the_port_that_was_asked_for(self):
         server = self.server()

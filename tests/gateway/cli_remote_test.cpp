@@ -37,7 +37,8 @@ TEST_CASE("the exit code is that of the server's error") {
     const auto json = run({"models", "show", "adult", "--json"}, env);
     CHECK(json.code == exit_code);
     CHECK(json.err ==
-          "{\"error\":{\"code\":\"" + code + "\",\"message\":\"so it is\",\"field\":\"\"}}\n");
+          "{\"error\":{\"code\":\"" + code +
+              "\",\"message\":\"so it is\",\"field\":\"\",\"correlation_id\":\"c\"}}\n");
   }
 }
 
@@ -259,6 +260,33 @@ TEST_CASE("events: pages until the limit, one JSON event a line") {
   CHECK(seen[0].target == "/api/v1/events?type=run.%2A&from=1&limit=100");
   CHECK(seen[2].target == "/api/v1/events?from=7&limit=100");
   CHECK(run({"events", "--from", "x"}, env).code == 2);
+}
+
+TEST_CASE("deploy predict: --request-id goes into bare features and into a whole request") {
+  FakeServer server;
+  server.on(Method::post, "/predict", 200,
+            R"({"prediction":1,"probability":0.5,"model_version":"1","routed_to":"champion",)"
+            R"("request_id":"x"})");
+  const auto env = server.start();
+  CHECK(run({"deploy", "predict", "--request-id", "x", R"({"age":39})"}, env).code == 0);
+  CHECK(run({"deploy", "predict", "--request-id", "x", R"({"features":{"age":39}} )"}, env).code ==
+        0);
+  const auto seen = server.seen();
+  REQUIRE(seen.size() == 2);
+  for (const auto& each : seen) CHECK(each.body == R"({"features":{"age":39},"request_id":"x"})");
+  const auto twice =
+      run({"deploy", "predict", "--request-id", "x", R"({"features":{"age":39},"request_id":"y"})"},
+          env);
+  CHECK(twice.code == 2);
+  CHECK(has(twice.err, "--request-id"));
+  CHECK(run({"deploy", "predict", "--request-id", "x", "-"}, env, "{\"age\":39}\n").code == 2);
+  CHECK(server.seen().size() == 2);
+}
+
+TEST_CASE("events: --follow and --as-of exclude each other") {
+  const auto both = run({"events", "--follow", "--as-of", "5"});
+  CHECK(both.code == 2);
+  CHECK(has(both.err, "--as-of"));
 }
 
 }  // namespace cli_remote_tests

@@ -104,7 +104,13 @@ TEST_CASE("the OpenAPI document describes the table") {
   info.status = 201;
   info.headers = {{"Last-Event-ID", "the last one", "integer"}};
   router.post("/api/runs/{run_id}/metrics", kNothing, info);
-  router.get("/api/runs/{run_id}/metrics", kNothing);
+  RouteInfo points;
+  points.response = R"({"type":"object"})";
+  points.other_statuses = {206};
+  router.get("/api/runs/{run_id}/metrics", kNothing, points);
+  RouteInfo plain;
+  plain.reads_write_headers = false;
+  router.post("/plain", kNothing, plain);
   router.get("/files/{path*}", kNothing);
   router.upload(Method::put, "/files/{path*}", nullptr);
   router.websocket("/ws", nullptr);
@@ -122,8 +128,7 @@ TEST_CASE("the OpenAPI document describes the table") {
                                           "All of it.",
                                           "http://localhost",
                                           {{"X-Correlation-Id", "", "string"}},
-                                          {{"Idempotency-Key", "", "string"}},
-                                          R"({"type":"object"})"});
+                                          {{"Idempotency-Key", "", "string"}}});
   simdjson::dom::parser parser;
   simdjson::dom::element doc;
   REQUIRE(parser.parse(text).get(doc) == simdjson::SUCCESS);
@@ -143,6 +148,11 @@ TEST_CASE("the OpenAPI document describes the table") {
             "schema/type") == "array");
   CHECK(str("/paths/~1api~1runs~1{run_id}~1metrics/get/responses/200/content/application~1json/"
             "schema/type") == "object");
+  CHECK(str("/paths/~1api~1runs~1{run_id}~1metrics/get/responses/206/content/application~1json/"
+            "schema/type") == "object");
+  CHECK(str("/paths/~1plain/post/parameters/0/name") == "X-Correlation-Id");
+  simdjson::dom::element more;
+  CHECK(doc.at_pointer("/paths/~1plain/post/parameters/1").get(more) != simdjson::SUCCESS);
   CHECK(str("/paths/~1api~1runs~1{run_id}~1metrics/post/parameters/2/name") == "Last-Event-ID");
   CHECK(str("/paths/~1api~1runs~1{run_id}~1metrics/post/parameters/2/in") == "header");
   CHECK(str("/paths/~1api~1runs~1{run_id}~1metrics/post/parameters/3/name") == "X-Correlation-Id");

@@ -158,4 +158,19 @@ TEST_CASE("damage: a store is copied, and put in the place of another") {
   CHECK(reader->position("runs") == 20);
 }
 
+TEST_CASE("open_views: a request to stop ends the building between two batches") {
+  Views v;
+  REQUIRE_FALSE(discard_views(v.path));
+  int asked = 0;
+  {
+    const auto stopped =
+        open_views(*v.log, v.path, kOptions, {}, [&asked] { return ++asked == 1; });
+    REQUIRE(stopped);
+    CHECK(asked == 1);
+    CHECK_FALSE(stopped->behind);
+    CHECK(stopped->engine->position() == 0);
+  }
+  v.check_made_anew();
+}
+
 }  // namespace damage_tests
