@@ -37,9 +37,9 @@ struct TriggerRetraining {
 const DriftReported* find_report(const DriftState& state, std::string_view report_id);
 
 // One champion is retrained once, however many windows drift: the next retraining waits for the
-// next champion, or until the last one is given up. A report that covers predictions which an earlier one covered already is no event;
-// neither is a second alert or a second retraining for one report: the rules may run again after a
-// crash.
+// next champion, or until the last one is given up. A report that covers predictions which an
+// earlier one covered already is no event; neither is a second alert or a second retraining for one
+// report: the rules may run again after a crash.
 Expected<Events> decide(const DriftState& state, const RecordDriftReport& command);
 Expected<Events> decide(const DriftState& state, const RaiseDriftAlert& command);
 Expected<Events> decide(const DriftState& state, const TriggerRetraining& command);

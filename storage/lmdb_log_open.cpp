@@ -83,11 +83,12 @@ Status LmdbLog::check_stored_checkpoint() const {
   const auto note = text ? parse_note(*text) : Expected<Note>(Error{});
   const auto checkpoint = note ? parse_checkpoint(note->text) : Expected<Checkpoint>(Error{});
   if (!checkpoint || checkpoint->size <= head()) return {};
-  return Error{ErrorCode::corrupt,
-               fmt::format("A checkpoint was signed for {} events, but the log ends at position {}: "
-                           "events are missing. Restore the folder from a backup; to go on with "
-                           "what is left, move its file '{}' away.",
-                           checkpoint->size, head(), kCheckpointFile)};
+  return Error{
+      ErrorCode::corrupt,
+      fmt::format("A checkpoint was signed for {} events, but the log ends at position {}: "
+                  "events are missing. Restore the folder from a backup; to go on with "
+                  "what is left, move its file '{}' away.",
+                  checkpoint->size, head(), kCheckpointFile)};
 }
 
 Status LmdbLog::open_index(const LmdbLogOptions& options) {

@@ -508,7 +508,8 @@ Happened Source::make<UnknownEvent>() {
 template <std::size_t... I>
 Happened any(Source& source, std::size_t which, std::index_sequence<I...>) {
   Happened out;
-  ((which == I ? void(out = source.make<std::variant_alternative_t<I, EventVariant>>()) : void()), ...);
+  ((which == I ? void(out = source.make<std::variant_alternative_t<I, EventVariant>>()) : void()),
+   ...);
   return out;
 }
 

@@ -384,16 +384,21 @@ TEST_CASE("lmdb log: an index of another history is built again") {
 
 TEST_CASE("lmdb log: a log that ends before its checkpoint is not opened") {
   LmdbLogFixture f;
+  const auto write_checkpoint = [&](std::uint64_t size) {
+    const auto key = SigningKey::from_secret(std::vector<std::uint8_t>(32, 9));
+    REQUIRE(key);
+    Note note{.text = Checkpoint{"mlforge/test", size, Digest{}, {}}.text()};
+    note.sign({"mlforge/test", key->public_key()}, *key);
+    write_file(f.path() / kCheckpointFile, note.encode());
+  };
   append_numbered(f.log(), 50);
-  const Checkpoint checkpoint{"mlforge/test", 50, Digest{}, {}};
   f.close();
   const std::string old_log = read_file(f.path() / "log" / "data.mdb");
-  write_file(f.path() / kCheckpointFile, Note{checkpoint.text(), {}}.encode());
+  write_checkpoint(50);
   f.open();
   append_numbered(f.log(), 10);
   f.close();
-  const Checkpoint later{"mlforge/test", 55, Digest{}, {}};
-  write_file(f.path() / kCheckpointFile, Note{later.text(), {}}.encode());
+  write_checkpoint(55);
   f.open();
   f.close();
   for (const bool empty : {false, true}) {
