@@ -136,7 +136,7 @@ Status ServedModel::score(const simdjson::dom::object& features, PredictionRow& 
   for (const auto& [name, value] : features) {
     const auto at = impl_->input_by_name.find(name);
     if (at == impl_->input_by_name.end()) {
-      if (name == besides) continue;
+      if (!besides.empty() && name == besides) continue;
       return unknown_feature(name, *impl_->bundle);
     }
     if (std::exchange(given[at->second], 1)) return feature_error(name, "is given twice");
@@ -240,7 +240,8 @@ Expected<Prediction> predict(const Endpoint& endpoint, const simdjson::dom::obje
                      "' serves no champion: promote a version of model '" +
                      endpoint.settings.model + "' first",
                  ""};
-  if (auto bad = (*model)->score(features, row, endpoint.settings.unit)) return *bad;
+  const auto& field = endpoint.settings.unit;
+  if (auto bad = (*model)->score(features, row, field == "request_id" ? "" : field)) return *bad;
   row.model = *model;
   return row.prediction;
 }
