@@ -77,7 +77,7 @@ Status PredictionLog::add(std::string_view endpoint, PredictionRow row) {
     return Error{ErrorCode::too_many_requests,
                  "predictions come faster than they can be written down: try again", ""};
   if (spool_)
-    if (auto bad = spool_->add(endpoint, spooled)) return bad;
+    if (auto bad = spool_->add(endpoint, spooled, !row.subject.empty())) return bad;
   bytes_ += size;
   auto at = rows_.find(endpoint);
   if (at == rows_.end()) at = rows_.emplace(endpoint, Rows{}).first;

@@ -218,6 +218,7 @@ Status PredictionSpool::next_file() {
   const auto former = std::exchange(current_, current_ + 1);
   file_ = *std::move(file);
   size_ = 0;
+  about_somebody_ = false;
   if (former != 0 && open_rows_[former] == 0) forget(former);
   return {};
 }
@@ -227,7 +228,8 @@ void PredictionSpool::forget(std::uint64_t file) {
   ::unlink(path_of(file).c_str());
 }
 
-Status PredictionSpool::add(std::string_view endpoint, std::string_view encoded) {
+Status PredictionSpool::add(std::string_view endpoint, std::string_view encoded,
+                            bool about_somebody) {
   if (size_ >= kFileBytes)
     if (auto bad = next_file()) return bad;
   if (auto bad = storage::write_all(file_, encoded, path_of(current_))) {
@@ -236,6 +238,7 @@ Status PredictionSpool::add(std::string_view endpoint, std::string_view encoded)
     return bad;
   }
   size_ += encoded.size();
+  about_somebody_ = about_somebody_ || about_somebody;
   ++open_rows_[current_];
   auto at = files_of_.find(endpoint);
   if (at == files_of_.end()) at = files_of_.emplace(endpoint, std::deque<std::uint64_t>{}).first;
@@ -250,6 +253,7 @@ void PredictionSpool::finished(std::string_view endpoint, std::size_t rows) {
     const auto file = at->second.front();
     if (--open_rows_[file] == 0 && file != current_) forget(file);
   }
+  if (about_somebody_ && open_rows_[current_] == 0) rotate();
 }
 
 void PredictionSpool::rotate() {

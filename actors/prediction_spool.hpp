@@ -38,8 +38,10 @@ class PredictionSpool {
 
   static std::string encode(const SpooledRow& row);
   // read_only where the disk is full: then the prediction must not be answered.
-  Status add(std::string_view endpoint, std::string_view encoded);
-  // The first `rows` of an endpoint are in the log, or lost: their file goes when all of it is.
+  // A file with a row about somebody goes as soon as all its rows are finished.
+  Status add(std::string_view endpoint, std::string_view encoded, bool about_somebody);
+  // The first `rows` of an endpoint are in the log, or lost: their file goes when all of it is and
+  // another one is written.
   void finished(std::string_view endpoint, std::size_t rows);
   // What is finished goes from the disk now, or with the last row of its file.
   void rotate();
@@ -53,6 +55,7 @@ class PredictionSpool {
   storage::File file_;
   std::uint64_t current_ = 0;
   std::size_t size_ = 0;
+  bool about_somebody_ = false;                     // a row of the current file
   std::map<std::uint64_t, std::size_t> open_rows_;  // file -> rows that are not finished
   std::map<std::string, std::deque<std::uint64_t>, std::less<>>
       files_of_;  // endpoint -> of its rows

@@ -230,7 +230,6 @@ Status check_gate_metric(std::string_view metric) {
 
 Status check_promotion(const ModelState& state, const Promote& c) {
   if (auto bad = check_version(state, c.model, c.version)) return bad;
-  if (auto bad = check_gate_metric(c.metric)) return bad;
   if (!(c.min_delta >= 0 && c.min_delta <= 1))
     return invalid("min_delta", "must be a number from 0 to 1");
   const auto& version = *state.version(c.version);
@@ -241,6 +240,7 @@ Status check_promotion(const ModelState& state, const Promote& c) {
   if (!version.metrics.contains(c.metric))
     return Error{ErrorCode::conflict, name + " has no metric '" + c.metric + "' to be weighed by",
                  "metric"};
+  if (auto bad = check_gate_metric(c.metric)) return bad;
   const auto* champion = state.version(state.alias(kChampion));
   if (champion && !champion->metrics.contains(c.metric))
     return Error{ErrorCode::conflict,
