@@ -56,13 +56,13 @@ unsigned read_member(std::string_view member, const simdjson::dom::element& elem
     out = found;
     return true;
   };
-  if (member == "key") return text(metric.key) && !metric.key.empty() ? kKey : 0;
-  if (member == "value") return element.is_number() && number(metric.value) ? kValue : 0;
-  if (member == "timestamp") return number(metric.timestamp) ? kTimestamp : 0;
-  if (member == "step") return number(metric.step) ? kStep : 0;
-  if (member == "model_id") return text(metric.model_id) ? kModel : 0;
-  if (member == "dataset_name") return text(metric.dataset_name) ? kName : 0;
-  if (member == "dataset_digest") return text(metric.dataset_digest) ? kDigest : 0;
+  if (member == "key") return text(metric.key) && !metric.key.empty() ? +kKey : 0u;
+  if (member == "value") return element.is_number() && number(metric.value) ? +kValue : 0u;
+  if (member == "timestamp") return number(metric.timestamp) ? +kTimestamp : 0u;
+  if (member == "step") return number(metric.step) ? +kStep : 0u;
+  if (member == "model_id") return text(metric.model_id) ? +kModel : 0u;
+  if (member == "dataset_name") return text(metric.dataset_name) ? +kName : 0u;
+  if (member == "dataset_digest") return text(metric.dataset_digest) ? +kDigest : 0u;
   return 0;
 }
 
