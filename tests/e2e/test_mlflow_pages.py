@@ -77,6 +77,8 @@ class Pages(Case):
                 ("POST", "/ajax-api/3.0/mlflow/datasets/search", "datasets"),
                 ("GET", "/ajax-api/3.0/mlflow/assistant/providers", "providers"),
                 ("GET", "/ajax-api/3.0/mlflow/gateway/endpoints/list", "endpoints"),
+                ("GET", "/ajax-api/3.0/mlflow/mcp-servers?max_results=5", "mcp_servers"),
+                ("GET", "/ajax-api/3.0/mlflow/review-queues/list?experiment_id=0", "review_queues"),
                 ("GET", API + "gateway-proxy?gateway_path=api%2F2.0%2Fendpoints%2F", "endpoints")):
             answer = self.ok(s.call(method, path, {} if method == "POST" else None))
             self.assertEqual(answer[field], [], path)
