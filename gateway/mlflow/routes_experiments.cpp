@@ -37,7 +37,7 @@ void create(App& app, Fields& fields, const Request& request, Reply reply) {
 }
 
 void get(App& app, Fields& fields, const Request&, Reply reply) {
-  const auto id = fields.text("experiment_id", Need::required);
+  const auto id = read_experiment_id(fields, Need::required);
   const auto as_of = fields.text("as_of");
   if (!ok(fields, reply)) return;
   answer_query(app, std::move(reply), as_of, [id](const QueryContext& q) -> Expected<std::string> {
@@ -61,20 +61,20 @@ void get_by_name(App& app, Fields& fields, const Request&, Reply reply) {
 
 template <class Command>
 void by_id(App& app, Fields& fields, const Request& request, Reply reply) {
-  Command body{fields.text("experiment_id", Need::required)};
+  Command body{read_experiment_id(fields, Need::required)};
   if (!ok(fields, reply)) return;
   plain_command<TrackingBody>(app.managers.tracking, request, std::move(reply), std::move(body));
 }
 
 void update(App& app, Fields& fields, const Request& request, Reply reply) {
-  RenameExperiment body{fields.text("experiment_id", Need::required),
+  RenameExperiment body{read_experiment_id(fields, Need::required),
                         fields.text("new_name", Need::required)};
   if (!ok(fields, reply)) return;
   plain_command<TrackingBody>(app.managers.tracking, request, std::move(reply), std::move(body));
 }
 
 void set_tag(App& app, Fields& fields, const Request& request, Reply reply) {
-  TagExperiment body{.experiment_id = fields.text("experiment_id", Need::required), .tags = {}};
+  TagExperiment body{.experiment_id = read_experiment_id(fields, Need::required), .tags = {}};
   const auto key = fields.text("key", Need::required);
   body.tags[key] = fields.text("value");
   if (!ok(fields, reply)) return;
@@ -82,7 +82,7 @@ void set_tag(App& app, Fields& fields, const Request& request, Reply reply) {
 }
 
 void delete_tag(App& app, Fields& fields, const Request& request, Reply reply) {
-  UntagExperiment body{fields.text("experiment_id", Need::required),
+  UntagExperiment body{read_experiment_id(fields, Need::required),
                        fields.text("key", Need::required)};
   if (!ok(fields, reply)) return;
   plain_command<TrackingBody>(app.managers.tracking, request, std::move(reply), std::move(body));
@@ -97,6 +97,7 @@ class ExperimentSubject : public Subject {
       return at == row_.tags.end() ? Value() : Value(at->second);
     }
     if (key.name == "name") return row_.name;
+    if (key.name == "experiment_id" && !key.numeric) return row_.experiment_id;
     if (key.name == "experiment_id") return std::strtod(row_.experiment_id.c_str(), nullptr);
     return static_cast<double>(
         milliseconds(key.name == "creation_time" ? row_.created_time : row_.updated_time));
@@ -112,6 +113,7 @@ const Dialect& dialect() {
        {"creation_time", true},
        {"last_update_time", true},
        {.name = "experiment_id", .numeric = true, .order_only = true},
+       {.name = "experiment_id", .lists = true},
        {.name = "creation_timestamp", .numeric = true, .stands_for = "creation_time"}},
       {Entity::tag}};
   return kDialect;
