@@ -235,6 +235,18 @@ class Exact(Case):
             self.refused_post("/logged-models/search", {**body, **change}, INVALID, words)
         self.refused_post("/logged-models/search", {**body, "page_token": "x"}, INVALID, "page token")
 
+    def test_the_default_experiment_is_as_old_as_the_server(self):
+        default = lambda: self.get("/experiments/get", experiment_id="0")["experiment"]
+        before = default()
+        self.assertGreater(before["creation_time"], 1.6e12)
+        other = self.get("/experiments/get", experiment_id=self.experiment("younger"))["experiment"]
+        self.run_of("0")
+        self.assertEqual(default()["creation_time"], before["creation_time"])
+        self.assertLess(before["creation_time"], other["creation_time"])
+        found = self.post("/experiments/search", {"filter": f"creation_time < {other['creation_time']}"})
+        self.assertIn("Default", [e["name"] for e in found["experiments"]])
+        self.assertEqual(self.post("/experiments/search", {})["experiments"][-1]["name"], "Default")
+
     # ------------------------------------------------------------ files
 
     def test_files_have_the_type_that_their_name_says(self):
