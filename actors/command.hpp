@@ -77,11 +77,45 @@ class Completion {
   std::unique_ptr<Base> impl_;
 };
 
+// Items that travel as one message: the first, which holds the next, and so on. Not thread-safe.
+template <class T>
+class Chain {
+ public:
+  bool empty() const { return !first_; }
+  void add(std::shared_ptr<T> item) {
+    T* const last = item.get();
+    (first_ ? last_->next : first_) = std::move(item);
+    last_ = last;
+    ++size_;
+  }
+  std::size_t size() const { return size_; }
+  std::shared_ptr<T> take() {
+    size_ = 0;
+    return std::move(first_);
+  }
+
+  // Calls `visit(std::shared_ptr<T>)` for each, taken apart from the others.
+  template <class Visit>
+  static void for_each(std::shared_ptr<T> item, Visit visit) {
+    while (item) {
+      auto next = std::move(item->next);
+      visit(std::move(item));
+      item = std::move(next);
+    }
+  }
+
+ private:
+  std::shared_ptr<T> first_;
+  T* last_ = nullptr;
+  std::size_t size_ = 0;
+};
+
 template <class Body>
 struct Request {
   CommandMeta meta;
   Body body;
   Completion done;
+  std::shared_ptr<Request> next = {};  // in the same message; decided after this one
 };
 
 using DatasetBody = std::variant<StageFiles, UnstageFile, CommitDataset, RecordValidation>;
@@ -136,6 +170,7 @@ struct Append {
   Status refusal;      // a barrier that answers this: what was refused may rest on events that are
                        // still on their way
   std::shared_ptr<const Forget> forget;  // called per stream when it was not appended as decided
+  std::shared_ptr<Append> next;          // in the same message
 };
 using AppendPtr = std::shared_ptr<Append>;
 

@@ -17,7 +17,6 @@ constexpr std::size_t kBatch = 2000;
 constexpr std::chrono::milliseconds kGather{10}, kMostGather{200};
 
 struct ProjectorState {
-  Position head = 0;
   bool scheduled = false;  // to run at once
   bool gathering = false;  // to run soon
   std::chrono::milliseconds gather = kGather;
@@ -25,38 +24,38 @@ struct ProjectorState {
 
 }  // namespace
 
-ProjectorActor spawn_projector(caf::actor_system& system, projections::ProjectionEngine& engine,
-                               std::function<void()> index, ReadBarrier& projected) {
+ProjectorActor spawn_projector(caf::actor_system& system, const ProjectorContext& context) {
   return system.spawn<caf::detached>(
-      [&engine, index, &projected](
+      [c = context](
           ProjectorActor::stateful_pointer<ProjectorState> self) -> ProjectorActor::behavior_type {
         const auto schedule = [self] {
           if (!std::exchange(self->state.scheduled, true)) self->send(self, StartAtom::value);
         };
-        return {[self, schedule, &projected](CommittedAtom, Position head) {
-                  self->state.head = std::max(self->state.head, head);
-                  if (projected.awaited()) return schedule();
+        return {[self, schedule, c](CommittedAtom, Position) {
+                  if (c.projected.awaited()) return schedule();
                   if (!std::exchange(self->state.gathering, true))
                     self->delayed_send(self, self->state.gather, StartAtom::value);
                 },
-                [self, schedule, &engine, index, &projected](StartAtom) {
+                [self, schedule, c](StartAtom) {
                   self->state.scheduled = self->state.gathering = false;
+                  c.bell.silence();
+                  const auto head = c.log.head();
                   const auto start = std::chrono::steady_clock::now();
-                  const auto reached = engine.catch_up(kBatch);
+                  const auto reached = c.engine.catch_up(kBatch);
                   self->state.gather =
                       std::clamp(std::chrono::duration_cast<std::chrono::milliseconds>(
                                      4 * (std::chrono::steady_clock::now() - start)),
                                  kGather, kMostGather);
                   if (!reached) {
                     spdlog::error("the read models stand still: {}", reached.error().message);
-                    projected.fail();
+                    c.projected.fail();
                     self->delayed_send(self, std::chrono::seconds(1), StartAtom::value);
                     self->state.scheduled = true;
                     return;
                   }
-                  index();
-                  projected.reached(*reached);
-                  if (*reached < self->state.head) schedule();
+                  c.index();
+                  c.projected.reached(*reached);
+                  if (*reached < head) schedule();
                 }};
       });
 }

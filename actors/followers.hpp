@@ -2,7 +2,7 @@
 #pragma once
 #include <functional>
 
-#include "actors/actors.hpp"
+#include "actors/commit_bell.hpp"
 #include "actors/read_barrier.hpp"
 #include "projections/projector.hpp"
 
@@ -12,10 +12,15 @@ class NatsPublisher;
 
 // Brings the read models to the head, then moves the barrier: soon after a commit, so that those of
 // a busy moment are taken together, and at once where somebody waits (StartAtom tells it that
-// somebody began to). `index` keeps the log's stream index
-// up on the same thread. All must outlive the actor.
-ProjectorActor spawn_projector(caf::actor_system& system, projections::ProjectionEngine& engine,
-                               std::function<void()> index, ReadBarrier& projected);
+// somebody began to). All must outlive the actor.
+struct ProjectorContext {
+  const storage::Log& log;
+  projections::ProjectionEngine& engine;
+  ReadBarrier& projected;
+  CommitBell& bell;
+  std::function<void()> index;  // keeps the log's stream index up, on the same thread
+};
+ProjectorActor spawn_projector(caf::actor_system& system, const ProjectorContext& context);
 
 // Tells the publisher of new events.
 BroadcasterActor spawn_broadcaster(caf::actor_system& system, NatsPublisher& publisher);

@@ -1,4 +1,5 @@
-// What every manager does with a command: load the state, decide, hand the events to the writer.
+// What every manager does with a command: load the state, decide, and put the events on their way
+// to the writer.
 #pragma once
 #include <deque>
 #include <unordered_set>
@@ -17,6 +18,7 @@ struct ManagerContext {
   std::shared_ptr<storage::IdSource> ids;    // thread-safe
   storage::SubjectKeys* subjects = nullptr;  // null: nothing can be encrypted
   std::string artifact_root = {};            // of new experiments, a URI; empty: the server's own
+  Chain<Append> decided = {};                // what the message under way has come to
 };
 
 // The outcome of a command whose id the log knows, with the events it caused then. `conflict` where
@@ -66,7 +68,7 @@ void send_barrier(ManagerContext& context, std::string stream, Status refusal,
   append->stream = std::move(stream);
   append->refusal = std::move(refusal);
   append->done = std::move(request.done);
-  caf::anon_send(context.writer, std::move(append));
+  context.decided.add(std::move(append));
 }
 
 // 32 hexadecimal digits for something new: of a UUIDv7, or, for a command that may be told again,
@@ -137,7 +139,7 @@ void decide_and_append(ManagerContext& context, Repository<State>& states, Recen
   append->events = *std::move(events);
   append->done = std::move(request.done);
   append->forget = forget;
-  caf::anon_send(context.writer, std::move(append));
+  context.decided.add(std::move(append));
 }
 
 }  // namespace mlforge::actors

@@ -300,14 +300,19 @@ Actor spawn_manager(caf::actor_system& system, const ManagerContext& context) {
       self->state.states =
           std::make_unique<std::tuple<Repository<States>...>>(Repository<States>(*context.log)...);
     };
-    return {[self, restart](const Message& request) {
-              try {
-                handle(self->state, *request);
-              } catch (const std::exception& e) {
-                restart();
-                request->done(Error{ErrorCode::internal,
-                                    std::string("the manager was restarted: ") + e.what(), ""});
-              }
+    const auto decide_one = [self, restart](const Message& request) {
+      try {
+        handle(self->state, *request);
+      } catch (const std::exception& e) {
+        restart();
+        request->done(
+            Error{ErrorCode::internal, std::string("the manager was restarted: ") + e.what(), ""});
+      }
+    };
+    return {[self, decide_one](const Message& first) {
+              Chain<typename Message::element_type>::for_each(first, decide_one);
+              auto& context = self->state.context;
+              if (!context.decided.empty()) caf::anon_send(context.writer, context.decided.take());
             },
             [self](ForgetAtom, const std::string& tenant, const std::string& stream) {
               self->state.recent.clear();

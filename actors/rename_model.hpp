@@ -53,7 +53,7 @@ inline void rename_model(ManagerContext& context, Repository<ModelState>& states
         (*forget)(tenant, stream);
         (*forget)(tenant, to);
       });
-  caf::anon_send(context.writer, std::move(append));
+  context.decided.add(std::move(append));
 }
 
 }  // namespace mlforge::actors

@@ -14,6 +14,9 @@ namespace mlforge::actors {
 namespace {
 
 constexpr std::uint64_t kRulesPage = 2000;
+// While nobody waits for them the rules look at what comes together in this time: hardly any of it
+// concerns them.
+constexpr std::chrono::milliseconds kRulesGather{20};
 
 class Rules {
  public:
@@ -345,7 +348,8 @@ void Rules::save_cursor() {
 
 struct RulesState {
   std::unique_ptr<Rules> rules;
-  bool scheduled = false;
+  bool scheduled = false;  // to run at once
+  bool gathering = false;  // to run soon
 };
 
 }  // namespace
@@ -365,9 +369,14 @@ RulesActor spawn_rules(caf::actor_system& system, const RulesContext& context,
           if (!std::exchange(self->state.scheduled, true)) self->send(self, StartAtom::value);
         };
         schedule();
-        return {[schedule](CommittedAtom, Position) { schedule(); },
-                [self, schedule](StartAtom) {
-                  self->state.scheduled = false;
+        return {[self, schedule, ruled = context.ruled](CommittedAtom, Position) {
+                  if (ruled->awaited()) return schedule();
+                  if (!std::exchange(self->state.gathering, true))
+                    self->delayed_send(self, kRulesGather, StartAtom::value);
+                },
+                [self, schedule, bell = context.bell](StartAtom) {
+                  self->state.scheduled = self->state.gathering = false;
+                  bell->silence();
                   if (self->state.rules->step()) return schedule();
                   if (!self->state.rules->blocked()) return;
                   // Nothing may be committed meanwhile, so it is not left to the next commit.

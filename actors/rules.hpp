@@ -12,6 +12,7 @@
 #include <functional>
 #include <string>
 
+#include "actors/commit_bell.hpp"
 #include "actors/managers.hpp"
 #include "actors/read_barrier.hpp"
 #include "actors/scorer.hpp"
@@ -28,6 +29,7 @@ struct RulesContext {
   Managers managers;
   ExecutorActor executor;
   ReadBarrier* ruled = nullptr;
+  CommitBell* bell = nullptr;
   const storage::SubjectKeys* subjects = nullptr;  // null: what is encrypted counts in no window
   std::string cursor_file;  // a hint: lost, the rules look at everything again
   std::function<void(const std::string&, const DriftReported&)>

@@ -13,9 +13,10 @@
 namespace mlforge::actors {
 namespace {
 
-constexpr std::uint64_t kSubscriptionsPage = 2000;  // events looked at without the lock
-constexpr TimeUs kUntilSaved = 100'000;             // of acknowledgements
-constexpr TimeUs kUntilSavedLazily = 5'000'000;     // of what only saves looking at events again
+constexpr std::uint64_t kSubscriptionsPage = 2000;    // events looked at without the lock
+constexpr std::chrono::milliseconds kIdleGather{20};  // of commits, while there is no subscription
+constexpr TimeUs kUntilSaved = 100'000;               // of acknowledgements
+constexpr TimeUs kUntilSavedLazily = 5'000'000;       // of what only saves looking at events again
 constexpr TimeUs kParkAgain = 5'000'000;
 const std::string kFollowedKey = "followed";
 
@@ -196,6 +197,7 @@ void Subscriptions::run() {
     else if (const auto now = c_.clock->now(); *due > now)
       changed_.wait_for(lock, std::chrono::microseconds(*due - now), woken);
     sleeps_until_ = 0;
+    if (all_.empty()) changed_.wait_for(lock, kIdleGather, [this] { return stopping_; });
   }
 }
 

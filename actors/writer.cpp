@@ -79,10 +79,8 @@ void flush(State& state) {
     if (!each->events.empty()) state.requests.push_back(std::move(each->request));
   const auto results = append_all(state);
   const Position head = state.log->head();
-  if (!state.requests.empty()) {
-    ++state.stats->commits;
-    state.on_commit(head);
-  }
+  const bool wrote = !state.requests.empty();
+  if (wrote) ++state.stats->commits;
   state.answer_all([&] {
     std::size_t at = 0;
     for (auto& each : batch) {
@@ -94,6 +92,7 @@ void flush(State& state) {
       finish(state, *each, results[at++]);
     }
   });
+  if (wrote) state.on_commit(head);
 }
 
 // A scheduler that is stepped by hand steps the writer too: then batches are what a test makes
@@ -114,8 +113,10 @@ WriterActor spawn_writer(caf::actor_system& system, storage::Log& log, WriterSta
     self->state.stats = &stats;
     self->state.on_commit = on_commit;
     self->state.answer_all = answer_all;
-    return {[self](const AppendPtr& append) {
-              self->state.waiting.push_back(append);
+    return {[self](const AppendPtr& first) {
+              Chain<Append>::for_each(first, [self](AppendPtr append) {
+                self->state.waiting.push_back(std::move(append));
+              });
               // The mailbox is in order: what waits in it now comes before this message, and joins
               // the batch.
               if (!std::exchange(self->state.scheduled, true)) self->send(self, StartAtom::value);

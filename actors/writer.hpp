@@ -12,7 +12,7 @@ struct WriterStats {
   std::atomic<std::uint64_t> commits = 0, events = 0, conflicts = 0, refused = 0;
 };
 
-// Told the new head after each commit, on the writer's thread; must not block.
+// Told the new head after each commit and its answers, on the writer's thread; must not block.
 using OnCommit = std::function<void(Position)>;
 
 // Runs what it is given, which answers the commands of one commit.

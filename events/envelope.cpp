@@ -6,12 +6,16 @@
 namespace mlforge {
 namespace {
 
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
+constexpr auto kHexValues = [] {
+  std::array<std::int8_t, 256> values{};
+  values.fill(-1);
+  for (int i = 0; i < 10; ++i) values[std::size_t('0' + i)] = std::int8_t(i);
+  for (int i = 0; i < 6; ++i)
+    values[std::size_t('a' + i)] = values[std::size_t('A' + i)] = std::int8_t(10 + i);
+  return values;
+}();
+
+int hex_value(char c) { return kHexValues[static_cast<unsigned char>(c)]; }
 
 // Reads exactly `count` digits at `at`; -1 where they are not digits.
 int digits(std::string_view s, std::size_t at, std::size_t count) {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "actors/broadcast.hpp"
+#include "actors/commit_bell.hpp"
 #include "actors/managers.hpp"
 #include "actors/prediction_log.hpp"
 #include "actors/push.hpp"
@@ -45,6 +46,7 @@ struct App {
   std::unique_ptr<projections::ViewStore> views;
   std::unique_ptr<projections::RunIndex> run_index;  // told by the engine
   std::unique_ptr<projections::ProjectionEngine> engine;
+  actors::CommitBell projector_bell, rules_bell;
   actors::ReadBarrier projected;  // how far the read models are
   actors::ReadBarrier
       ruled;  // how far the rules are: what is served follows the aliases up to there

@@ -9,6 +9,7 @@
 #include "actors/repository.hpp"
 #include "gateway/answers.hpp"
 #include "gateway/app.hpp"
+#include "gateway/hand_in.hpp"
 #include "gateway/json_schema.hpp"
 
 namespace mlforge::gateway {
@@ -41,8 +42,7 @@ void submit(const Actor& manager, const http::Request& request, http::Reply repl
     if (!result) return reply.send(result.error());
     reply.send(http::Response::json(answer(*result), status));
   };
-  caf::anon_send(manager, std::make_shared<actors::Request<Body>>(actors::Request<Body>{
-                              *std::move(meta), std::move(body), std::move(done)}));
+  hand_in<Body>(manager, *std::move(meta), std::move(body), std::move(done));
 }
 
 // The same for what the server's rules and the scorer follow: answers when they have followed.
@@ -58,8 +58,7 @@ void submit_and_follow(App& app, const Actor& manager, const http::Request& requ
       reply->send(http::Response::json(text, status));
     });
   };
-  caf::anon_send(manager, std::make_shared<actors::Request<Body>>(actors::Request<Body>{
-                              *std::move(meta), std::move(body), std::move(done)}));
+  hand_in<Body>(manager, *std::move(meta), std::move(body), std::move(done));
 }
 
 // Reads the body strictly as T; answers the error itself and nothing where it is wrong.

@@ -167,12 +167,10 @@ Status start_actors(App& app) {
   if (!start) return start.error();
   auto& system = *app.system;
   app.projector = actors::spawn_projector(
-      system, *app.engine,
-      [&app] {
-        if (const auto indexed = app.log->index_some(); !indexed)
-          spdlog::error("the index stands still: {}", indexed.error().message);
-      },
-      app.projected);
+      system, {*app.log, *app.engine, app.projected, app.projector_bell, [&app] {
+                 if (const auto indexed = app.log->index_some(); !indexed)
+                   spdlog::error("the index stands still: {}", indexed.error().message);
+               }});
   app.projected.on_wait([&app] { caf::anon_send(app.projector, actors::StartAtom::value); });
   app.proofs = std::make_unique<ProofFollower>(*app.prover);
   app.past = std::make_unique<PastReader>(*app.log);
@@ -182,8 +180,8 @@ Status start_actors(App& app) {
   app.context.writer = actors::spawn_writer(
       system, *app.log, app.writer_stats,
       [&app](Position head) {
-        caf::anon_send(app.projector, actors::CommittedAtom::value, head);
-        if (app.rules_ready) caf::anon_send(app.rules, actors::CommittedAtom::value, head);
+        app.projector_bell.ring(app.projector, head);
+        if (app.rules_ready) app.rules_bell.ring(app.rules, head);
         if (app.broadcaster) caf::anon_send(app.broadcaster, actors::CommittedAtom::value, head);
         app.live.wake_all();
         if (app.subscriptions_ready) app.subscriptions->notify();
@@ -215,6 +213,7 @@ Status start_actors(App& app) {
                                    .managers = app.managers,
                                    .executor = app.executor,
                                    .ruled = &app.ruled,
+                                   .bell = &app.rules_bell,
                                    .subjects = app.subjects.get(),
                                    .cursor_file = app.config.data_dir + "/rules.cursor",
                                    .on_report =
@@ -222,6 +221,7 @@ Status start_actors(App& app) {
                                          app.metrics->drift_reported(name, r.features);
                                        }},
                                   *start);
+  app.ruled.on_wait([&app] { caf::anon_send(app.rules, actors::StartAtom::value); });
   app.rules_ready = true;
   return configure_lineage(app);
 }

@@ -13,7 +13,7 @@ constexpr std::size_t kGathered = 32;
 
 }  // namespace
 
-thread_local const Mailbox* Mailbox::current_ = nullptr;
+thread_local Mailbox* Mailbox::current_ = nullptr;
 thread_local Mailbox::Gather* Mailbox::gathering_ = nullptr;
 
 void Mailbox::Gather::add(Mailbox& box, Letter letter) {
@@ -49,6 +49,14 @@ void Mailbox::push_all(std::vector<Letter> letters) {
   const bool wake = letters_.empty();
   std::move(letters.begin(), letters.end(), std::back_inserter(letters_));
   if (wake) boost::asio::post(*context_, [this] { deliver(); });
+}
+
+// Only the server's own thread closes the mailbox, so the context can be looked at without the
+// lock.
+bool Mailbox::at_end_of_turn(Task task) {
+  if (!current_ || !current_->context_) return false;
+  boost::asio::post(*current_->context_, std::move(task));
+  return true;
 }
 
 void Mailbox::deliver() {

@@ -30,6 +30,9 @@ class Mailbox {
   void deliver();
   void close();
   bool on_server_thread() const { return current_ == this; }
+  // On a server's thread: calls `task` there after what is ready now, the requests that have come
+  // among it. Answers false, having done nothing, on another thread and after close().
+  static bool at_end_of_turn(Task task);
 
   // While one lives, the answers that its thread gives to requests are handed over some at a time,
   // so that the server's thread is not woken for each.
@@ -58,17 +61,17 @@ class Mailbox {
   // Marks the calling thread as the server's for the lifetime of the scope.
   class Scope {
    public:
-    explicit Scope(const Mailbox& box) : before_(current_) { current_ = &box; }
+    explicit Scope(Mailbox& box) : before_(current_) { current_ = &box; }
     ~Scope() { current_ = before_; }
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
 
    private:
-    const Mailbox* before_;
+    Mailbox* before_;
   };
 
  private:
-  static thread_local const Mailbox* current_;
+  static thread_local Mailbox* current_;
   static thread_local Gather* gathering_;
 
   std::mutex mutex_;

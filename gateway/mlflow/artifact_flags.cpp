@@ -62,10 +62,8 @@ Status place_default_experiment(App& app) {
   auto done = [&placed](Expected<actors::Outcome> result) {
     placed.set_value(result ? Status() : result.error());
   };
-  caf::anon_send(
-      app.managers.tracking,
-      std::make_shared<actors::Request<actors::TrackingBody>>(actors::Request<actors::TrackingBody>{
-          {.tenant = kTenant, .actor = "mlforge"}, EnsureDefaultExperiment{}, std::move(done)}));
+  hand_in<actors::TrackingBody>(app.managers.tracking, {.tenant = kTenant, .actor = "mlforge"},
+                                EnsureDefaultExperiment{}, std::move(done));
   const auto bad = answer.get();
   // A log that takes no writes is served all the same.
   return bad && app.log->writable() ? Status() : bad;

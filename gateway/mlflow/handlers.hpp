@@ -63,8 +63,7 @@ void command(const Actor& manager, const Request& request, Reply reply, Body bod
     if (!result) return fail(reply, result.error());
     reply.send(http::Response::json(answer(*result)));
   };
-  caf::anon_send(manager, std::make_shared<actors::Request<Body>>(actors::Request<Body>{
-                              *std::move(meta), std::move(body), std::move(done)}));
+  hand_in<Body>(manager, *std::move(meta), std::move(body), std::move(done));
 }
 
 // The same for a command that answers {}.
@@ -90,8 +89,7 @@ void command_then_query(
                    [query, outcome](const QueryContext& q) { return query(outcome, q); });
     });
   };
-  caf::anon_send(manager, std::make_shared<actors::Request<Body>>(actors::Request<Body>{
-                              *std::move(meta), std::move(body), std::move(done)}));
+  hand_in<Body>(manager, *std::move(meta), std::move(body), std::move(done));
 }
 
 // max_results of a message: `fallback` where it is absent.

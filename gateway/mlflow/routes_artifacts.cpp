@@ -191,10 +191,8 @@ void remove_files(App& app, Reply reply, const std::vector<std::string>& files) 
   for (auto& body : bodies) {
     auto each = *meta;
     each.command_id.clear();  // one id names one command
-    caf::anon_send(app.managers.tracking,
-                   std::make_shared<actors::Request<TrackingBody>>(actors::Request<TrackingBody>{
-                       std::move(each), std::move(body),
-                       [removal](const Expected<Outcome>& result) { removal->done(result); }}));
+    hand_in<TrackingBody>(app.managers.tracking, std::move(each), std::move(body),
+                          [removal](const Expected<Outcome>& result) { removal->done(result); });
   }
 }
 

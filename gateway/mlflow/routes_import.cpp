@@ -64,8 +64,7 @@ class ImportAnswer {
 template <class Body, class Actor, class Command>
 void tell_manager(const Actor& manager, actors::CommandMeta meta, Command command,
                   actors::Completion done) {
-  caf::anon_send(manager, std::make_shared<actors::Request<Body>>(actors::Request<Body>{
-                              std::move(meta), std::move(command), std::move(done)}));
+  hand_in<Body>(manager, std::move(meta), std::move(command), std::move(done));
 }
 
 Status check_items(const ImportBatch& batch) {

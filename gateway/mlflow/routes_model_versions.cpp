@@ -60,12 +60,9 @@ void answer_made(App& app, Reply reply, const std::string& name, std::uint64_t v
     if (!recorded) spdlog::warn("a model does not say its version: {}", recorded.error().message);
     app.server->post([&app, shared, query] { answer_query(app, std::move(*shared), "", query); });
   };
-  caf::anon_send(
-      app.managers.tracking,
-      std::make_shared<actors::Request<actors::TrackingBody>>(actors::Request<actors::TrackingBody>{
-          {.tenant = kTenant},
-          RecordModelVersion{model_id, name, std::to_string(version)},
-          std::move(done)}));
+  hand_in<actors::TrackingBody>(app.managers.tracking, {.tenant = kTenant},
+                                RecordModelVersion{model_id, name, std::to_string(version)},
+                                std::move(done));
 }
 
 // The logged model that a version says that it was made of is there.
@@ -87,9 +84,7 @@ void create_checked(App& app, Reply reply, NewVersion body) {
       answer_made(app, std::move(*shared), name, version, model_id);
     });
   };
-  caf::anon_send(app.managers.registry,
-                 std::make_shared<actors::Request<RegistryBody>>(actors::Request<RegistryBody>{
-                     *std::move(meta), std::move(body), std::move(done)}));
+  hand_in<RegistryBody>(app.managers.registry, *std::move(meta), std::move(body), std::move(done));
 }
 
 void create(App& app, Fields& fields, const Request&, Reply reply) {

@@ -134,10 +134,8 @@ void send_all(App& app, Reply reply, std::vector<TrackingBody> bodies, bool coun
   for (auto& body : bodies) {
     auto each = *meta;
     each.command_id.clear();  // one id names one command
-    caf::anon_send(app.managers.tracking,
-                   std::make_shared<actors::Request<TrackingBody>>(actors::Request<TrackingBody>{
-                       std::move(each), std::move(body),
-                       [batch](const Expected<Outcome>& result) { batch->one_done(result); }}));
+    hand_in<TrackingBody>(app.managers.tracking, std::move(each), std::move(body),
+                          [batch](const Expected<Outcome>& result) { batch->one_done(result); });
   }
 }
 

@@ -48,6 +48,7 @@ class RulesFixture : public RunningSystem {
                          .managers = managers,
                          .executor = executor,
                          .ruled = ruled.get(),
+                         .bell = &bell,
                          .cursor_file = cursor_file()},
                         begin);
   }
@@ -129,6 +130,7 @@ class RulesFixture : public RunningSystem {
   ExecutorActor executor;
   std::mutex rules_mutex, runs_mutex;
   std::vector<std::string> runs;  // what the executor was told to run
+  CommitBell bell;
   RulesActor rules;
   std::unique_ptr<ReadBarrier> ruled;
   std::unique_ptr<Scorer> scorer;

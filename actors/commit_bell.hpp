@@ -1,0 +1,24 @@
+// How the writer tells a follower of commits without a message for each.
+#pragma once
+#include <atomic>
+
+#include "actors/actors.hpp"
+
+namespace mlforge::actors {
+
+// Rung after every commit, it sends CommittedAtom once, and again only after the follower has begun
+// to look at the log. Any thread.
+class CommitBell {
+ public:
+  template <class Follower>
+  void ring(const Follower& follower, Position head) {
+    if (!rung_.exchange(true)) caf::anon_send(follower, CommittedAtom::value, head);
+  }
+  // By the follower, before it reads where the log ends.
+  void silence() { (void)rung_.exchange(false); }
+
+ private:
+  std::atomic<bool> rung_ = false;
+};
+
+}  // namespace mlforge::actors
