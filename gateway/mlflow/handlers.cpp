@@ -150,6 +150,12 @@ void add_mlflow_routes(App& app, http::Router& router) {
   mlflow::add_assessment_routes(app, router);
   mlflow::add_webhook_routes(app, router);
   mlflow::add_import_routes(app, router);
+  mlflow::add_otlp_routes(app, router);
+  mlflow::add_trace_metric_routes(app, router);
+  mlflow::add_web_page_routes(app, router);
+  mlflow::add_multipart_routes(app, router);
+  mlflow::add_absent_routes(app, router);
+  mlflow::add_graphql_routes(app, router);
   mlflow::add_server_routes(app, router);
 }
 

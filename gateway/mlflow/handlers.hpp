@@ -120,6 +120,13 @@ void add_trace_file_routes(App& app, http::Router& router);
 void add_assessment_routes(App& app, http::Router& router);
 void add_webhook_routes(App& app, http::Router& router);
 void add_import_routes(App& app, http::Router& router);
+void add_otlp_routes(App& app, http::Router& router);
+void add_trace_metric_routes(App& app, http::Router& router);
+void add_web_page_routes(App& app, http::Router& router);
+void add_multipart_routes(App& app, http::Router& router);
+void add_absent_routes(App& app, http::Router& router);
+// Answers through the routes that are there already: the last but one to be added.
+void add_graphql_routes(App& app, http::Router& router);
 void add_server_routes(App& app, http::Router& router);
 
 }  // namespace mlforge::gateway::mlflow

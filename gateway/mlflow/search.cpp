@@ -160,6 +160,8 @@ bool inside_character(char c) { return (static_cast<unsigned char>(c) & 0xC0) ==
 
 }  // namespace
 
+bool fits(const Filter::Node& node, const Subject& subject) { return test(node, subject); }
+
 bool holds(const Filter::Node& clause, double a) {
   const auto* wanted = std::get_if<double>(&clause.value);
   if (!wanted || std::isnan(a)) return false;

@@ -21,7 +21,7 @@
 
 namespace mlforge::gateway::mlflow {
 
-enum class Entity { attribute, metric, param, tag, dataset, metadata, feedback, expectation };
+enum class Entity { attribute, metric, param, tag, dataset, metadata, feedback, expectation, span };
 
 struct Key {
   Entity entity = Entity::attribute;
@@ -89,6 +89,9 @@ struct Filter::Node {
 // number, of the number that it says.
 bool holds(const Filter::Node& clause, double number);
 bool holds(const Filter::Node& clause, std::string_view text);
+
+// The same for a filter's part, whatever it is of.
+bool fits(const Filter::Node& node, const Subject& subject);
 
 struct Order {
   Key key;

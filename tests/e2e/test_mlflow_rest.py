@@ -121,7 +121,7 @@ class Rest(Case):
                      "Run with id=deadbeef not found")
         self.refused(self.s.get(API + "/runs/get"), "INVALID_PARAMETER_VALUE", 400, "'run_id'")
         self.refused(self.s.get(API + "/no/such/thing"), "ENDPOINT_NOT_FOUND", 404)
-        self.refused(self.s.get("/api/3.0/mlflow/scorers/list"), "NOT_IMPLEMENTED", 501)
+        self.refused(self.s.get("/api/3.0/mlflow/workspaces"), "NOT_IMPLEMENTED", 501)
         made = self.post("/experiments/create", {"name": "with unknown", "colour": {"a": [1]}})
         self.assertTrue(made["experiment_id"])
 
