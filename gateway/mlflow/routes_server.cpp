@@ -34,7 +34,9 @@ void not_served(const Request& request, Reply reply) {
   else
     Object(out)
         .text("error_code", "ENDPOINT_NOT_FOUND")
-        .text("message", what + " is no endpoint of MLflow's API");
+        .text("message", what + " is no endpoint of MLflow's API")
+        .text("sqlstate", "KAM00")
+        .text("error_class", "RESOURCE_NOT_FOUND");
   reply.send(http::Response::json(std::move(out), later ? 501 : 404));
 }
 

@@ -251,8 +251,10 @@ Expected<Key> resolve(const Name& name, const Dialect& dialect, bool for_order) 
     }
     if (each.stands_for.empty()) ((valid += valid.empty() ? "'" : ", '") += each.name) += '\'';
   }
-  return bad(std::string(for_order ? "Invalid order_by key '" : "Invalid attribute key '") +
-                 key.name + "' specified. Valid keys are {" + valid + "}",
+  const std::string_view refusal = for_order ? dialect.order_refusal : "Invalid attribute key '";
+  const char* const valid_keys =
+      refusal.ends_with('\'') ? "' specified. Valid keys are {" : ". Valid keys are {";
+  return bad(std::string(refusal) + key.name + valid_keys + valid + "}",
              for_order ? "order_by" : "filter");
 }
 
