@@ -66,6 +66,7 @@ class Task : public std::enable_shared_from_this<Task> {
     inner.request.path = inner.request.target = inner.request.pattern = inner.path;
     inner.request.body = inner.body;
     inner.request.content_type = http::kJson;
+    inner.request.headers.push_back({"Content-Type", http::kJson});
     inner.request.correlation_id = asked.correlation_id;
     inner.request.remote = asked.remote;
   }

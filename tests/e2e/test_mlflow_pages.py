@@ -1,11 +1,16 @@
 """MLflow's stock web pages: what they ask for besides the REST API, and the folder that they lie in."""
+import glob
 import os
 import unittest
 
 import support
 from support import Case
+from test_page import CHROMIUM, Browser
 
 API = "/ajax-api/2.0/mlflow/"
+VENV = os.environ.get("MLFORGE_MLFLOW") or os.path.join(support.SOURCE, "build", "mlflow")
+STOCK = glob.glob(os.path.join(VENV, "lib", "python3*", "site-packages", "mlflow", "server", "js",
+                               "build", "index.html"))
 
 
 def pages(folder):
@@ -176,6 +181,51 @@ class GraphQL(Case):
                                    operationName="B"), {"test": {"output": "b"}})
         got = self.s.get("/graphql?query=%7B%20__typename%20%7D")
         self.assertEqual(self.ok(got)["data"], {"__typename": "Query"})
+
+
+@unittest.skipUnless(STOCK, "no package mlflow: ops/install-deps --mlflow build/mlflow")
+@unittest.skipUnless(CHROMIUM, "chromium is not installed")
+class StockPages(Case):
+    """The pages of the installed package in a browser: what they show, and that nothing is refused."""
+
+    REFUSED = """performance.getEntriesByType('resource').filter((e) => e.responseStatus >= 400)
+                 .map((e) => e.responseStatus + ' ' + e.name).join()"""
+
+    def show(self, path, *texts):
+        self.browser.call("Page.navigate", url="about:blank")
+        self.browser.call("Page.navigate", url=self.s.url + path)
+        for text in texts:
+            support.until(lambda: text in (self.browser.value("document.body?.innerText") or ""),
+                          f"'{text}' on {path}")
+        refused = (self.browser.value(self.REFUSED) or "").split(",")
+        # Accounts are another application of MLflow's, which is not there by default.
+        self.assertEqual([r for r in refused if r and "users/current" not in r], [], path)
+
+    def test_what_is_stored_is_shown(self):
+        self.s = self.server("--mlflow-ui", VENV)
+        post = lambda path, body: self.ok(self.s.post(API + path, body))
+        experiment = post("experiments/create", {"name": "people here"})["experiment_id"]
+        run = post("runs/create", {"experiment_id": experiment, "run_name": "first-run",
+                                   "start_time": 1795255200000})["run"]["info"]["run_id"]
+        post("runs/log-batch", {"run_id": run, "params": [{"key": "depth", "value": "17"}],
+                                "metrics": [{"key": "auc", "value": 0.5 + i / 100, "step": i,
+                                             "timestamp": 1795255200000 + i} for i in range(9)]})
+        post("runs/update", {"run_id": run, "status": "FINISHED", "end_time": 1795255260000})
+        post("registered-models/create", {"name": "a-model", "description": "what it is for"})
+        post("model-versions/create", {"name": "a-model", "run_id": run, "source": f"runs:/{run}/m"})
+        self.ok(self.s.put(f"/api/2.0/mlflow-artifacts/artifacts/{experiment}/{run}/artifacts/a.txt",
+                           "inside"))
+        self.browser = Browser(self, self.s.url + "/")
+        here = f"/#/experiments/{experiment}"
+        self.show("/#/experiments", "people here")
+        self.show(here + "/runs", "first-run")
+        self.show(f"{here}/runs/{run}", "first-run", "depth", "17", "auc", "Finished", "a-model")
+        self.show(f"{here}/runs/{run}/model-metrics", "auc")
+        self.show(f"{here}/runs/{run}/artifacts/a.txt", "inside")
+        self.show("/#/models", "a-model")
+        self.show("/#/models/a-model", "what it is for", "Version 1")
+        self.show(here + "/traces", "Traces")
+        self.show(f"{here}/runs/{'0' * 32}", "does not exist")
 
 
 if __name__ == "__main__":
