@@ -129,7 +129,7 @@ Status check_model_name(std::string_view name) {
   return check_normal("name", name);
 }
 
-Status check_alias(std::string_view alias) {
+Status check_alias_words(std::string_view alias) {
   if (alias.empty()) return refuse("Registered model alias name cannot be empty.", "alias");
   const auto word = [](unsigned char c) {
     return c == '-' || (is_key_character(c) && c != '/' && c != '.' && c != ' ' && c != ':');
@@ -138,7 +138,11 @@ Status check_alias(std::string_view alias) {
     return refuse("Invalid alias name: '" + std::string(alias) +
                       "'. Names may only contain alphanumerics, underscores (_), and dashes (-).",
                   "alias");
-  if (auto bad = check_length("Registered model alias name", kMaxAlias, alias)) return bad;
+  return check_length("Registered model alias name", kMaxAlias, alias);
+}
+
+Status check_alias(std::string_view alias) {
+  if (auto bad = check_alias_words(alias)) return bad;
   std::string lower(alias);
   std::transform(lower.begin(), lower.end(), lower.begin(),
                  [](unsigned char c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; });

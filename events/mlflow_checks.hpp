@@ -26,6 +26,8 @@ Status check_length(std::string_view what, std::size_t most, std::string_view te
 Status check_experiment_name(std::string_view name);
 Status check_model_name(std::string_view name);
 Status check_alias(std::string_view alias);
+// The same of one that is asked for: "latest" and "v1" are no aliases, but words.
+Status check_alias_words(std::string_view alias);
 Status check_tags(const Texts& tags, std::size_t most_value);
 
 // The members of `wanted` that `old` lacks or has with another value.

@@ -65,12 +65,16 @@ void answer_made(App& app, Reply reply, const std::string& name, std::uint64_t v
                                 std::move(done));
 }
 
-// The logged model that a version says that it was made of is there.
-Status check_logged_model(const QueryContext& q, const std::string& id) {
-  if (id.empty()) return {};
-  const auto model = projections::find_logged_model(q.reader, kTenant, id, q.as_of);
-  if (model && !model->deleted) return {};
-  return Error{ErrorCode::not_found, "Logged model with ID '" + id + "' not found.", "model_id"};
+// The logged model that a version says that it was made of must be there. Its run is the version's,
+// where no other is named.
+Status follow_logged_model(const QueryContext& q, NewVersion& v) {
+  if (v.model_id.empty()) return {};
+  const auto model = projections::find_logged_model(q.reader, kTenant, v.model_id, q.as_of);
+  if (!model || model->deleted)
+    return Error{ErrorCode::not_found, "Logged model with ID '" + v.model_id + "' not found.",
+                 "model_id"};
+  if (v.run_id.empty()) v.run_id = model->source_run_id;
+  return {};
 }
 
 void create_checked(App& app, Reply reply, NewVersion body) {
@@ -100,7 +104,7 @@ void create(App& app, Fields& fields, const Request&, Reply reply) {
   if (auto bad = check_registered_name(body.model)) return fail(reply, *bad);
   read_then(app, std::move(reply), [&app, body, given](const QueryContext& q, Reply to) mutable {
     if (auto bad = resolve_source(q, given, body)) return fail(to, *bad);
-    if (auto bad = check_logged_model(q, body.model_id)) return fail(to, *bad);
+    if (auto bad = follow_logged_model(q, body)) return fail(to, *bad);
     create_checked(app, std::move(to), std::move(body));
   });
 }

@@ -134,26 +134,42 @@ void set_alias(App& app, Fields& fields, const Request& request, Reply reply) {
 void delete_alias(App& app, Fields& fields, const Request& request, Reply reply) {
   DropAlias body{fields.text("name", Need::required), fields.text("alias", Need::required),
                  fields.text("reason")};
-  if (auto bad = ::mlforge::mlflow::check_alias(body.alias)) fields.set_error(*bad);
+  if (auto bad = ::mlforge::mlflow::check_alias_words(body.alias)) fields.set_error(*bad);
   send(app, fields, request, std::move(reply), std::move(body));
+}
+
+// "latest", in any case, is the newest version.
+Expected<ModelVersionRow> aliased_version(const QueryContext& q, const ModelRow& model,
+                                          const std::string& alias) {
+  std::string lower(alias);
+  for (auto& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  if (lower == "latest") {
+    auto versions = versions_of(q, model.name);
+    if (versions.empty())
+      return Error{ErrorCode::not_found, "Latest version not found for model " + model.name + ".",
+                   "alias"};
+    return *std::max_element(versions.begin(), versions.end(),
+                             [](const auto& a, const auto& b) { return a.version < b.version; });
+  }
+  const auto at = model.aliases.find(alias);
+  if (at == model.aliases.end())
+    return Error{ErrorCode::invalid_argument, "Registered model alias " + alias + " not found.",
+                 "alias"};
+  return find_version(q, model.name, at->second);
 }
 
 void get_by_alias(App& app, Fields& fields, const Request&, Reply reply) {
   const auto name = fields.text("name", Need::required);
   const auto alias = fields.text("alias", Need::required);
   if (auto bad = ::mlforge::mlflow::check_model_name(name)) fields.set_error(*bad);
-  if (auto bad = ::mlforge::mlflow::check_alias(alias)) fields.set_error(*bad);
+  if (auto bad = ::mlforge::mlflow::check_alias_words(alias)) fields.set_error(*bad);
   const auto as_of = fields.text("as_of");
   if (!ok(fields, reply)) return;
   answer_query(
       app, std::move(reply), as_of, [name, alias](const QueryContext& q) -> Expected<std::string> {
         const auto model = find_model(q, name);
         if (!model) return model.error();
-        const auto at = model->aliases.find(alias);
-        if (at == model->aliases.end())
-          return Error{ErrorCode::invalid_argument,
-                       "Registered model alias " + alias + " not found.", "alias"};
-        const auto row = find_version(q, name, at->second);
+        const auto row = aliased_version(q, *model, alias);
         if (!row) return row.error();
         std::string out;
         Object(out).raw("model_version", [&](std::string& to) { write_version(to, *row); });

@@ -138,6 +138,31 @@ class Exact(Case):
         self.assertEqual([(v["current_stage"], v["version"]) for v in latest["model_versions"]],
                          [("Archived", "1"), ("Staging", "2"), ("None", "4")])
 
+    def test_the_newest_version_is_named_latest(self):
+        get = lambda alias: self.s.get(f"{API}/registered-models/alias?name=newest&alias={alias}")
+        self.post("/registered-models/create", {"name": "newest"})
+        self.refused(get("latest"), ABSENT, "Latest version not found for model newest")
+        for i in range(3):
+            self.post("/model-versions/create", {"name": "newest", "source": f"s3://b/{i}"})
+        self.post("/model-versions/transition-stage",
+                  {"name": "newest", "version": "3", "stage": "Archived"})
+        for word in ("latest", "Latest"):
+            self.assertEqual(get(word)["model_version"]["version"], "3")
+        self.refused(get("v1"), INVALID, "Registered model alias v1 not found")
+        self.refused_post("/registered-models/alias", {"name": "newest", "alias": "latest",
+                                                       "version": "1"}, INVALID, "is reserved")
+
+    def test_a_version_is_of_its_models_run(self):
+        run = self.run_of("0")
+        model = self.post("/logged-models", {"experiment_id": "0", "source_run_id": run})
+        id = model["model"]["info"]["model_id"]
+        self.post("/registered-models/create", {"name": "followed"})
+        made = self.post("/model-versions/create", {"name": "followed", "source": f"models:/{id}",
+                                                    "model_id": id})["model_version"]
+        self.assertEqual(made["run_id"], run)
+        copied = self.post("/model-versions/create", {"name": "followed", "source": "models:/followed/1"})
+        self.assertEqual(copied["model_version"]["run_id"], run)
+
     def test_keys_are_words(self):
         run = self.run_of("0")
         for key, good in (("héllo", True), ("中文", True), ("a☃", False), ("😀", False), ("a,b", False)):
