@@ -8,7 +8,8 @@
 namespace mlforge::storage {
 
 // How many slots hold neither a key, nor a destroyed one, nor nothing; the header counts as one,
-// and so does a last slot that is cut short. 0 where there is no file. Changes nothing.
+// and so does a last slot that is cut short. 0 where there is no file, or none that
+// this user may read. Changes nothing.
 Expected<std::uint64_t> count_damaged_keys(const std::filesystem::path& file);
 
 }  // namespace mlforge::storage
