@@ -120,20 +120,21 @@ struct Request {
 
 using DatasetBody = std::variant<StageFiles, UnstageFile, CommitDataset, RecordValidation>;
 using EnvironmentBody = std::variant<CaptureEnvironment>;
-using TrackingBody = std::variant<LogMetrics, CreateExperiment, StartRun, LogParams, SetRunTags,
-                                  LogArtifact, LogRunInput, EndRun,  //
-                                  NewExperiment, RenameExperiment, DeleteExperiment,
-                                  RestoreExperiment, TagExperiment, UntagExperiment,
-                                  EnsureDefaultExperiment,  //
-                                  LogBatch, NewRun, UntagRun, UpdateRun, DeleteRun, RestoreRun,
-                                  LogInputs, RecordModel, RemoveRunArtifact,  //
-                                  NewLoggedModel, SetLoggedModelStatus, LogLoggedModelParams,
-                                  TagLoggedModel, UntagLoggedModel, RecordModelVersion,
-                                  DeleteLoggedModel,                               //
-                                  StoreArtifact, RemoveArtifact,                   //
-                                  ImportExperiment, ImportRun, ImportLoggedModel,  //
-                                  RecordTrace, TagTrace, UntagTrace, LinkTraceToRun, LinkPrompts,
-                                  AssessTrace, ChangeAssessment, RemoveAssessment, DeleteTrace>;
+using TrackingBody =
+    std::variant<LogMetrics, CreateExperiment, StartRun, LogParams, SetRunTags, LogArtifact,
+                 LogRunInput, EndRun,  //
+                 NewExperiment, RenameExperiment, DeleteExperiment, RestoreExperiment,
+                 TagExperiment, UntagExperiment,
+                 EnsureDefaultExperiment,  //
+                 LogBatch, NewRun, UntagRun, UpdateRun, DeleteRun, RestoreRun, LogInputs,
+                 RecordModel, RemoveRunArtifact,  //
+                 NewLoggedModel, SetLoggedModelStatus, LogLoggedModelParams, TagLoggedModel,
+                 UntagLoggedModel, RecordModelVersion,
+                 DeleteLoggedModel,                               //
+                 StoreArtifact, RemoveArtifact,                   //
+                 ImportExperiment, ImportRun, ImportLoggedModel,  //
+                 RecordTrace, LogSpans, TagTrace, UntagTrace, LinkTraceToRun, LinkPrompts,
+                 AssessTrace, ChangeAssessment, RemoveAssessment, DeleteTrace>;
 using RegistryBody = std::variant<RegisterModel, CreateModelVersion, SetAlias, RemoveAlias,
                                   TransitionStage, RecordGate, Promote,  //
                                   NewModel, DescribeModel, RenameModel, DeleteModel, TagModel,

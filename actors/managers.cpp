@@ -205,6 +205,14 @@ Status precondition(Manager& manager, const CommandMeta& meta, RecordTrace& c) {
   return {};
 }
 
+template <class Manager>
+Status precondition(Manager& manager, const CommandMeta& meta, LogSpans& c) {
+  auto place = place_in(manager, meta, c.experiment_id, "traces/" + c.trace_id + "/artifacts");
+  if (!place) return place.error();
+  c.artifact_uri = *std::move(place);
+  return {};
+}
+
 // An imported run is one of its experiment, also where that is deleted.
 template <class Manager>
 Status precondition(Manager& manager, const CommandMeta& meta, ImportRun& c) {

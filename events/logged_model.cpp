@@ -91,6 +91,7 @@ Expected<Events> decide(const LoggedModelState& state, const RecordModelVersion&
 }
 
 Expected<Events> decide(const LoggedModelState& state, const DeleteLoggedModel& c) {
+  if (state.exists && state.deleted) return Events{};
   if (auto bad = check_there(state, c.logged_model_id)) return *bad;
   return Events{LoggedModelDeleted{.model_id = c.logged_model_id}};
 }

@@ -1,5 +1,8 @@
 #include "events/mlflow_checks.hpp"
 
+#include <clocale>
+#include <cwctype>
+
 #include <algorithm>
 #include <vector>
 
@@ -23,15 +26,43 @@ std::string normal_path(std::string_view path) {
     else if (!parts.empty())
       parts.pop_back();
   }
-  std::string out = absolute ? "/" : "";
+  // Two slashes at the beginning are another root than one (POSIX); three are one.
+  const bool twice = path.starts_with("//") && !path.starts_with("///");
+  std::string out = twice ? "//" : absolute ? "/" : "";
   for (std::size_t i = 0; i < parts.size(); ++i) (out += i ? "/" : "") += parts[i];
   return out.empty() ? "." : out;
 }
 
-// Letters beyond ASCII are letters too.
 bool is_key_character(unsigned char c) {
-  return c >= 0x80 || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
          std::string_view("_/.- :").find(static_cast<char>(c)) != std::string_view::npos;
+}
+
+// The code point at `at`, which then is behind it. The text is valid UTF-8.
+std::uint32_t next_character(std::string_view text, std::size_t& at) {
+  const auto lead = static_cast<unsigned char>(text[at++]);
+  std::uint32_t out = lead < 0x80   ? lead
+                      : lead < 0xE0 ? lead & 0x1F
+                                    : lead & (lead < 0xF0 ? 15 : 7);
+  while (at < text.size() && !is_start(text[at]))
+    out = out << 6 | (static_cast<unsigned char>(text[at++]) & 0x3F);
+  return out;
+}
+
+// Letters and digits beyond ASCII are letters and digits too; symbols are not.
+bool is_letter(std::uint32_t character) {
+  static const locale_t kUnicode = newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
+  return !kUnicode || iswalnum_l(static_cast<wint_t>(character), kUnicode);
+}
+
+template <class Fits>
+bool all_characters(std::string_view text, Fits fits) {
+  for (std::size_t at = 0; at < text.size();) {
+    const auto character = next_character(text, at);
+    if (character < 0x80 ? !fits(static_cast<unsigned char>(character)) : !is_letter(character))
+      return false;
+  }
+  return true;
 }
 
 Status bad_value(std::string_view path, std::string_view value, std::string_view why) {
@@ -69,7 +100,7 @@ Error refuse(std::string message, std::string field) {
 }
 
 Status check_key(std::string_view path, std::string_view key) {
-  if (!std::all_of(key.begin(), key.end(), is_key_character))
+  if (!all_characters(key, is_key_character))
     return bad_value(path, key,
                      "Names may only contain alphanumerics, underscores (_), dashes (-), periods "
                      "(.), spaces ( ), colon(:) and slashes (/).");
@@ -103,7 +134,7 @@ Status check_alias(std::string_view alias) {
   const auto word = [](unsigned char c) {
     return c == '-' || (is_key_character(c) && c != '/' && c != '.' && c != ' ' && c != ':');
   };
-  if (!std::all_of(alias.begin(), alias.end(), word))
+  if (!all_characters(alias, word))
     return refuse("Invalid alias name: '" + std::string(alias) +
                       "'. Names may only contain alphanumerics, underscores (_), and dashes (-).",
                   "alias");

@@ -22,7 +22,8 @@ Error name_taken(const std::string& name) {
 
 // The experiment that a command is about, whatever its lifecycle stage.
 Expected<const Experiment*> find(const ExperimentsState& state, const std::string& id) {
-  const bool number = !id.empty() && id.find_first_not_of("0123456789") == id.npos;
+  const auto digits = std::string_view(id).substr(id.starts_with('-') ? 1 : 0);
+  const bool number = !digits.empty() && digits.find_first_not_of("0123456789") == digits.npos;
   if (!number)
     return refuse("Invalid experiment ID '" + id + "'. Experiment ID must be a valid integer.",
                   "experiment_id");
@@ -53,10 +54,13 @@ Status check_location(const std::string& location) {
         "Invalid artifact path length. The length of the artifact path cannot be greater "
         "than 2048 characters.",
         "artifact_location");
-  if (location.find_first_of("#?") != location.npos && location.find("://") == location.npos)
+  if (location.find('#') != location.npos)
+    return refuse("'artifact_location' URL can't include fragments or params.",
+                  "artifact_location");
+  if (location.find('?') != location.npos && location.find("://") == location.npos)
     return refuse(
         "Invalid value for parameter 'artifact_location': it must be a URI or a path "
-        "without '?' and '#'.",
+        "without '?'.",
         "artifact_location");
   if (location.starts_with("runs:"))
     return refuse("Artifact location cannot be a runs:/ URI. Given: '" + location + "'",

@@ -161,7 +161,11 @@ void add_tags(Events& events, const RunState& state, const Texts& tags) {
     if (old == state.tags.end() || old->second != value) changed.emplace(key, value);
   }
   if (changed.empty()) return;
-  if (const auto name = changed.find(kRunName); name != changed.end() && !name->second.empty())
+  // A run keeps its name where it is given none.
+  if (const auto name = changed.find(kRunName); name != changed.end() && name->second.empty())
+    changed.erase(name);
+  if (changed.empty()) return;
+  if (const auto name = changed.find(kRunName); name != changed.end())
     events.push_back(RunRenamed{.name = name->second});
   events.push_back(RunTagsSet{.tags = std::move(changed)});
 }

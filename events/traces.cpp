@@ -89,6 +89,32 @@ Expected<Events> decide(const TraceState& state, const RecordTrace& c) {
   return Events{std::move(e)};
 }
 
+Expected<Events> decide(const TraceState& state, const LogSpans& c) {
+  TraceRecorded e = state.info;
+  if (!state.exists) {
+    e = {};
+    e.trace_id = c.trace_id;
+    e.experiment_id = c.experiment_id;
+    e.state = "IN_PROGRESS";
+    e.request_time_ms = c.start_ms;
+    e.tags[kTraceArtifacts] = c.artifact_uri;
+  }
+  if (e.state != "OK" && e.state != "ERROR") {
+    const auto known_end = e.execution_time_ms < 0 ? -1 : e.request_time_ms + e.execution_time_ms;
+    const auto end = std::max(known_end, c.end_ms);
+    e.request_time_ms = std::min(e.request_time_ms, c.start_ms);
+    if (end >= e.request_time_ms) e.execution_time_ms = end - e.request_time_ms;
+    keep(e.state, c.root_state);
+  }
+  if (e.request_preview.empty()) e.request_preview = c.request_preview;
+  if (e.response_preview.empty()) e.response_preview = c.response_preview;
+  for (const auto& [key, value] : c.metadata) e.metadata.emplace(key, value);
+  for (const auto& [key, value] : c.tags) e.tags[key] = value;
+  e.tags[kTraceSpans] = "TRACKING_STORE";
+  if (state.exists && to_json(e) == to_json(state.info)) return Events{};
+  return Events{std::move(e)};
+}
+
 Expected<Events> decide(const TraceState& state, const TagTrace& c) {
   if (auto bad = check_there(state, c.trace_id)) return *bad;
   Texts wanted;

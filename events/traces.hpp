@@ -12,6 +12,8 @@ inline constexpr const char* kTraceArtifacts = "mlflow.artifactLocation";  // a 
 inline constexpr const char* kTraceName = "mlflow.traceName";              // a tag
 inline constexpr const char* kTracePrompts = "mlflow.linkedPrompts";       // a tag
 inline constexpr const char* kTraceRun = "mlflow.sourceRun";               // metadata
+// A tag: TRACKING_STORE where spans have come by themselves, not as the file traces.json.
+inline constexpr const char* kTraceSpans = "mlflow.trace.spansLocation";
 
 struct TraceState {
   bool exists = false;
@@ -33,6 +35,21 @@ struct RecordTrace {
                       personal("response_preview", &RecordTrace::response_preview),
                       personal("metadata", &RecordTrace::metadata),
                       personal("tags", &RecordTrace::tags)};
+  }
+};
+// What spans say of their trace, which they make where nobody has reported it yet. What has been
+// reported of a trace that has ended stays.
+struct LogSpans {
+  std::string trace_id, experiment_id;
+  std::string root_state;  // OK, ERROR; empty: its first span is not among them
+  std::int64_t start_ms = 0, end_ms = -1;
+  std::string request_preview, response_preview;
+  Texts metadata, tags;
+  std::string artifact_uri;  // filled by the manager
+  static constexpr auto fields() {
+    return std::tuple{personal("request_preview", &LogSpans::request_preview),
+                      personal("response_preview", &LogSpans::response_preview),
+                      personal("metadata", &LogSpans::metadata), personal("tags", &LogSpans::tags)};
   }
 };
 struct TagTrace {
@@ -75,6 +92,7 @@ struct DeleteTrace {
 
 // not_found ("Trace with ID '..' not found.") where there is no such trace.
 Expected<Events> decide(const TraceState& state, const RecordTrace& command);
+Expected<Events> decide(const TraceState& state, const LogSpans& command);
 Expected<Events> decide(const TraceState& state, const TagTrace& command);
 Expected<Events> decide(const TraceState& state, const UntagTrace& command);
 Expected<Events> decide(const TraceState& state, const LinkTraceToRun& command);

@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "events/checks.hpp"
+#include "gateway/media_type.hpp"
 
 namespace mlforge::gateway {
 namespace {
@@ -182,10 +183,7 @@ void stream_blob(App& app, const FileRef& file, std::string_view range_header, P
   const bool whole = !range || (*reader)->size() == file.bytes;
   response.headers.emplace_back("ETag", "\"" + file.digest + "\"");
   response.headers.emplace_back("Accept-Ranges", "bytes");
-  if (!saved_as.empty()) {
-    response.headers.emplace_back("Content-Disposition", attachment(saved_as));
-    response.headers.emplace_back("X-Content-Type-Options", "nosniff");
-  }
+  if (!saved_as.empty()) name_attachment(response, saved_as);
   response.headers.emplace_back("X-Mlforge-Position", std::to_string(position));
   if (range) {
     response.status = 206;
@@ -211,6 +209,12 @@ void stream_blob(App& app, const FileRef& file, std::string_view range_header, P
 }
 
 }  // namespace
+
+void name_attachment(http::StreamedResponse& response, const std::string& saved_as) {
+  response.content_type = media_type(saved_as);
+  response.headers.emplace_back("Content-Disposition", attachment(saved_as));
+  response.headers.emplace_back("X-Content-Type-Options", "nosniff");
+}
 
 std::string StoredFile::json() const {
   return json_member("path", std::string_view(ref.path)) + "," +

@@ -21,6 +21,9 @@ http::Response refuse_natively(const http::Request& request, const Error& error)
 // An upload to the store; the path is the path parameter {path*}.
 http::UploadHandler upload_route(App& app, RecordFile record, Refuse refuse = refuse_natively);
 
+// What a browser saves under that name: never shown in a page of this server.
+void name_attachment(http::StreamedResponse& response, const std::string& saved_as);
+
 // Streams the file that the query finds, with its digest as ETag; a Range of the form bytes=a-b is
 // honoured. `saved_as`: a client's name for it; then it goes out as an attachment.
 void send_file(App& app, const http::Request& request, http::Reply reply,

@@ -122,6 +122,10 @@ constexpr std::array kSettings{
                     "off",
             .wanted = wanted_switch,
             .is_switch = true},
+    Setting{"mlflow_ui", &Config::mlflow_ui,
+            "folder of MLflow's own web pages, to serve them at /: the built pages, or a Python "
+            "environment where the package mlflow is installed; empty: they are not served",
+            0, 0, wanted_folder},
     Setting{"canary_traffic_split", &Config::canary_traffic_split,
             "share of requests that go to the challenger, where the endpoint does not say", 0, 1,
             nullptr, "CANARY_TRAFFIC_SPLIT"},

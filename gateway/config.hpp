@@ -26,6 +26,7 @@ struct Config {
   std::string default_artifact_root;   // empty: the server's own, mlflow-artifacts:/
   std::string artifacts_destination;   // empty: blobs in the data folder
   std::string serve_artifacts = "on";  // on, off
+  std::string mlflow_ui;               // empty: MLflow's web pages are not served
 
   double canary_traffic_split = 0.1;
   double psi_threshold = 0.2;

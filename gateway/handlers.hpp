@@ -159,6 +159,7 @@ void add_subject_routes(App& app, http::Router& router);
 void add_subscription_routes(App& app, http::Router& router);
 void add_proof_routes(App& app, http::Router& router);
 void add_archive_routes(App& app, http::Router& router);
-void add_page_routes(http::Router& router);
+// The first page: at /, or at /mlforge where MLflow's pages have that place.
+void add_page_routes(App& app, http::Router& router);
 
 }  // namespace mlforge::gateway

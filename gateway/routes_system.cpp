@@ -186,19 +186,20 @@ void add_system_routes(App& app, http::Router& router) {
                                             {"components", "object"}})});
 }
 
-void add_page_routes(http::Router& router) {
+void add_page_routes(App& app, http::Router& router) {
   for (const auto& file : web_files())
-    router.get(std::string(file.path),
-               [file](const Request&, Reply r) {
-                 r.send({200,
-                         std::string(file.content_type),
-                         std::string(file.bytes),
-                         {{"Cache-Control", "no-cache"},
-                          {"Content-Security-Policy",
-                           "default-src 'self'; style-src 'self' 'unsafe-inline'"},
-                          {"X-Content-Type-Options", "nosniff"}}});
-               },
-               {.summary = "The first page", .tag = "system", .hidden = true});
+    router.get(
+        file.path == "/" && !app.config.mlflow_ui.empty() ? "/mlforge" : std::string(file.path),
+        [file](const Request&, Reply r) {
+          r.send(
+              {200,
+               std::string(file.content_type),
+               std::string(file.bytes),
+               {{"Cache-Control", "no-cache"},
+                {"Content-Security-Policy", "default-src 'self'; style-src 'self' 'unsafe-inline'"},
+                {"X-Content-Type-Options", "nosniff"}}});
+        },
+        {.summary = "The first page", .tag = "system", .hidden = true});
 }
 
 }  // namespace mlforge::gateway

@@ -20,6 +20,7 @@
 #include "gateway/mlflow/artifact_flags.hpp"
 #include "gateway/mlflow/routes.hpp"
 #include "gateway/mlflow/search_index.hpp"
+#include "gateway/mlflow/web_pages.hpp"
 #include "gateway/proof_follower.hpp"
 #include "gateway/stop_request.hpp"
 #include "gateway/strict_queries.hpp"
@@ -290,7 +291,7 @@ Status bind_server(App& app) {
   add_proof_routes(app, router);
   add_mlflow_routes(app, router);
   add_archive_routes(app, router);
-  add_page_routes(router);
+  add_page_routes(app, router);
   app.openapi = http::openapi_json(router, api_info());
   app.server = std::make_unique<http::Server>(server_options(app), refuse_unknown_queries(router));
   return app.server->bind();
@@ -368,6 +369,7 @@ void shut_down(App& app) {
 
 Status start(App& app, const StopRequest& stop) {
   if (auto bad = mlflow::check_artifact_flags(app.config)) return bad;
+  if (auto bad = mlflow::find_web_pages(app.config)) return bad;
   if (auto bad = open_storage(app, stop)) return bad;
   start_system(app);
   if (auto bad = bind_server(app)) return bad;

@@ -12,10 +12,17 @@ namespace {
 
 constexpr std::uint64_t kStreamPageEvents = 1024;
 constexpr std::size_t kSmallRecord = 4096;
-constexpr std::size_t kSparePages = 64;  // for the free list and the inner pages of a commit
+constexpr std::size_t kSparePages = 64;    // for the free list and the inner pages of a commit
+constexpr std::size_t kPagesOfCommit = 8;  // those that it takes besides the records, mostly
 // What the read models write for a byte of the log, where many series get a point each.
 constexpr std::uint64_t kFollowerGrowth = 16;
 constexpr std::uint64_t kMostBacklogBytes = 256u << 20;
+
+std::uint64_t record_bytes(std::span<const EventView> events) {
+  std::uint64_t bytes = 0;
+  for (const EventView& event : events) bytes += record_size(event);
+  return bytes;
+}
 
 Error stopped_error(const Error& why) {
   return {ErrorCode::read_only, "The log stopped writing and answers reads only. " + why.message};
@@ -83,6 +90,7 @@ Status LmdbLog::write(std::span<const EventView> events) {
   if (auto full = check_headroom(events)) return full;
   Txn txn;
   int rc = txn.begin(env_.get(), 0);
+  if (rc == 0) room_.prepare(used_bytes(), record_bytes(events) + kPagesOfCommit * page_bytes_);
   if (rc == 0) rc = write_records(txn.get(), events);
   if (rc != 0) return lmdb_error(rc, "writing events");
   if ((rc = txn.commit())) {
@@ -174,8 +182,7 @@ std::uint64_t LmdbLog::unfollowed_bytes() const {
 
 void LmdbLog::note_appended(std::span<const EventView> events) {
   if (!follower_) return;
-  Append append{events.back().position, 0};
-  for (const EventView& event : events) append.bytes += record_size(event);
+  const Append append{events.back().position, record_bytes(events)};
   const Position reached = follower_();
   while (!appends_.empty() && appends_.front().last <= reached) appends_.pop_front();
   appends_.push_back(append);
@@ -267,7 +274,14 @@ Status LmdbLog::close() {
   if (closed_ || !index_) return {};
   closed_ = true;
   if (const auto indexed = index_->index_some(); !indexed) keep_index_ = false;
+  give_back_room();
   return index_->close(keep_index_);
+}
+
+// What LMDB uses does not change while nobody else may write.
+void LmdbLog::give_back_room() {
+  Txn txn;
+  if (!writable() && txn.begin(env_.get(), 0) == 0) room_.give_back(used_bytes());
 }
 
 }  // namespace mlforge::storage

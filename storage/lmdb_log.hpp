@@ -14,6 +14,7 @@
 #include "storage/data_folder.hpp"
 #include "storage/lmdb_env.hpp"
 #include "storage/record_reader.hpp"
+#include "storage/room_ahead.hpp"
 #include "storage/segment_store.hpp"
 #include "storage/stream_index.hpp"
 
@@ -125,6 +126,7 @@ class LmdbLog final : public Log {
   int write_records(MDB_txn* txn, std::span<const EventView> events);
   int write_record(MDB_cursor* cursor, const EventView& event, RecordEncoder::Salt salt);
   static int put_record(MDB_cursor* cursor, Position position, Bytes record);
+  void give_back_room();
   Status check_headroom(std::span<const EventView> events) const;
   Status check_disk(std::size_t bytes, std::size_t record_bytes) const;
   std::uint64_t unfollowed_bytes() const;
@@ -141,6 +143,7 @@ class LmdbLog final : public Log {
   Env env_;
   MDB_dbi records_ = 0;
   std::size_t page_bytes_ = 4096;
+  RoomAhead room_;  // of the environment's file; under LMDB's own lock of writers
   SegmentStore segments_;
   SegmentLimits segment_limits_;
   std::mutex archiving_;      // one archive_some() at a time; guards blocks_

@@ -38,6 +38,8 @@ Status LmdbLog::open_environment(std::size_t map_bytes) {
   if (rc == 0) rc = mdb_stat(txn.get(), records_, &stat);
   if (rc == 0) rc = txn.commit();
   page_bytes_ = stat.ms_psize;
+  if (int file = -1; rc == 0 && (rc = mdb_env_get_fd(env_.get(), &file)) == 0)
+    room_.start(file, map_bytes);
   if (rc != 0) return lmdb_error(rc, "opening the log");
   // A process that was killed inside a sync may have left events in the kernel's cache only. What
   // is answered from now on (that a command was done, for one) rests on them.

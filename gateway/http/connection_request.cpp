@@ -129,6 +129,11 @@ bool Connection::check_framing() {
   return false;
 }
 
+// What load balancers ask under any name; the answer is the same for everybody.
+static bool says_nothing(std::string_view target) {
+  return target == "/health" || target == "/version";
+}
+
 bool Connection::check_guards() {
   auto host = parser_->special().host;
   if (const auto scheme = request_.target.find("://");
@@ -137,16 +142,17 @@ bool Connection::check_guards() {
     host = authority.substr(0, authority.find_first_of("/?"));
   }
   if (host != last_host_) {
-    if (!host.empty() && !core_->guard.host_allowed(host)) {
+    if (!host.empty() && !core_->guard.host_allowed(host) && !says_nothing(request_.target)) {
       fail(Rejection::host,
            {ErrorCode::forbidden,
-            "The Host '" + std::string(host) +
+            "Invalid Host header - possible DNS rebinding attack detected: the Host '" +
+                std::string(host) +
                 "' is not served. Use the server's address, or allow this name when "
                 "starting it.",
             "Host"});
       return false;
     }
-    last_host_.assign(host);
+    if (!says_nothing(request_.target)) last_host_.assign(host);
   }
   const auto origin = parser_->special().origin;
   if (origin.empty()) return true;
@@ -159,10 +165,11 @@ bool Connection::check_guards() {
     case Guard::Origin::refused:
       break;
   }
-  fail(Rejection::origin, {ErrorCode::forbidden,
-                           "Pages of the origin '" + std::string(origin) +
-                               "' may not use this server. Allow the origin when starting it.",
-                           "Origin"});
+  fail(Rejection::origin,
+       {ErrorCode::forbidden,
+        "Cross-origin request blocked: pages of the origin '" + std::string(origin) +
+            "' may not use this server. Allow the origin when starting it.",
+        "Origin"});
   return false;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "gateway/mlflow/message.hpp"
+#include "gateway/mlflow/request_names.hpp"
 
 namespace mlforge::gateway::mlflow {
 namespace {
@@ -65,15 +66,14 @@ void write_experiment(std::string& out, const ExperimentRow& row) {
       .integer("last_update_time",
                milliseconds(row.updated_time.empty() ? row.created_time : row.updated_time))
       .integer("creation_time", milliseconds(row.created_time))
-      .pairs("tags", row.tags);
+      .pairs("tags", row.tags)
+      .text("workspace", "default");
 }
 
 Expected<ExperimentRow> find_experiment(const QueryContext& q, const std::string& id) {
-  const std::string wanted = id.empty() ? kDefaultExperiment : id;
-  if (wanted.find_first_not_of("0123456789") != wanted.npos)
-    return Error{ErrorCode::invalid_argument,
-                 "Invalid experiment ID '" + wanted + "'. Experiment ID must be a valid integer.",
-                 "experiment_id"};
+  const auto number = experiment_id_of(id.empty() ? kDefaultExperiment : id);
+  if (!number) return number.error();
+  const auto& wanted = *number;
   auto row = projections::get_experiment(q.reader, kTenant, wanted, q.as_of);
   if (row) return row;
   if (row.error().code != ErrorCode::not_found) return row.error();
@@ -208,11 +208,18 @@ std::vector<ModelVersionRow> versions_of(const QueryContext& q, const std::strin
 }
 
 std::vector<ModelVersionRow> latest_versions(const QueryContext& q, const std::string& name) {
-  std::vector<ModelVersionRow> latest;
-  for (auto& row : versions_of(q, name))
-    if (std::none_of(latest.begin(), latest.end(),
-                     [&](const auto& each) { return each.stage == row.stage; }))
+  auto all = versions_of(q, name);
+  std::sort(all.begin(), all.end(),
+            [](const auto& a, const auto& b) { return a.version < b.version; });
+  std::vector<ModelVersionRow> latest;  // in the order of each stage's first version
+  for (auto& row : all) {
+    const auto before = std::find_if(latest.begin(), latest.end(),
+                                     [&](const auto& each) { return each.stage == row.stage; });
+    if (before == latest.end())
       latest.push_back(std::move(row));
+    else
+      *before = std::move(row);
+  }
   return latest;
 }
 
@@ -261,8 +268,8 @@ void write_logged_model(std::string& out, const QueryContext& q, const LoggedMod
         .integer("last_updated_timestamp_ms", milliseconds(row.updated_time))
         .text("artifact_uri", row.artifact_uri)
         .text("status", "LOGGED_MODEL_" + upper(row.status))
-        .some_text("model_type", row.model_type)
-        .some_text("source_run_id", row.source_run_id)
+        .text("model_type", row.model_type)
+        .text("source_run_id", row.source_run_id)
         .pairs("tags", row.tags);
   });
   const auto metrics = projections::logged_model_metrics(q.reader, kTenant, row.model_id, q.as_of);

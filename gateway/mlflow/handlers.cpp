@@ -95,12 +95,12 @@ void read_then(App& app, Reply reply, Then then) {
 std::size_t max_results(Fields& fields, std::size_t fallback, std::size_t most) {
   const auto given = fields.integer("max_results");
   if (!given) return fallback;
-  if (*given < 1 || static_cast<std::uint64_t>(*given) > most)
+  const bool many = *given > 0 && static_cast<std::uint64_t>(*given) > most;
+  if (*given < 1 || many)
     fields.set_error({ErrorCode::invalid_argument,
                       "Invalid value " + std::to_string(*given) +
-                          " for parameter 'max_results' supplied. It must be a positive integer of "
-                          "at most " +
-                          std::to_string(most) + ".",
+                          " for parameter 'max_results' supplied. It must be " +
+                          (many ? "at most " + std::to_string(most) : "a positive integer"),
                       "max_results"});
   return static_cast<std::size_t>(*given);
 }
@@ -120,7 +120,7 @@ std::string random_name() {
 }
 
 View view_type(Fields& fields, std::string_view name) {
-  const auto text = fields.text(name);
+  const auto text = fields.enumerator(name);
   if (text.empty() || text == "ACTIVE_ONLY" || text == "1") return {};
   if (text == "DELETED_ONLY" || text == "2") return {false, true};
   if (text == "ALL" || text == "3") return {true, true};
@@ -144,11 +144,18 @@ void add_mlflow_routes(App& app, http::Router& router) {
   mlflow::add_registry_routes(app, router);
   mlflow::add_model_version_routes(app, router);
   mlflow::add_logged_model_routes(app, router);
+  mlflow::add_logged_model_search(app, router);
   mlflow::add_trace_routes(app, router);
   mlflow::add_trace_file_routes(app, router);
   mlflow::add_assessment_routes(app, router);
   mlflow::add_webhook_routes(app, router);
   mlflow::add_import_routes(app, router);
+  mlflow::add_otlp_routes(app, router);
+  mlflow::add_trace_metric_routes(app, router);
+  mlflow::add_web_page_routes(app, router);
+  mlflow::add_multipart_routes(app, router);
+  mlflow::add_absent_routes(app, router);
+  mlflow::add_graphql_routes(app, router);
   mlflow::add_server_routes(app, router);
 }
 

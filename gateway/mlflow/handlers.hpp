@@ -7,6 +7,7 @@
 
 #include "gateway/handlers.hpp"
 #include "gateway/mlflow/message.hpp"
+#include "gateway/mlflow/request_names.hpp"
 #include "projections/queries.hpp"
 
 namespace mlforge::gateway::mlflow {
@@ -94,9 +95,6 @@ void command_then_query(
 // max_results of a message: `fallback` where it is absent.
 std::size_t max_results(Fields& fields, std::size_t fallback, std::size_t most);
 
-// "version" of a message, as text or number; 0, which no version has, where it is wrong.
-std::uint64_t read_version(Fields& fields);
-
 // A name for what a client leaves unnamed, such as "righteous-flea-111".
 std::string random_name();
 
@@ -116,11 +114,19 @@ void add_download_routes(App& app, http::Router& router);
 void add_registry_routes(App& app, http::Router& router);
 void add_model_version_routes(App& app, http::Router& router);
 void add_logged_model_routes(App& app, http::Router& router);
+void add_logged_model_search(App& app, http::Router& router);
 void add_trace_routes(App& app, http::Router& router);
 void add_trace_file_routes(App& app, http::Router& router);
 void add_assessment_routes(App& app, http::Router& router);
 void add_webhook_routes(App& app, http::Router& router);
 void add_import_routes(App& app, http::Router& router);
+void add_otlp_routes(App& app, http::Router& router);
+void add_trace_metric_routes(App& app, http::Router& router);
+void add_web_page_routes(App& app, http::Router& router);
+void add_multipart_routes(App& app, http::Router& router);
+void add_absent_routes(App& app, http::Router& router);
+// Answers through the routes that are there already: the last but one to be added.
+void add_graphql_routes(App& app, http::Router& router);
 void add_server_routes(App& app, http::Router& router);
 
 }  // namespace mlforge::gateway::mlflow

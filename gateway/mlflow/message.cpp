@@ -15,24 +15,26 @@ struct Row {
   ErrorCode code;
   const char* name;
   int status;
+  const char* error_class = nullptr;  // as MLflow's server says it; not of all of them
 };
-constexpr Row kRows[] = {{ErrorCode::not_found, "RESOURCE_DOES_NOT_EXIST", 404},
-                         {ErrorCode::already_exists, "RESOURCE_ALREADY_EXISTS", 400},
-                         {ErrorCode::invalid_argument, "INVALID_PARAMETER_VALUE", 400},
-                         {ErrorCode::malformed, "INVALID_PARAMETER_VALUE", 400},
-                         {ErrorCode::unknown_field, "INVALID_PARAMETER_VALUE", 400},
-                         {ErrorCode::conflict, "INVALID_STATE", 400},
-                         {ErrorCode::refused, "PERMISSION_DENIED", 403},
-                         {ErrorCode::forbidden, "PERMISSION_DENIED", 403},
-                         {ErrorCode::unauthorized, "UNAUTHENTICATED", 401},
-                         {ErrorCode::method_not_allowed, "ENDPOINT_NOT_FOUND", 405},
-                         {ErrorCode::payload_too_large, "INVALID_PARAMETER_VALUE", 413},
-                         {ErrorCode::too_many_requests, "REQUEST_LIMIT_EXCEEDED", 429},
-                         {ErrorCode::read_only, "TEMPORARILY_UNAVAILABLE", 503},
-                         {ErrorCode::unavailable, "TEMPORARILY_UNAVAILABLE", 503},
-                         {ErrorCode::timeout, "DEADLINE_EXCEEDED", 504},
-                         {ErrorCode::corrupt, "DATA_LOSS", 500},
-                         {ErrorCode::range_not_satisfiable, "INVALID_PARAMETER_VALUE", 416}};
+constexpr Row kRows[] = {
+    {ErrorCode::not_found, "RESOURCE_DOES_NOT_EXIST", 404, "RESOURCE_NOT_FOUND"},
+    {ErrorCode::already_exists, "RESOURCE_ALREADY_EXISTS", 400, "RESOURCE_ALREADY_EXISTS"},
+    {ErrorCode::invalid_argument, "INVALID_PARAMETER_VALUE", 400, "INVALID_PARAMETER_VALUE"},
+    {ErrorCode::malformed, "INVALID_PARAMETER_VALUE", 400, "INVALID_PARAMETER_VALUE"},
+    {ErrorCode::unknown_field, "INVALID_PARAMETER_VALUE", 400, "INVALID_PARAMETER_VALUE"},
+    {ErrorCode::conflict, "INVALID_STATE", 400, "CLIENT_INTERNAL_ERROR"},
+    {ErrorCode::refused, "PERMISSION_DENIED", 403, "PERMISSION_DENIED"},
+    {ErrorCode::forbidden, "PERMISSION_DENIED", 403, "PERMISSION_DENIED"},
+    {ErrorCode::unauthorized, "UNAUTHENTICATED", 401},
+    {ErrorCode::method_not_allowed, "ENDPOINT_NOT_FOUND", 405, "RESOURCE_NOT_FOUND"},
+    {ErrorCode::payload_too_large, "INVALID_PARAMETER_VALUE", 413, "INVALID_PARAMETER_VALUE"},
+    {ErrorCode::too_many_requests, "REQUEST_LIMIT_EXCEEDED", 429},
+    {ErrorCode::read_only, "TEMPORARILY_UNAVAILABLE", 503, "CLIENT_INTERNAL_ERROR"},
+    {ErrorCode::unavailable, "TEMPORARILY_UNAVAILABLE", 503, "CLIENT_INTERNAL_ERROR"},
+    {ErrorCode::timeout, "DEADLINE_EXCEEDED", 504},
+    {ErrorCode::corrupt, "DATA_LOSS", 500},
+    {ErrorCode::range_not_satisfiable, "INVALID_PARAMETER_VALUE", 416, "INVALID_PARAMETER_VALUE"}};
 
 Row row_of(const Error& error) {
   // A condition of the request's headers that does not hold.
@@ -41,7 +43,7 @@ Row row_of(const Error& error) {
     return {error.code, "RESOURCE_CONFLICT", 409};
   for (const auto& row : kRows)
     if (row.code == error.code) return row;
-  return {error.code, "INTERNAL_ERROR", 500};
+  return {error.code, "INTERNAL_ERROR", 500, "CLIENT_INTERNAL_ERROR"};
 }
 
 const char* python_type(const simdjson::dom::element& value) {
@@ -74,11 +76,20 @@ std::string camel_case(std::string_view name) {
   return out;
 }
 
+std::optional<std::int64_t> whole_number(double real) {
+  if (real != std::floor(real) || std::abs(real) >= 9e18) return std::nullopt;
+  return static_cast<std::int64_t>(real);
+}
+
+// Digits, or a whole number with an exponent.
 std::optional<std::int64_t> to_integer(std::string_view text) {
   std::int64_t value = 0;
-  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (code != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value;
+  const char* const last = text.data() + text.size();
+  const auto [end, code] = std::from_chars(text.data(), last, value);
+  if (code == std::errc{} && end == last) return value;
+  double real = 0;
+  const auto [stop, wrong] = std::from_chars(text.data(), last, real);
+  return wrong == std::errc{} && stop == last && !text.empty() ? whole_number(real) : std::nullopt;
 }
 
 std::optional<double> to_number(std::string_view text) {
@@ -91,12 +102,31 @@ std::optional<double> to_number(std::string_view text) {
   return value;
 }
 
+// What a page of another origin may send without being asked (text/plain, a form) is no message.
+Status check_content_type(const http::Request& request) {
+  if (request.method != http::Method::post) return {};
+  const auto type = request.header("Content-Type");
+  if (type.empty())
+    return Error{ErrorCode::invalid_argument, "Bad Request. Content-Type header is missing.",
+                 "Content-Type"};
+  if (type.substr(0, type.find(';')) == "application/json") return {};
+  return Error{ErrorCode::invalid_argument,
+               "Bad Request. Content-Type must be one of ['application/json'].", "Content-Type"};
+}
+
 }  // namespace
 
 http::Response error_response(const Error& error) {
   const auto row = row_of(error);
   std::string out;
-  Object(out).text("error_code", row.name).text("message", error.message);
+  {
+    Object body(out);
+    body.text("error_code", row.name).text("message", error.message);
+    const std::string_view kind = row.error_class ? row.error_class : "";
+    if (!kind.empty())
+      body.text("sqlstate", kind == "CLIENT_INTERNAL_ERROR" ? "XXM00" : "KAM00")
+          .text("error_class", kind);
+  }
   auto response = http::Response::json(std::move(out), row.status);
   if (row.status == 429 || row.status == 503) response.headers.emplace_back("Retry-After", "1");
   return response;
@@ -105,6 +135,7 @@ http::Response error_response(const Error& error) {
 void fail(http::Reply& reply, const Error& error) { reply.send(error_response(error)); }
 
 Fields::Fields(const http::Request& request) : shared_(std::make_shared<Shared>()) {
+  if (auto bad = check_content_type(request)) set_error(*bad);
   if (request.body.empty()) {
     shared_->request = &request;
     return;
@@ -134,6 +165,11 @@ std::optional<std::string_view> Fields::query(std::string_view name) const {
 }
 
 bool Fields::has(std::string_view name) const { return find(name) || query(name); }
+
+bool Fields::is_number(std::string_view name) const {
+  const auto value = find(name);
+  return value && value->is_number();
+}
 
 void Fields::set_error(Error error) {
   if (!shared_->error) shared_->error = std::move(error);
@@ -167,6 +203,12 @@ std::string Fields::text(std::string_view name, Need need) {
   return std::string(out);
 }
 
+std::string Fields::enumerator(std::string_view name) {
+  if (!is_number(name)) return text(name);
+  const auto number = integer(name);
+  return number ? std::to_string(*number) : "";
+}
+
 std::optional<std::int64_t> Fields::integer(std::string_view name, Need need) {
   std::optional<std::int64_t> out;
   if (const auto value = find(name)) {
@@ -177,9 +219,8 @@ std::optional<std::int64_t> Fields::integer(std::string_view name, Need need) {
       out = whole;
     else if (value->get(digits) == simdjson::SUCCESS)
       out = to_integer(digits);
-    else if (value->is_double() && value->get(real) == simdjson::SUCCESS &&
-             real == std::floor(real) && std::abs(real) < 9e18)
-      out = static_cast<std::int64_t>(real);
+    else if (value->is_double() && value->get(real) == simdjson::SUCCESS)
+      out = whole_number(real);
     if (!out) wrong(name, *value);
     return out;
   }
@@ -201,8 +242,13 @@ double Fields::number(std::string_view name, Need need) {
     double out = 0;
     std::string_view written;
     if (value->is_number() && value->get(out) == simdjson::SUCCESS) return out;
-    if (value->get(written) == simdjson::SUCCESS)
+    if (value->get(written) == simdjson::SUCCESS) {
       if (const auto real = to_number(written)) return *real;
+      if (written.empty() && need == Need::required) {
+        missing(name);
+        return 0;
+      }
+    }
     wrong(name, *value);
     return 0;
   }
@@ -243,9 +289,10 @@ std::vector<std::string> Fields::texts(std::string_view name, Need need) {
   return out;
 }
 
-std::vector<Fields> Fields::list(std::string_view name) {
+std::vector<Fields> Fields::list(std::string_view name, Need need) {
   std::vector<Fields> out;
   const auto value = find(name);
+  if (!value && need == Need::required) missing(name);
   if (!value) return out;
   simdjson::dom::array array;
   if (value->get(array) != simdjson::SUCCESS) {

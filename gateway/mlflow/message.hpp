@@ -6,6 +6,7 @@
 // has it.
 #pragma once
 #include <simdjson.h>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,12 +34,15 @@ class Fields {
   explicit Fields(const http::Request& request);
 
   bool has(std::string_view name) const;
+  bool is_number(std::string_view name) const;  // in a body, not of a query string
   std::string text(std::string_view name, Need need = Need::optional);
+  // An enum's name, or its number in digits; empty where it is absent.
+  std::string enumerator(std::string_view name);
   std::optional<std::int64_t> integer(std::string_view name, Need need = Need::optional);
   double number(std::string_view name, Need need = Need::optional);
   bool boolean(std::string_view name);
   std::vector<std::string> texts(std::string_view name, Need need = Need::optional);
-  std::vector<Fields> list(std::string_view name);
+  std::vector<Fields> list(std::string_view name, Need need = Need::optional);
   // The same as it was parsed; nothing where it is absent or no list, or no object.
   std::optional<simdjson::dom::array> array(std::string_view name) const;
   std::optional<simdjson::dom::object> object(std::string_view name) const;
@@ -90,8 +94,10 @@ class Object {
     write(out_);
     return *this;
   }
+  // A list; left out where it has no items, as protobuf's JSON has it.
   template <class Items, class Write>
   Object& array(std::string_view name, const Items& items, Write write) {
+    if (std::begin(items) == std::end(items)) return *this;
     begin(name);
     out_ += '[';
     bool first = true;

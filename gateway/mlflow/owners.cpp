@@ -1,5 +1,7 @@
 #include "gateway/mlflow/owners.hpp"
 
+#include "gateway/mlflow/request_names.hpp"
+
 #include "events/checks.hpp"
 #include "gateway/handlers.hpp"
 #include "projections/artifacts.hpp"
@@ -48,10 +50,17 @@ std::string stream_root(const std::string& path) {
 Status check_client_path(std::string& path) {
   while (path.ends_with('/')) path.pop_back();
   if (path.empty()) return {};
-  if (auto bad = check_path("path", path))
-    return Error{ErrorCode::invalid_argument, "Invalid path: '" + path + "': " + bad->message,
-                 "path"};
-  return {};
+  const auto plain = fully_unquoted(path);
+  const bool drive = plain.size() > 2 && plain[1] == ':' && plain[2] == '/';
+  if (!check_path("path", plain) && !check_path("path", path) && !drive &&
+      plain.find('#') == plain.npos)
+    return {};
+  return Error{ErrorCode::invalid_argument, "Invalid path", "path"};
+}
+
+Error is_folder(const std::string& path) {
+  return {ErrorCode::invalid_argument,
+          "Artifact path refers to a directory, not a file: '" + path + "'", "path"};
 }
 
 Error no_artifact(const std::string& path) {

@@ -20,5 +20,6 @@ Expected<Owner> find_owner(const App& app, const std::string& path);
 Status check_client_path(std::string& path);
 
 Error no_artifact(const std::string& path);
+Error is_folder(const std::string& path);  // where a file is asked for
 
 }  // namespace mlforge::gateway::mlflow

@@ -40,7 +40,8 @@ void download(App& app, const Request& request, Reply reply, std::string path) {
       app, request, std::move(reply),
       [path](const QueryContext& q) -> Expected<FileRef> {
         const auto row = projections::find_artifact(q.reader, kTenant, path, q.as_of);
-        if (!row || row->is_folder()) return no_artifact(path);
+        if (row && row->is_folder()) return is_folder(path);
+        if (!row) return no_artifact(path);
         return FileRef{row->path, row->digest, row->bytes};
       },
       path.substr(path.rfind('/') + 1), error_shape);
@@ -54,7 +55,8 @@ Expected<std::string> files_json(const QueryContext& q, const std::string& folde
     const auto name = row.path.substr(row.path.rfind('/') + 1);
     Object file(to);
     file.text("path", shown.empty() ? name : shown + "/" + name).boolean("is_dir", row.is_folder());
-    if (!row.is_folder()) file.integer("file_size", static_cast<std::int64_t>(row.bytes));
+    if (row.bytes > 0 && !row.is_folder())
+      file.integer("file_size", static_cast<std::int64_t>(row.bytes));
   };
   std::string out;
   Object(out).array("files", rows, write_file).some_text("root_uri", root_uri);
@@ -90,7 +92,8 @@ std::string local_files_json(const std::filesystem::path& folder, const std::str
                Object one(to);
                one.text("path", path.empty() ? entry.first : path + "/" + entry.first)
                    .boolean("is_dir", !entry.second);
-               if (entry.second) one.integer("file_size", static_cast<std::int64_t>(*entry.second));
+               if (entry.second.value_or(0) > 0)
+                 one.integer("file_size", static_cast<std::int64_t>(*entry.second));
              })
       .text("root_uri", root_uri);
   return out;
@@ -112,7 +115,7 @@ Expected<std::string> list_under(const App& app, const QueryContext& q, const st
 }
 
 void list_of_run(App& app, Fields& fields, const Request&, Reply reply) {
-  const auto id = fields.text(fields.has("run_id") ? "run_id" : "run_uuid", Need::required);
+  const auto id = read_run_id(fields);
   auto path = fields.text("path");
   const auto as_of = fields.text("as_of");
   if (!ok(fields, reply)) return;
@@ -206,7 +209,7 @@ void remove(App& app, const Request& request, Reply reply) {
     std::vector<std::string> files;
     gather({*reader, projections::kLatest, 0}, path, files);
     if (reader->status()) return fail(*shared, *reader->status());
-    if (files.empty()) return fail(*shared, no_artifact(path));
+    if (files.empty()) return shared->send(http::Response::json("{}"));
     remove_files(app, std::move(*shared), files);
   };
   if (app.projected.position() >= head) return work();

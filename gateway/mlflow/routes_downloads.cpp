@@ -34,8 +34,7 @@ void send_local(Reply reply, const std::filesystem::path& folder, const std::str
   auto in = std::make_shared<std::ifstream>(file, std::ios::binary);
   if (!*in) return fail(reply, no_artifact(path));
   http::StreamedResponse response;
-  response.headers.emplace_back("Content-Disposition", "attachment");
-  response.headers.emplace_back("X-Content-Type-Options", "nosniff");
+  name_attachment(response, path.substr(path.rfind('/') + 1));
   response.next = [in](std::string& out) -> Status {
     out.resize(kPiece);
     in->read(out.data(), static_cast<std::streamsize>(out.size()));
@@ -62,20 +61,17 @@ void send_below(App& app, Reply reply, std::string path, RootOf root_of) {
         app, request, std::move(to),
         [whole](const QueryContext& now) -> Expected<FileRef> {
           const auto row = projections::find_artifact(now.reader, kTenant, whole, now.as_of);
-          if (!row || row->is_folder()) return no_artifact(whole);
+          if (row && row->is_folder()) return is_folder(whole);
+          if (!row) return no_artifact(whole);
           return FileRef{row->path, row->digest, row->bytes};
         },
         path.substr(path.rfind('/') + 1), error_shape);
   });
 }
 
-std::string run_of(Fields& fields) {
-  return fields.text(fields.has("run_id") ? "run_id" : "run_uuid", Need::required);
-}
-
 void of_run(App& app, const Request& request, Reply reply) {
   Fields fields(request);
-  const auto id = run_of(fields);
+  const auto id = read_run_id(fields);
   const auto path = fields.text("path", Need::required);
   if (!ok(fields, reply)) return;
   send_below(app, std::move(reply), path, [id](const QueryContext& q) -> Expected<std::string> {

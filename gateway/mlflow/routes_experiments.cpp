@@ -16,7 +16,23 @@ using actors::TrackingBody;
 
 constexpr std::size_t kMostExperiments = 50000, kMostDatasets = 1000, kMostDatasetExperiments = 20;
 
-std::string experiment_json(const ExperimentRow& row) {
+// When the log was made: its id begins with the milliseconds (UUIDv7).
+TimeUs made_time(const storage::Log& log) {
+  const auto id = log.log_id();
+  TimeUs milliseconds = 0;
+  for (int i = 0; i < 6; ++i) milliseconds = milliseconds << 8 | id.bytes[static_cast<std::size_t>(i)];
+  return milliseconds * 1000;
+}
+
+// The default experiment is there since the server is, not since something was written into it.
+void date_default(const App& app, ExperimentRow& row) {
+  if (row.experiment_id != kDefaultExperiment) return;
+  const auto made = projections::time_text(made_time(*app.log));
+  if (row.created_time.empty() || made < row.created_time) row.created_time = made;
+}
+
+std::string experiment_json(const App& app, ExperimentRow row) {
+  date_default(app, row);
   std::string out;
   Object(out).raw("experiment", [&](std::string& to) { write_experiment(to, row); });
   return out;
@@ -37,14 +53,15 @@ void create(App& app, Fields& fields, const Request& request, Reply reply) {
 }
 
 void get(App& app, Fields& fields, const Request&, Reply reply) {
-  const auto id = fields.text("experiment_id", Need::required);
+  const auto id = read_experiment_id(fields, Need::required);
   const auto as_of = fields.text("as_of");
   if (!ok(fields, reply)) return;
-  answer_query(app, std::move(reply), as_of, [id](const QueryContext& q) -> Expected<std::string> {
-    auto row = find_experiment(q, id);
-    if (!row) return row.error();
-    return experiment_json(*row);
-  });
+  answer_query(app, std::move(reply), as_of,
+               [&app, id](const QueryContext& q) -> Expected<std::string> {
+                 auto row = find_experiment(q, id);
+                 if (!row) return row.error();
+                 return experiment_json(app, *std::move(row));
+               });
 }
 
 void get_by_name(App& app, Fields& fields, const Request&, Reply reply) {
@@ -52,29 +69,29 @@ void get_by_name(App& app, Fields& fields, const Request&, Reply reply) {
   const auto as_of = fields.text("as_of");
   if (!ok(fields, reply)) return;
   answer_query(app, std::move(reply), as_of,
-               [name](const QueryContext& q) -> Expected<std::string> {
+               [&app, name](const QueryContext& q) -> Expected<std::string> {
                  auto row = find_experiment_by_name(q, name);
                  if (!row) return row.error();
-                 return experiment_json(*row);
+                 return experiment_json(app, *std::move(row));
                });
 }
 
 template <class Command>
 void by_id(App& app, Fields& fields, const Request& request, Reply reply) {
-  Command body{fields.text("experiment_id", Need::required)};
+  Command body{read_experiment_id(fields, Need::required)};
   if (!ok(fields, reply)) return;
   plain_command<TrackingBody>(app.managers.tracking, request, std::move(reply), std::move(body));
 }
 
 void update(App& app, Fields& fields, const Request& request, Reply reply) {
-  RenameExperiment body{fields.text("experiment_id", Need::required),
+  RenameExperiment body{read_experiment_id(fields, Need::required),
                         fields.text("new_name", Need::required)};
   if (!ok(fields, reply)) return;
   plain_command<TrackingBody>(app.managers.tracking, request, std::move(reply), std::move(body));
 }
 
 void set_tag(App& app, Fields& fields, const Request& request, Reply reply) {
-  TagExperiment body{.experiment_id = fields.text("experiment_id", Need::required), .tags = {}};
+  TagExperiment body{.experiment_id = read_experiment_id(fields, Need::required), .tags = {}};
   const auto key = fields.text("key", Need::required);
   body.tags[key] = fields.text("value");
   if (!ok(fields, reply)) return;
@@ -82,7 +99,7 @@ void set_tag(App& app, Fields& fields, const Request& request, Reply reply) {
 }
 
 void delete_tag(App& app, Fields& fields, const Request& request, Reply reply) {
-  UntagExperiment body{fields.text("experiment_id", Need::required),
+  UntagExperiment body{read_experiment_id(fields, Need::required),
                        fields.text("key", Need::required)};
   if (!ok(fields, reply)) return;
   plain_command<TrackingBody>(app.managers.tracking, request, std::move(reply), std::move(body));
@@ -97,9 +114,10 @@ class ExperimentSubject : public Subject {
       return at == row_.tags.end() ? Value() : Value(at->second);
     }
     if (key.name == "name") return row_.name;
+    if (key.name == "experiment_id" && !key.numeric) return row_.experiment_id;
     if (key.name == "experiment_id") return std::strtod(row_.experiment_id.c_str(), nullptr);
-    return static_cast<double>(
-        milliseconds(key.name == "creation_time" ? row_.created_time : row_.updated_time));
+    const bool created = key.name == "creation_time" || row_.updated_time.empty();
+    return static_cast<double>(milliseconds(created ? row_.created_time : row_.updated_time));
   }
 
  private:
@@ -112,6 +130,7 @@ const Dialect& dialect() {
        {"creation_time", true},
        {"last_update_time", true},
        {.name = "experiment_id", .numeric = true, .order_only = true},
+       {.name = "experiment_id", .lists = true},
        {.name = "creation_timestamp", .numeric = true, .stands_for = "creation_time"}},
       {Entity::tag}};
   return kDialect;
@@ -139,9 +158,10 @@ struct Search : SearchPage {
   View view;
 };
 
-Expected<std::string> run_search(const QueryContext& q, const Search& search) {
+Expected<std::string> run_search(const App& app, const QueryContext& q, const Search& search) {
   auto rows = all_experiments(q);
   if (!rows) return rows.error();
+  for (auto& row : *rows) date_default(app, row);
   std::erase_if(*rows, [&](const ExperimentRow& row) {
     return !search.view.wants(row.lifecycle_stage == "deleted") ||
            !search.filter.matches(ExperimentSubject(row));
@@ -176,8 +196,8 @@ void search(App& app, Fields& fields, const Request&, Reply reply) {
   if (!read_search(fields, reply, dialect(), {1000, kMostExperiments}, search)) return;
   const auto as_of = search.as_of;
   answer_query(app, std::move(reply), as_of,
-               [search = std::make_shared<Search>(std::move(search))](const QueryContext& q) {
-                 return run_search(q, *search);
+               [&app, search = std::make_shared<Search>(std::move(search))](const QueryContext& q) {
+                 return run_search(app, q, *search);
                });
 }
 

@@ -14,9 +14,10 @@ using projections::MetricHistory;
 
 constexpr std::size_t kMostRuns = 100, kMostPoints = 25000;
 constexpr std::int64_t kMostPerRun = 2500;
+constexpr std::string_view kNoPoints = R"({"metrics":[]})";
 
 void get_history(App& app, Fields& fields, const Request&, Reply reply) {
-  const auto id = fields.text(fields.has("run_id") ? "run_id" : "run_uuid", Need::required);
+  const auto id = read_run_id(fields);
   const auto key = fields.text("metric_key", Need::required);
   const auto most = max_results(fields, SIZE_MAX, INT32_MAX);
   const auto token = fields.text("page_token");
@@ -26,18 +27,18 @@ void get_history(App& app, Fields& fields, const Request&, Reply reply) {
   if (!offset) return fail(reply, offset.error());
   answer_query(app, std::move(reply), as_of,
                [=, offset = *offset](const QueryContext& q) -> Expected<std::string> {
-                 if (const auto run = find_run(q, id); !run) return run.error();
                  MetricHistory points(q.reader, {kTenant, id, key}, HistoryOrder::time, q.as_of);
                  const auto from = std::min<std::uint64_t>(offset, points.size());
                  const auto to = most > points.size() - from ? points.size() : from + most;
                  std::string out;
                  {
                    Object whole(out);
-                   whole.raw("metrics", [&](std::string& list) {
-                     list += '[';
-                     PointWriter(key, "").append(list, points.slice(from, to));
-                     list += ']';
-                   });
+                   if (from < to)
+                     whole.raw("metrics", [&](std::string& list) {
+                       list += '[';
+                       PointWriter(key, "").append(list, points.slice(from, to));
+                       list += ']';
+                     });
                    if (to < points.size()) whole.text("next_page_token", page_token(to));
                  }
                  return out;
@@ -113,12 +114,11 @@ void get_history_bulk_interval(App& app, Fields& fields, const Request&, Reply r
                       "end_step"});
   if (!ok(fields, reply)) return;
   answer_query(app, std::move(reply), "", [=](const QueryContext& q) -> Expected<std::string> {
-    for (const auto& id : runs)
-      if (const auto run = find_run(q, id); !run) return run.error();
-    return points_json(runs, key, UINT64_MAX, [&](const std::string& id, std::uint64_t) {
+    auto out = points_json(runs, key, UINT64_MAX, [&](const std::string& id, std::uint64_t) {
       return sample_by_step(q.reader, {kTenant, id, key}, start, end,
                             static_cast<std::uint64_t>(most));
     });
+    return out == kNoPoints ? "{}" : out;
   });
 }
 

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <span>
 
+#include "events/mlflow_checks.hpp"
 #include "gateway/mlflow/entities.hpp"
 #include "gateway/mlflow/handlers.hpp"
 #include "gateway/mlflow/search_page.hpp"
@@ -31,12 +32,14 @@ Expected<std::string> version_json(const QueryContext& q, const std::string& nam
 
 void send(App& app, Fields& fields, const Request& request, Reply reply, RegistryBody body) {
   if (!ok(fields, reply)) return;
+  if (auto bad = check_registered_name(fields.text("name"))) return fail(reply, *bad);
   plain_command<RegistryBody>(app.managers.registry, request, std::move(reply), std::move(body));
 }
 
 void send_for_version(App& app, Fields& fields, const Request& request, Reply reply,
                       RegistryBody body, const std::string& name, std::uint64_t version) {
   if (!ok(fields, reply)) return;
+  if (auto bad = check_registered_name(name)) return fail(reply, *bad);
   command_then_query<RegistryBody>(app, app.managers.registry, request, std::move(reply),
                                    std::move(body),
                                    [name, version](const Outcome&, const QueryContext& q) {
@@ -60,6 +63,14 @@ void answer_made(App& app, Reply reply, const std::string& name, std::uint64_t v
   hand_in<actors::TrackingBody>(app.managers.tracking, {.tenant = kTenant},
                                 RecordModelVersion{model_id, name, std::to_string(version)},
                                 std::move(done));
+}
+
+// The logged model that a version says that it was made of is there.
+Status check_logged_model(const QueryContext& q, const std::string& id) {
+  if (id.empty()) return {};
+  const auto model = projections::find_logged_model(q.reader, kTenant, id, q.as_of);
+  if (model && !model->deleted) return {};
+  return Error{ErrorCode::not_found, "Logged model with ID '" + id + "' not found.", "model_id"};
 }
 
 void create_checked(App& app, Reply reply, NewVersion body) {
@@ -86,8 +97,10 @@ void create(App& app, Fields& fields, const Request&, Reply reply) {
                   .tags = fields.map("tags")};
   const GivenIds given{fields.has("run_id"), fields.has("model_id")};
   if (!ok(fields, reply)) return;
+  if (auto bad = check_registered_name(body.model)) return fail(reply, *bad);
   read_then(app, std::move(reply), [&app, body, given](const QueryContext& q, Reply to) mutable {
     if (auto bad = resolve_source(q, given, body)) return fail(to, *bad);
+    if (auto bad = check_logged_model(q, body.model_id)) return fail(to, *bad);
     create_checked(app, std::move(to), std::move(body));
   });
 }
@@ -95,6 +108,7 @@ void create(App& app, Fields& fields, const Request&, Reply reply) {
 void get(App& app, Fields& fields, const Request&, Reply reply) {
   const auto name = fields.text("name", Need::required);
   const auto version = read_version(fields);
+  if (auto bad = ::mlforge::mlflow::check_model_name(name)) fields.set_error(*bad);
   const auto as_of = fields.text("as_of");
   if (!ok(fields, reply)) return;
   answer_query(app, std::move(reply), as_of,
@@ -140,12 +154,14 @@ void delete_tag(App& app, Fields& fields, const Request& request, Reply reply) {
   UntagVersion body{.model = fields.text("name", Need::required),
                     .version = read_version(fields),
                     .key = fields.text("key", Need::required)};
+  if (auto bad = ::mlforge::mlflow::check_key("key", body.key)) fields.set_error(*bad);
   send(app, fields, request, std::move(reply), std::move(body));
 }
 
 void get_download_uri(App& app, Fields& fields, const Request&, Reply reply) {
   const auto name = fields.text("name", Need::required);
   const auto version = read_version(fields);
+  if (auto bad = ::mlforge::mlflow::check_model_name(name)) fields.set_error(*bad);
   const auto as_of = fields.text("as_of");
   if (!ok(fields, reply)) return;
   answer_query(app, std::move(reply), as_of,
@@ -181,7 +197,7 @@ class VersionSubject : public Subject {
 
 const Dialect& dialect() {
   static const Dialect kDialect{
-      {{"name"},
+      {{.name = "name", .lists = true},
        {.name = "version_number", .numeric = true},
        {.name = "version", .numeric = true, .stands_for = "version_number"},
        {.name = "run_id", .lists = true},

@@ -19,6 +19,7 @@ constexpr const char* kPromptTag = "mlflow.prompt.is_prompt";
 
 void send(App& app, Fields& fields, const Request& request, Reply reply, RegistryBody body) {
   if (!ok(fields, reply)) return;
+  if (auto bad = check_registered_name(fields.text("name"))) return fail(reply, *bad);
   plain_command<RegistryBody>(app.managers.registry, request, std::move(reply), std::move(body));
 }
 
@@ -34,6 +35,7 @@ Expected<std::string> model_json(const QueryContext& q, const std::string& name)
 void send_for_model(App& app, Fields& fields, const Request& request, Reply reply,
                     RegistryBody body, const std::string& name) {
   if (!ok(fields, reply)) return;
+  if (auto bad = check_registered_name(fields.text("name"))) return fail(reply, *bad);
   command_then_query<RegistryBody>(
       app, app.managers.registry, request, std::move(reply), std::move(body),
       [name](const Outcome&, const QueryContext& q) { return model_json(q, name); });
@@ -78,6 +80,7 @@ void get(App& app, Fields& fields, const Request&, Reply reply) {
 
 void get_latest_versions(App& app, Fields& fields, const Request&, Reply reply) {
   const auto name = fields.text("name", Need::required);
+  if (auto bad = ::mlforge::mlflow::check_model_name(name)) fields.set_error(*bad);
   auto stages = fields.texts("stages");
   for (auto& stage : stages) {
     const auto canonical = canonical_stage(stage);
@@ -112,6 +115,7 @@ void set_tag(App& app, Fields& fields, const Request& request, Reply reply) {
 
 void delete_tag(App& app, Fields& fields, const Request& request, Reply reply) {
   UntagModel body{fields.text("name", Need::required), fields.text("key", Need::required)};
+  if (auto bad = ::mlforge::mlflow::check_key("key", body.key)) fields.set_error(*bad);
   send(app, fields, request, std::move(reply), std::move(body));
 }
 
@@ -130,12 +134,15 @@ void set_alias(App& app, Fields& fields, const Request& request, Reply reply) {
 void delete_alias(App& app, Fields& fields, const Request& request, Reply reply) {
   DropAlias body{fields.text("name", Need::required), fields.text("alias", Need::required),
                  fields.text("reason")};
+  if (auto bad = ::mlforge::mlflow::check_alias(body.alias)) fields.set_error(*bad);
   send(app, fields, request, std::move(reply), std::move(body));
 }
 
 void get_by_alias(App& app, Fields& fields, const Request&, Reply reply) {
   const auto name = fields.text("name", Need::required);
   const auto alias = fields.text("alias", Need::required);
+  if (auto bad = ::mlforge::mlflow::check_model_name(name)) fields.set_error(*bad);
+  if (auto bad = ::mlforge::mlflow::check_alias(alias)) fields.set_error(*bad);
   const auto as_of = fields.text("as_of");
   if (!ok(fields, reply)) return;
   answer_query(
@@ -174,11 +181,13 @@ class ModelSubject : public Subject {
 
 const Dialect& dialect() {
   static const Dialect kDialect{
-      {{"name"},
+      {{.name = "name", .lists = true},
        {.name = "creation_timestamp", .numeric = true},
        {.name = "last_updated_timestamp", .numeric = true},
        {.name = "timestamp", .numeric = true, .stands_for = "last_updated_timestamp"}},
-      {Entity::tag}};
+      {Entity::tag},
+      false,
+      "Invalid order by key '"};
   return kDialect;
 }
 
@@ -235,15 +244,6 @@ void search(App& app, Fields& fields, const Request&, Reply reply) {
 
 }  // namespace
 }  // namespace registry_routes
-
-std::uint64_t read_version(Fields& fields) {
-  using namespace registry_routes;
-  const auto text =
-      fields.has("version") ? fields.integer("version", Need::required) : std::nullopt;
-  if (!text && !fields.error()) (void)fields.text("version", Need::required);
-  if (text && *text < 0) return 0;
-  return static_cast<std::uint64_t>(text.value_or(0));
-}
 
 void add_registry_routes(App& app, http::Router& router) {
   using namespace registry_routes;

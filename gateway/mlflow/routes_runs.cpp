@@ -13,16 +13,9 @@ using actors::TrackingBody;
 
 constexpr std::size_t kMostBatchBytes = 1000000;
 
-// Older clients name it run_uuid.
-std::string run_id(Fields& fields) {
-  if (!fields.has("run_id") && fields.has("run_uuid"))
-    return fields.text("run_uuid", Need::required);
-  return fields.text("run_id", Need::required);
-}
-
 void create(App& app, Fields& fields, const Request& request, Reply reply) {
   NewRun body{.run_id = {},
-              .experiment_id = fields.text("experiment_id"),
+              .experiment_id = read_experiment_id(fields, Need::optional),
               .user_id = fields.text("user_id"),
               .name = fields.text("run_name"),
               .tags = fields.map("tags"),
@@ -55,7 +48,7 @@ void create(App& app, Fields& fields, const Request& request, Reply reply) {
 }
 
 void get(App& app, Fields& fields, const Request&, Reply reply) {
-  const auto id = run_id(fields);
+  const auto id = read_run_id(fields);
   const auto as_of = fields.text("as_of");
   if (!ok(fields, reply)) return;
   answer_query(app, std::move(reply), as_of, [id](const QueryContext& q) -> Expected<std::string> {
@@ -75,9 +68,9 @@ std::optional<std::string> read_status(Fields& fields) {
                                                                       {"FAILED", "failed"},
                                                                       {"KILLED", "killed"}};
   if (!fields.has("status")) return std::nullopt;
-  const auto text = fields.text("status");
-  for (const auto& [name, own] : kStatuses)
-    if (text == name) return own;
+  const auto text = fields.enumerator("status");
+  for (std::size_t i = 0; i < std::size(kStatuses); ++i)
+    if (text == kStatuses[i].first || text == std::to_string(i + 1)) return kStatuses[i].second;
   fields.set_error({ErrorCode::invalid_argument,
                     "Invalid value \"" + text +
                         "\" for parameter 'status' supplied: it must be one of RUNNING, SCHEDULED, "
@@ -87,13 +80,14 @@ std::optional<std::string> read_status(Fields& fields) {
 }
 
 void update(App& app, Fields& fields, const Request& request, Reply reply) {
-  UpdateRun body{.run_id = run_id(fields),
+  UpdateRun body{.run_id = read_run_id(fields),
                  .status = read_status(fields),
                  .end_time = std::nullopt,
                  .name = fields.text("run_name"),
                  .experiment = {}};
   if (const auto end = fields.integer("end_time")) body.end_time = *end * 1000;
   if (!ok(fields, reply)) return;
+  if (auto bad = check_run_id(body.run_id)) return fail(reply, *bad);
   const auto id = body.run_id;
   command_then_query<TrackingBody>(
       app, app.managers.tracking, request, std::move(reply), std::move(body),
@@ -108,12 +102,17 @@ void update(App& app, Fields& fields, const Request& request, Reply reply) {
 
 template <class Command>
 void by_id(App& app, Fields& fields, const Request& request, Reply reply) {
-  Command body{.run_id = run_id(fields), .experiment = {}};
+  Command body{.run_id = read_run_id(fields), .experiment = {}};
   if (!ok(fields, reply)) return;
+  if (auto bad = check_run_id(body.run_id)) return fail(reply, *bad);
   plain_command<TrackingBody>(app.managers.tracking, request, std::move(reply), std::move(body));
 }
 
 LogBatch::Metric read_metric(Fields& fields) {
+  if (fields.has("dataset_name") != fields.has("dataset_digest"))
+    fields.set_error({ErrorCode::invalid_argument,
+                      "Both dataset_name and dataset_digest must be provided if one is provided",
+                      "dataset_name"});
   return {.key = fields.text("key", Need::required),
           .value = fields.number("value", Need::required),
           .timestamp = fields.integer("timestamp", Need::required).value_or(0),
@@ -125,24 +124,26 @@ LogBatch::Metric read_metric(Fields& fields) {
 
 void send(App& app, Fields& fields, const Request& request, Reply reply, LogBatch body) {
   if (!ok(fields, reply)) return;
+  if (auto bad = body.single ? check_run_id(body.run_id) : check_strict_run_id(body.run_id))
+    return fail(reply, *bad);
   plain_command<TrackingBody>(app.managers.tracking, request, std::move(reply), std::move(body));
 }
 
 void log_metric(App& app, Fields& fields, const Request& request, Reply reply) {
-  LogBatch body{.run_id = run_id(fields), .single = true, .experiment = {}};
+  LogBatch body{.run_id = read_run_id(fields), .single = true, .experiment = {}};
   body.metrics.push_back(read_metric(fields));
   send(app, fields, request, std::move(reply), std::move(body));
 }
 
 void log_param(App& app, Fields& fields, const Request& request, Reply reply) {
-  LogBatch body{.run_id = run_id(fields), .single = true, .experiment = {}};
+  LogBatch body{.run_id = read_run_id(fields), .single = true, .experiment = {}};
   const auto key = fields.text("key", Need::required);
   body.params.emplace_back(key, fields.text("value"));
   send(app, fields, request, std::move(reply), std::move(body));
 }
 
 void set_tag(App& app, Fields& fields, const Request& request, Reply reply) {
-  LogBatch body{.run_id = run_id(fields), .single = true, .experiment = {}};
+  LogBatch body{.run_id = read_run_id(fields), .single = true, .experiment = {}};
   const auto key = fields.text("key", Need::required);
   body.tags.emplace_back(key, fields.text("value"));
   send(app, fields, request, std::move(reply), std::move(body));
@@ -155,7 +156,7 @@ void log_batch(App& app, Fields& fields, const Request& request, Reply reply) {
                         "of size " +
                             std::to_string(request.body.size()) + ".",
                         ""});
-  LogBatch body{.run_id = run_id(fields), .experiment = {}};
+  LogBatch body{.run_id = read_run_id(fields), .experiment = {}};
   if (const auto metrics = fields.array("metrics"); !metrics || !read_plain(*metrics, body.metrics))
     for (auto& each : fields.list("metrics")) body.metrics.push_back(read_metric(each));
   body.params = fields.pairs("params");
@@ -165,13 +166,14 @@ void log_batch(App& app, Fields& fields, const Request& request, Reply reply) {
 
 void delete_tag(App& app, Fields& fields, const Request& request, Reply reply) {
   UntagRun body{
-      .run_id = run_id(fields), .key = fields.text("key", Need::required), .experiment = {}};
+      .run_id = read_run_id(fields), .key = fields.text("key", Need::required), .experiment = {}};
   if (!ok(fields, reply)) return;
+  if (auto bad = check_run_id(body.run_id)) return fail(reply, *bad);
   plain_command<TrackingBody>(app.managers.tracking, request, std::move(reply), std::move(body));
 }
 
 void log_inputs(App& app, Fields& fields, const Request& request, Reply reply) {
-  LogInputs body{.run_id = run_id(fields), .datasets = {}, .models = {}, .experiment = {}};
+  LogInputs body{.run_id = read_run_id(fields), .datasets = {}, .models = {}, .experiment = {}};
   for (auto& each : fields.list("datasets")) {
     auto dataset = each.nested("dataset");
     body.datasets.push_back({.name = dataset.text("name", Need::required),
@@ -185,16 +187,18 @@ void log_inputs(App& app, Fields& fields, const Request& request, Reply reply) {
   for (auto& each : fields.list("models"))
     body.models.push_back({.model_id = each.text("model_id", Need::required), .role = "input"});
   if (!ok(fields, reply)) return;
+  if (auto bad = check_strict_run_id(body.run_id)) return fail(reply, *bad);
   plain_command<TrackingBody>(app.managers.tracking, request, std::move(reply), std::move(body));
 }
 
 void log_outputs(App& app, Fields& fields, const Request& request, Reply reply) {
-  LogInputs body{.run_id = run_id(fields), .datasets = {}, .models = {}, .experiment = {}};
-  for (auto& each : fields.list("models"))
+  LogInputs body{.run_id = read_run_id(fields), .datasets = {}, .models = {}, .experiment = {}};
+  for (auto& each : fields.list("models", Need::required))
     body.models.push_back({.model_id = each.text("model_id", Need::required),
                            .role = "output",
                            .step = each.integer("step").value_or(0)});
   if (!ok(fields, reply)) return;
+  if (auto bad = check_run_id(body.run_id)) return fail(reply, *bad);
   plain_command<TrackingBody>(app.managers.tracking, request, std::move(reply), std::move(body));
 }
 
@@ -231,7 +235,7 @@ std::string model_summary(const simdjson::dom::object& model) {
 }
 
 void log_model(App& app, Fields& fields, const Request& request, Reply reply) {
-  RecordModel body{.run_id = run_id(fields), .model = {}, .experiment = {}};
+  RecordModel body{.run_id = read_run_id(fields), .model = {}, .experiment = {}};
   const auto text = fields.text("model_json", Need::required);
   if (!ok(fields, reply)) return;
   const auto parsed = codec::parse(text);

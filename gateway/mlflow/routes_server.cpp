@@ -9,13 +9,9 @@ namespace {
 constexpr const char* kVersion = "3.17.2";
 
 // Parts of the API that exist and are not served yet.
-constexpr std::string_view kLater[] = {"/mlflow/traces",
-                                       "/mlflow/unified-traces",
-                                       "/mlflow/get-online-trace-details",
-                                       "/mlflow/artifacts/presigned-upload-url",
-                                       "/mlflow-artifacts/mpu",
-                                       "/mlflow-artifacts/presigned",
-                                       "/mlflow/gateway-proxy"};
+constexpr std::string_view kLater[] = {
+    "/mlflow/traces",        "/mlflow/unified-traces",      "/mlflow/get-online-trace-details",
+    "/mlflow-artifacts/mpu", "/mlflow-artifacts/presigned", "/mlflow/gateway-proxy"};
 
 void disabled(const Request& request, Reply reply) {
   reply.send(http::Response::text(
@@ -38,7 +34,9 @@ void not_served(const Request& request, Reply reply) {
   else
     Object(out)
         .text("error_code", "ENDPOINT_NOT_FOUND")
-        .text("message", what + " is no endpoint of MLflow's API");
+        .text("message", what + " is no endpoint of MLflow's API")
+        .text("sqlstate", "KAM00")
+        .text("error_class", "RESOURCE_NOT_FOUND");
   reply.send(http::Response::json(std::move(out), later ? 501 : 404));
 }
 

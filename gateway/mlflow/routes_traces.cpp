@@ -234,18 +234,6 @@ void link_to_run(App& app, Fields& fields, const Request&, Reply reply) {
   });
 }
 
-// Spans over OpenTelemetry's protocol: the client then stores them as an artifact instead.
-void refuse_spans(const Request&, Reply reply) {
-  std::string out;
-  Object(out)
-      .text("error_code", "NOT_IMPLEMENTED")
-      .text(
-          "message",
-          "REST OTLP span logging is not supported by mlforge: the spans of a trace are stored as "
-          "the artifact traces.json");
-  reply.send(http::Response::json(std::move(out), 501));
-}
-
 }  // namespace
 }  // namespace traces_routes
 
@@ -266,7 +254,6 @@ void add_trace_routes(App& app, http::Router& router) {
     add(app, router, Method::post, "traces/link-to-run", link_to_run);
     add(app, router, Method::post, "traces/link-prompts", link_prompts);
   }
-  router.post("/v1/traces", refuse_spans, {.summary = "MLflow", .tag = "mlflow", .hidden = true});
 }
 
 }  // namespace mlforge::gateway::mlflow

@@ -165,6 +165,13 @@ Status check_webhook_name(const std::string& name) {
 }
 
 Status check_webhook_url(const App& app, const std::string& url) {
+  if (url.find_first_not_of(" \t\r\n") == url.npos)
+    return refused("Webhook URL cannot be empty or just whitespace: '" + url + "'", "url");
+  const auto scheme = url.substr(0, std::min(url.find("://"), url.size()));
+  if (scheme == url || (scheme != "http" && scheme != "https"))
+    return refused("Invalid webhook URL scheme: '" + (scheme == url ? "" : scheme) +
+                       "'. Allowed schemes are: http, https.",
+                   "url");
   const auto target = actors::parse_post_target(url);
   if (!target)
     return refused("Invalid webhook URL '" + url + "': " + target.error().message, "url");

@@ -14,6 +14,8 @@ using Node = Filter::Node;
 
 constexpr int kMaxDepth = 64;
 
+bool is_name_start(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+
 class Parser {
  public:
   Parser(std::string_view text, const Dialect& dialect) : tokens_(text), dialect_(dialect) {}
@@ -97,6 +99,11 @@ class Parser {
       return {};
     }
     if (auto text = tokens_.quoted()) return *std::move(text);
+    if (const auto rest = tokens_.rest(); !rest.empty() && is_name_start(rest.front()))
+      fail(
+          "Parameter value is either not quoted or unidentified quote types used for string "
+          "value " +
+          rest + ". Use either single or double quotes.");
     fail("Expected a quoted string value for " + std::string(entity_name(key.entity)) +
          " (e.g. 'my-value'). Got value " + tokens_.rest());
     return {};
@@ -106,6 +113,7 @@ class Parser {
     std::vector<std::string> texts;
     bool ok = tokens_.take_symbol('(');
     do {
+      if (!texts.empty() && tokens_.take_symbol(')')) return texts;
       auto text = tokens_.quoted();
       ok = ok && text;
       if (ok) texts.push_back(*std::move(text));
@@ -131,6 +139,8 @@ bool test(const Node& node, const Subject& subject) {
   const auto each = [&](const Node& child) { return test(child, subject); };
   if (node.kind == Node::all) return std::all_of(node.children.begin(), node.children.end(), each);
   if (node.kind == Node::any) return std::any_of(node.children.begin(), node.children.end(), each);
+  if (const auto all = subject.numbers(node.key))
+    return std::any_of(all->begin(), all->end(), [&](double each) { return holds(node, each); });
   const auto value = subject.value(node.key);
   const bool absent = std::holds_alternative<std::monostate>(value);
   if (node.op == "IS NULL") return absent;
@@ -149,6 +159,8 @@ char fold(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
 bool inside_character(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
 
 }  // namespace
+
+bool fits(const Filter::Node& node, const Subject& subject) { return test(node, subject); }
 
 bool holds(const Filter::Node& clause, double a) {
   const auto* wanted = std::get_if<double>(&clause.value);
@@ -206,6 +218,9 @@ Filter::Filter(Filter&&) noexcept = default;
 Filter& Filter::operator=(Filter&&) noexcept = default;
 
 Expected<Filter> Filter::parse(std::string_view text, const Dialect& dialect) {
+  if (!text.empty() && text.find_first_not_of(" \t\r\n") == text.npos)
+    return Error{ErrorCode::invalid_argument,
+                 "Invalid filter '" + std::string(text) + "'. Could not be parsed.", "filter"};
   auto root = Parser(text, dialect).parse();
   if (!root) return root.error();
   Filter filter;
@@ -229,7 +244,8 @@ Expected<std::vector<Order>> parse_order(const std::vector<std::string>& texts,
     if (!name || !tokens.at_end())
       return Error{ErrorCode::invalid_argument,
                    "Invalid order_by clause '" + text +
-                       "'. It must be a key, such as 'metrics.auc', then ASC or DESC or nothing",
+                       "'. Could not be parsed. It must be a key, such as 'metrics.auc', then ASC "
+                       "or DESC or nothing",
                    "order_by"};
     auto key = resolve(*name, dialect, true);
     if (!key) return key.error();

@@ -21,7 +21,7 @@
 
 namespace mlforge::gateway::mlflow {
 
-enum class Entity { attribute, metric, param, tag, dataset, metadata, feedback, expectation };
+enum class Entity { attribute, metric, param, tag, dataset, metadata, feedback, expectation, span };
 
 struct Key {
   Entity entity = Entity::attribute;
@@ -36,6 +36,8 @@ class Subject {
  public:
   virtual ~Subject() = default;
   virtual Value value(const Key& key) const = 0;
+  // All numbers that it has of a metric, where a clause may fit any of them; else value() counts.
+  virtual std::optional<std::vector<double>> numbers(const Key&) const { return std::nullopt; }
 };
 
 // What may be searched by.
@@ -48,8 +50,9 @@ struct Dialect {
     bool order_only = false;           // not in filters
   };
   std::vector<Attribute> attributes;
-  std::vector<Entity> entities;  // besides attribute
-  bool patterns = false;         // knows RLIKE
+  std::vector<Entity> entities;                           // besides attribute
+  bool patterns = false;                                  // knows RLIKE
+  const char* order_refusal = "Invalid attribute key '";  // of a key that ORDER BY does not know
 };
 
 class Pattern;
@@ -86,6 +89,9 @@ struct Filter::Node {
 // number, of the number that it says.
 bool holds(const Filter::Node& clause, double number);
 bool holds(const Filter::Node& clause, std::string_view text);
+
+// The same for a filter's part, whatever it is of.
+bool fits(const Filter::Node& node, const Subject& subject);
 
 struct Order {
   Key key;

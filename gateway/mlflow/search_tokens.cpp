@@ -46,7 +46,8 @@ constexpr struct {
                  {"request_metadata", Entity::metadata},
                  {"metadata", Entity::metadata},
                  {"feedback", Entity::feedback},
-                 {"expectation", Entity::expectation}};
+                 {"expectation", Entity::expectation},
+                 {"span", Entity::span}};
 
 bool knows(const Dialect& dialect, Entity entity) {
   return entity == Entity::attribute || std::find(dialect.entities.begin(), dialect.entities.end(),
@@ -60,7 +61,7 @@ Expected<Entity> find_entity(const std::string& word, const Dialect& dialect) {
   std::string valid;
   for (const auto entity :
        {Entity::metric, Entity::param, Entity::tag, Entity::attribute, Entity::dataset,
-        Entity::metadata, Entity::feedback, Entity::expectation})
+        Entity::metadata, Entity::feedback, Entity::expectation, Entity::span})
     if (knows(dialect, entity))
       ((valid += valid.empty() ? "'" : ", '") += entity_name(entity)) += '\'';
   return bad("Invalid entity type '" + word + "'. Valid values are [" + valid + "]");
@@ -84,6 +85,8 @@ std::string_view entity_name(Entity entity) {
       return "feedback";
     case Entity::expectation:
       return "expectation";
+    case Entity::span:
+      return "span";
     default:
       return "attribute";
   }
@@ -162,6 +165,8 @@ std::optional<Name> Tokens::identifier() {
   auto own = key();
   if (!own) return std::nullopt;
   name.key = *std::move(own);
+  if (name.key.ends_with('.') && text_.starts_with('`'))  // span.attributes.`a name`
+    name.key += key().value_or("");
   return name;
 }
 
@@ -227,6 +232,14 @@ Expected<Key> resolve(const Name& name, const Dialect& dialect, bool for_order) 
       key.name != "context")
     return bad("Invalid dataset key '" + key.name +
                "' specified. Valid keys are '{'name', 'digest', 'context'}'");
+  constexpr std::string_view kOfSpans = "attributes.";
+  if (key.entity == Entity::span && for_order)
+    return bad("Traces cannot be ordered by what is in their spans", "order_by");
+  if (key.entity == Entity::span && key.name != "name" && key.name != "type" &&
+      key.name != "status" && key.name != "content" &&
+      !(key.name.starts_with(kOfSpans) && key.name.size() > kOfSpans.size()))
+    return bad("Invalid span attribute '" + key.name +
+               "'. Supported attributes: name, status, type, attributes.<attribute_name>.");
   if (key.entity != Entity::attribute) return key;
   std::string valid;
   for (const auto& each : dialect.attributes) {
@@ -238,17 +251,27 @@ Expected<Key> resolve(const Name& name, const Dialect& dialect, bool for_order) 
     }
     if (each.stands_for.empty()) ((valid += valid.empty() ? "'" : ", '") += each.name) += '\'';
   }
-  return bad(std::string(for_order ? "Invalid order_by key '" : "Invalid attribute key '") +
-                 key.name + "' specified. Valid keys are {" + valid + "}",
+  const std::string_view refusal = for_order ? dialect.order_refusal : "Invalid attribute key '";
+  const char* const valid_keys =
+      refusal.ends_with('\'') ? "' specified. Valid keys are {" : ". Valid keys are {";
+  return bad(std::string(refusal) + key.name + valid_keys + valid + "}",
              for_order ? "order_by" : "filter");
 }
 
 Status check_operator(const Key& key, std::string_view op, const Dialect& dialect) {
   const bool order = is_ordering(op);
   const bool equal = op == "=" || op == "!=";
+  const bool content = key.entity == Entity::span ? key.name == "content" : key.name == "text";
+  if (content && dialect.patterns &&
+      (key.entity == Entity::span || key.entity == Entity::attribute))
+    return op == "LIKE" || op == "ILIKE"
+               ? Status()
+               : bad("Invalid comparator '" + std::string(op) + "' for '" + key.name +
+                     "': it must be one of LIKE, ILIKE");
+  if (key.entity == Entity::span && !order && !op.starts_with("IS")) return {};
   if (op.starts_with("IS")) {
     if (key.entity != Entity::attribute && key.entity != Entity::metric &&
-        key.entity != Entity::dataset)
+        key.entity != Entity::dataset && key.entity != Entity::span)
       return {};
     return bad("IS NULL / IS NOT NULL is only supported for tags and params, not for '" +
                std::string(entity_name(key.entity)) + "' '" + key.name + "'");

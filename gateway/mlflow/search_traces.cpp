@@ -1,10 +1,11 @@
-// traces/search: by attributes, tags, metadata, feedback and expectations. Spans are in files,
-// which are not searched.
+// traces/search: by attributes, tags, metadata, feedback and expectations, and by what is in spans:
+// those are in files, which are read where it is asked for.
 #include <algorithm>
 #include <span>
 
 #include "gateway/mlflow/search_page.hpp"
-#include "gateway/mlflow/traces.hpp"
+#include "gateway/mlflow/trace_files.hpp"
+#include "gateway/mlflow/trace_subject.hpp"
 
 namespace mlforge::gateway::mlflow {
 namespace traces_search {
@@ -12,127 +13,23 @@ namespace {
 
 constexpr std::size_t kMostTraces = 500;
 
-// What an assessment says, within the JSON that the client sent: a text without its quotes,
-// anything else as it is written. `is_number`: of JSON, not of a text.
-std::string assessed_text(const std::string& content, bool& is_number) {
-  const auto parsed = codec::parse(content);
-  simdjson::dom::element value;
-  std::string_view text;
-  if (parsed && parsed->at_key("serialized_value").at_key("value").get(text) == simdjson::SUCCESS)
-    return std::string(text);
-  if (!parsed || parsed->at_key("value").get(value) != simdjson::SUCCESS) return {};
-  if (value.get(text) == simdjson::SUCCESS) return std::string(text);
-  is_number = value.is_number();
-  return std::string(simdjson::minify(value));
-}
-
-// Of the tag that lists prompts: "name/version" each.
-std::vector<std::string> linked_prompts(const TraceRow& row) {
-  std::vector<std::string> out;
-  const auto at = row.info.tags.find(kTracePrompts);
-  if (at == row.info.tags.end()) return out;
-  const auto parsed = codec::parse(at->second);
-  simdjson::dom::array list;
-  if (!parsed || parsed->get(list) != simdjson::SUCCESS) return out;
-  for (const simdjson::dom::element each : list) {
-    std::string_view name, version;
-    if (each.at_key("name").get(name) == simdjson::SUCCESS &&
-        each.at_key("version").get(version) == simdjson::SUCCESS)
-      out.push_back(std::string(name) + "/" + std::string(version));
-  }
-  return out;
-}
-
-class TraceSubject : public Subject {
- public:
-  explicit TraceSubject(const TraceRow& row) : row_(row) {}
-
-  Value value(const Key& key) const override {
-    switch (key.entity) {
-      case Entity::tag:
-        return found(row_.info.tags, key.name);
-      case Entity::metadata:
-        return found(row_.info.metadata, key.name);
-      case Entity::feedback:
-        return assessed("feedback", key);
-      case Entity::expectation:
-        return assessed("expectation", key);
-      default:
-        return attribute(key.name);
-    }
-  }
-
- private:
-  static Value found(const Texts& texts, const std::string& name) {
-    const auto at = texts.find(name);
-    return at == texts.end() ? Value() : Value(at->second);
-  }
-  static Value some(std::vector<std::string> texts) {
-    return texts.empty() ? Value() : Value(std::move(texts));
-  }
-  static Value some_text(const std::string& text) { return text.empty() ? Value() : Value(text); }
-
-  Value assessed(const char* kind, const Key& key) const {
-    std::vector<std::string> texts;
-    for (const auto& each : row_.info.assessments) {
-      if (each.kind != kind || each.name != key.name) continue;
-      bool is_number = false;
-      auto text = assessed_text(each.content, is_number);
-      if (is_number || !key.numeric) texts.push_back(std::move(text));
-    }
-    return some(std::move(texts));
-  }
-
-  Value attribute(const std::string& name) const {
-    const auto& info = row_.info;
-    const bool timed = info.execution_time_ms >= 0;
-    if (name == "timestamp_ms") return static_cast<double>(info.request_time_ms);
-    if (name == "execution_time_ms")
-      return timed ? Value(static_cast<double>(info.execution_time_ms)) : Value();
-    if (name == "end_time_ms")
-      return timed ? Value(static_cast<double>(info.request_time_ms + info.execution_time_ms))
-                   : Value();
-    if (name == "request_id") return info.trace_id;
-    if (name == "status") return info.state;
-    if (name == "client_request_id") return some_text(info.client_request_id);
-    if (name == "experiment_id") return info.experiment_id;
-    if (name == "name") return found(info.tags, kTraceName);
-    if (name == "prompt") return some(linked_prompts(row_));
-    // Of the run that made it and those that it was linked with.
-    auto runs = row_.runs;
-    if (const auto at = info.metadata.find(kTraceRun); at != info.metadata.end())
-      runs.insert(runs.begin(), at->second);
-    return some(std::move(runs));
-  }
-
-  const TraceRow& row_;
-};
-
-const Dialect& trace_dialect() {
-  static const Dialect kDialect{
-      .attributes = {{.name = "request_id", .lists = true},
-                     {.name = "trace_id", .lists = true, .stands_for = "request_id"},
-                     {.name = "timestamp_ms", .numeric = true},
-                     {.name = "timestamp", .numeric = true, .stands_for = "timestamp_ms"},
-                     {.name = "execution_time_ms", .numeric = true},
-                     {.name = "execution_time", .numeric = true, .stands_for = "execution_time_ms"},
-                     {.name = "end_time_ms", .numeric = true},
-                     {.name = "end_time", .numeric = true, .stands_for = "end_time_ms"},
-                     {.name = "status", .lists = true},
-                     {.name = "state", .lists = true, .stands_for = "status"},
-                     {.name = "client_request_id", .lists = true},
-                     {.name = "name", .lists = true},
-                     {.name = "run_id", .lists = true},
-                     {.name = "prompt"},
-                     {.name = "experiment_id", .order_only = true}},
-      .entities = {Entity::tag, Entity::metadata, Entity::feedback, Entity::expectation},
-      .patterns = true};
-  return kDialect;
-}
-
 struct Search : SearchPage {
   std::vector<std::string> experiments;  // each once
+  bool by_spans = false;
 };
+
+// One of its spans must fit in all that is asked of spans.
+bool fits(const App& app, const QueryContext& q, const Search& search, const TraceRow& row) {
+  if (!search.by_spans) return search.filter.matches(TraceSubject(row));
+  if (!fits_without_spans(search.filter.root(), row)) return false;
+  const auto files = span_files(q, row);
+  const auto text = files ? read_spans(app, *files) : files.error();
+  if (!text) return search.filter.matches(TraceSubject(row));
+  const auto spans = read_span_facts(*text);
+  return std::any_of(spans.begin(), spans.end(), [&](const SpanFacts& span) {
+    return search.filter.matches(TraceSubject(row, &span));
+  });
+}
 
 // As the read model has them, so that a page of them is read without the rest.
 bool in_stored_order(const Search& search) {
@@ -160,14 +57,14 @@ std::string traces_json(std::span<const TraceRow> page, bool more, std::size_t n
   return out;
 }
 
-Expected<std::string> run_search(const QueryContext& q, const Search& search) {
+Expected<std::string> run_search(const App& app, const QueryContext& q, const Search& search) {
   const bool stored_order = in_stored_order(search);
   const auto enough = search.offset + search.most;
   std::vector<TraceRow> rows;
   std::size_t matches = 0;
   for (const auto& experiment : search.experiments)
     projections::each_trace(q.reader, kTenant, experiment, q.as_of, [&](TraceRow row) {
-      if (!search.filter.matches(TraceSubject(row))) return true;
+      if (!fits(app, q, search, row)) return true;
       ++matches;
       if (!stored_order || (matches > search.offset && matches <= enough))
         rows.push_back(std::move(row));
@@ -205,9 +102,10 @@ void search_traces(App& app, Fields& fields, const Request&, Reply reply) {
   search.experiments = read_locations(fields);
   if (!read_search(fields, reply, trace_dialect(), {100, kMostTraces}, search)) return;
   const auto as_of = search.as_of;
+  search.by_spans = asks_of_spans(search.filter.root());
   answer_long_query(app, std::move(reply), as_of,
-                    [search = std::make_shared<const Search>(std::move(search))](
-                        const QueryContext& q) { return run_search(q, *search); });
+                    [&app, search = std::make_shared<const Search>(std::move(search))](
+                        const QueryContext& q) { return run_search(app, q, *search); });
 }
 
 }  // namespace mlforge::gateway::mlflow

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "gateway/mlflow/entities.hpp"
+#include "gateway/mlflow/request_names.hpp"
 
 namespace mlforge::gateway::mlflow {
 namespace version_source_local {
@@ -32,27 +33,6 @@ std::string lower(std::string_view text) {
   std::transform(out.begin(), out.end(), out.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
   return out;
-}
-
-int hex(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  const char l = static_cast<char>(c | 0x20);
-  return l >= 'a' && l <= 'f' ? l - 'a' + 10 : -1;
-}
-
-// Percent-decoded until nothing is left to decode.
-std::string unquoted(std::string text) {
-  for (;;) {
-    std::string out;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-      const bool escape =
-          text[i] == '%' && i + 2 < text.size() && hex(text[i + 1]) >= 0 && hex(text[i + 2]) >= 0;
-      out += escape ? static_cast<char>(hex(text[i + 1]) << 4 | hex(text[i + 2])) : text[i];
-      if (escape) i += 2;
-    }
-    if (out == text) return out;
-    text = std::move(out);
-  }
 }
 
 struct Uri {
@@ -87,7 +67,7 @@ std::vector<std::string> parts_of(const std::string& path) {
   std::vector<std::string> out;
   for (std::size_t at = 0; at <= path.size();) {
     const auto end = std::min(path.find('/', at), path.size());
-    if (end > at) out.push_back(unquoted(path.substr(at, end - at)));
+    if (end > at) out.push_back(fully_unquoted(path.substr(at, end - at)));
     at = end + 1;
   }
   return out;
@@ -119,7 +99,7 @@ Status check_plain(const std::string& source) {
       "If supplying a source as an http, https, local file path, ftp, objectstore, or "
       "mlflow-artifacts uri, an absolute path must be provided without relative path references "
       "present. Please provide an absolute path.");
-  const auto plain = unquoted(source);
+  const auto plain = fully_unquoted(source);
   if (plain.find('\0') != plain.npos) return bad;
   for (const auto& part : parts_of(plain))
     if (part == ".." || part == ".") return bad;
@@ -131,9 +111,9 @@ Status check_plain(const std::string& source) {
 Status check_local(const std::string& source, const std::optional<std::string>& root,
                    const char* parameter) {
   namespace fs = std::filesystem;
-  const auto path = fs::path(unquoted(split(source).path)).lexically_normal();
+  const auto path = fs::path(fully_unquoted(split(source).path)).lexically_normal();
   if (root && is_local(split(*root))) {
-    const auto outer = fs::path(unquoted(split(*root).path)).lexically_normal();
+    const auto outer = fs::path(fully_unquoted(split(*root).path)).lexically_normal();
     const auto [end, rest] = std::mismatch(outer.begin(), outer.end(), path.begin(), path.end());
     if (end == outer.end()) return {};
   }

@@ -259,9 +259,9 @@ class Rules(Case):
                        "archive_existing_versions": archive})
 
     def see_models(self):
-        found = self.ok(self.call("GET", "/registered-models/search"))["registered_models"]
+        found = self.ok(self.call("GET", "/registered-models/search")).get("registered_models", [])
         self.assertEqual({m["name"] for m in found}, set(self.model.models))
-        versions = self.ok(self.call("GET", "/model-versions/search"))["model_versions"]
+        versions = self.ok(self.call("GET", "/model-versions/search")).get("model_versions", [])
         self.assertEqual({(v["name"], int(v["version"]), v["current_stage"]) for v in versions},
                          {(name, number, v["stage"]) for name, m in self.model.models.items()
                           for number, v in m["versions"].items()})

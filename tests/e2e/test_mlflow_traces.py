@@ -163,7 +163,7 @@ class Traces(Case):
                     break
             self.assertEqual([len(p) for p in pages], [4, 2])
             self.assertEqual(sum(pages, []), newest[::-1] if order else newest)
-        for bad in ("span.name = 'x'", "text LIKE '%x%'", "status > 'OK'", "nothing = 'x'",
+        for bad in ("span.nothing = 'x'", "text = 'x'", "span.name > 'x'", "status > 'OK'", "nothing = 'x'",
                     "metrics.m > 1", "name RLIKE '('", "name RLIKE '(?i)x'", "status RLIKE 'a{2000}'",
                     "timestamp = 'x'", "name ="):
             answer = self.s.post(V3 + "/traces/search", {
@@ -278,8 +278,6 @@ class Traces(Case):
         self.assertEqual(many["traces"], [got])
         file = self.s.get("/ajax-api/3.0/mlflow/get-trace-artifact?request_id=tr-s")
         self.assertEqual((file.status, file.body), (200, body))
-        answer = self.s.post("/v1/traces", b"\x00")
-        self.refused(answer, "NOT_IMPLEMENTED", 501, "REST OTLP span logging is not supported")
 
     def test_over_a_restart(self):
         s = self.server()

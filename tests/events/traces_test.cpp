@@ -59,6 +59,44 @@ TEST_CASE("trace: reported once, and again with more") {
   given<TraceState>().when(more).refused(ErrorCode::invalid_argument, "trace.trace_info.state");
 }
 
+TEST_CASE("trace: spans make it, and say more of it until it has ended") {
+  LogSpans child{.trace_id = "t",
+                 .experiment_id = "1",
+                 .start_ms = 20,
+                 .end_ms = 30,
+                 .metadata = {{"mlflow.trace.user", "ann"}},
+                 .tags = {{"service.name", "shop"}},
+                 .artifact_uri = "mlflow-artifacts:/1/traces/t/artifacts"};
+  TraceRecorded open{.trace_id = "t",
+                     .experiment_id = "1",
+                     .state = "IN_PROGRESS",
+                     .request_time_ms = 20,
+                     .execution_time_ms = 10,
+                     .metadata = child.metadata,
+                     .tags = {{"service.name", "shop"},
+                              {kTraceSpans, "TRACKING_STORE"},
+                              {kTraceArtifacts, child.artifact_uri}}};
+  given<TraceState>().when(child).then({open}).when(child).nothing();
+  auto root = child;
+  root.root_state = "ERROR";
+  root.start_ms = 10;
+  root.end_ms = 25;
+  root.request_preview = "q";
+  root.metadata = {{"mlflow.trace.user", "bob"}};
+  auto ended = open;
+  ended.state = "ERROR";
+  ended.request_time_ms = 10;
+  ended.execution_time_ms = 20;
+  ended.request_preview = "q";
+  given<TraceState>({open}).when(root).then({ended});
+  // What has been reported of a trace that has ended stays; that spans have come is added.
+  auto reported = kRecorded;
+  reported.tags[kTraceSpans] = "TRACKING_STORE";
+  reported.tags["service.name"] = "shop";
+  reported.metadata["mlflow.trace.user"] = "ann";
+  given<TraceState>({kRecorded}).when(child).then({reported}).when(child).nothing();
+}
+
 TEST_CASE("trace: what is not there cannot be changed") {
   const auto none = given<TraceState>();
   none.when(TagTrace{"t", {{"a", "1"}}}).refused(ErrorCode::not_found, "trace_id", "'t' not found");

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "gateway/mlflow/request_names.hpp"
+
 namespace mlforge::gateway::mlflow {
 namespace {
 
@@ -12,6 +14,7 @@ http::Request with_body(std::string_view body) {
   http::Request request;
   request.method = http::Method::post;
   request.body = body;
+  request.headers.push_back({"Content-Type", "application/json; charset=utf-8"});
   return request;
 }
 
@@ -113,10 +116,75 @@ TEST_CASE("mlflow message: page tokens") {
     CHECK_FALSE(page_offset(bad));
 }
 
+TEST_CASE("mlflow message: what a page of another origin can send unasked is none") {
+  auto request = with_body(R"({"name": "x"})");
+  for (const char* type :
+       {"text/plain", "application/x-www-form-urlencoded", "multipart/form-data"}) {
+    request.headers = {{"Content-Type", type}};
+    CHECK(error_of(Fields(request)) ==
+          "Bad Request. Content-Type must be one of ['application/json'].");
+  }
+  request.headers.clear();
+  CHECK(error_of(Fields(request)) == "Bad Request. Content-Type header is missing.");
+  request.method = http::Method::patch;
+  CHECK(error_of(Fields(request)).empty());
+}
+
+TEST_CASE("mlflow message: enums are names or numbers, integers may have an exponent") {
+  const auto request = with_body(
+      R"({"view": "ALL", "number": 3, "wrong": [], "e": "1e3", "half": "5e-1", "empty": ""})");
+  Fields fields(request);
+  CHECK(fields.enumerator("view") == "ALL");
+  CHECK(fields.enumerator("number") == "3");
+  CHECK(fields.enumerator("none").empty());
+  CHECK(fields.integer("e") == 1000);
+  CHECK(error_of(fields).empty());
+  CHECK_FALSE(fields.integer("half"));
+  CHECK_THAT(error_of(fields), Catch::Contains("'half'"));
+  Fields other(request);
+  (void)other.enumerator("wrong");
+  CHECK_THAT(error_of(other), Catch::Contains("Invalid value [] for parameter 'wrong'"));
+  Fields empty(request);
+  (void)empty.number("empty", Need::required);
+  CHECK_THAT(error_of(empty), Catch::StartsWith("Missing value for required parameter 'empty'"));
+}
+
+TEST_CASE("mlflow message: versions and experiment ids are numbers in texts") {
+  const auto version = [](const char* written) {
+    const auto body = std::string(R"({"version": )") + written + "}";
+    const auto request = with_body(body);
+    Fields fields(request);
+    const auto number = read_version(fields);
+    return error_of(fields).empty() ? std::to_string(number) : error_of(fields);
+  };
+  CHECK(version("\"12\"") == "12");
+  CHECK(version("12") == "12");
+  CHECK(version("\"-1\"") == "0");
+  CHECK(version("\"x1\"") == "Parameter 'version' must be an integer, got 'x1'.");
+  CHECK(version("\"1.0\"") == "Parameter 'version' must be an integer, got '1.0'.");
+  CHECK_THAT(version("\"\""), Catch::StartsWith("Missing value for required parameter 'version'"));
+  CHECK(*experiment_id_of("007") == "7");
+  CHECK(*experiment_id_of("0") == "0");
+  CHECK(*experiment_id_of("-3") == "-3");
+  for (const char* bad : {"", "x", "1e3", "1.0", "--1", "a/b"}) CHECK_FALSE(experiment_id_of(bad));
+}
+
+TEST_CASE("mlflow message: run ids that cannot be are not found, or refused in batches") {
+  CHECK_FALSE(check_run_id("abc"));
+  for (const char* bad : {"a/b", "../x"}) CHECK(check_run_id(bad)->code == ErrorCode::not_found);
+  CHECK(check_run_id(std::string(500, 'x'))->code == ErrorCode::not_found);
+  CHECK_FALSE(check_strict_run_id("0a-_"));
+  for (const char* bad : {"a/b", "a:b", " ", "_a", "-a"})
+    CHECK(check_strict_run_id(bad)->code == ErrorCode::invalid_argument);
+}
+
 TEST_CASE("mlflow message: errors have MLflow's names and statuses") {
   const auto shown = [](ErrorCode code, const char* field = "") {
     const auto response = error_response({code, "m", field});
-    return std::to_string(response.status) + " " + response.body;
+    auto body = response.body;
+    if (const auto at = body.find(",\"sqlstate\""); at != body.npos)
+      body = body.substr(0, at) + "}";
+    return std::to_string(response.status) + " " + body;
   };
   CHECK(shown(ErrorCode::not_found) ==
         R"(404 {"error_code":"RESOURCE_DOES_NOT_EXIST","message":"m"})");
@@ -129,6 +197,8 @@ TEST_CASE("mlflow message: errors have MLflow's names and statuses") {
         R"(409 {"error_code":"RESOURCE_CONFLICT","message":"m"})");
   CHECK(shown(ErrorCode::read_only) ==
         R"(503 {"error_code":"TEMPORARILY_UNAVAILABLE","message":"m"})");
+  CHECK_THAT(error_response({ErrorCode::not_found, "m", ""}).body,
+             Catch::EndsWith(R"("sqlstate":"KAM00","error_class":"RESOURCE_NOT_FOUND"})"));
   CHECK(shown(ErrorCode::internal) == R"(500 {"error_code":"INTERNAL_ERROR","message":"m"})");
 }
 

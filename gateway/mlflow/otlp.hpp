@@ -1,0 +1,45 @@
+// Spans as OpenTelemetry's exporters send them (OTLP/HTTP, ExportTraceServiceRequest), in protobuf
+// and in JSON (https://opentelemetry.io/docs/specs/otlp/#otlphttp).
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "events/error.hpp"
+
+namespace mlforge::gateway::mlflow::otlp {
+
+// Values are JSON.
+using Attributes = std::vector<std::pair<std::string, std::string>>;
+
+struct Event {
+  std::string name;
+  std::uint64_t time_ns = 0;
+  Attributes attributes;
+};
+
+struct Span {
+  std::string trace_id, span_id, parent_id;  // the bytes; parent_id empty: a root
+  std::string name;
+  std::uint64_t start_ns = 0, end_ns = 0;
+  Attributes attributes;
+  std::vector<Event> events;
+  std::uint64_t status = 0;  // 0 unset, 1 ok, 2 error
+  std::string status_message;
+};
+
+struct ResourceSpans {
+  Attributes resource;
+  std::vector<Span> spans;
+};
+
+// `malformed` where the bytes are no such message.
+Expected<std::vector<ResourceSpans>> read_protobuf(std::string_view bytes);
+Expected<std::vector<ResourceSpans>> read_json(std::string_view text);
+
+// The bytes of a body that was sent with this Content-Encoding (gzip, deflate): at most 64 MiB.
+Expected<std::string> decompressed(std::string_view body, std::string_view encoding);
+
+}  // namespace mlforge::gateway::mlflow::otlp
