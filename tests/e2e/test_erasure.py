@@ -270,6 +270,12 @@ class Erasure(Case):
         for more in ({"assessments": [said]}, {"client_request_id": WORD}):
             self.assertEqual(self.s.post(v3, trace("tr-no", **more), **marked).status, 400, more)
         self.ok(self.s.post(v3, trace("tr-1"), **marked))
+        span = {"traceId": "0" * 31 + "1", "spanId": "0" * 15 + "1", "name": "s",
+                "startTimeUnixNano": "1", "endTimeUnixNano": "2",
+                "attributes": [{"key": "mlflow.spanInputs", "value": {"stringValue": WORD}}]}
+        otlp = {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}
+        self.assertEqual(self.s.post("/v1/traces", otlp, x_mlflow_experiment_id="1", **marked).status,
+                         400)
         self.shred()
         self.assertEqual(self.s.stop(), 0)
         self.assertEqual(holding(self.data, SECRETS), [])
