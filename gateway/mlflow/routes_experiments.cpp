@@ -20,7 +20,8 @@ constexpr std::size_t kMostExperiments = 50000, kMostDatasets = 1000, kMostDatas
 TimeUs made_time(const storage::Log& log) {
   const auto id = log.log_id();
   TimeUs milliseconds = 0;
-  for (int i = 0; i < 6; ++i) milliseconds = milliseconds << 8 | id.bytes[static_cast<std::size_t>(i)];
+  for (int i = 0; i < 6; ++i)
+    milliseconds = milliseconds << 8 | id.bytes[static_cast<std::size_t>(i)];
   return milliseconds * 1000;
 }
 
