@@ -13,8 +13,8 @@ namespace {
 
 // Of the file at a time: so much that the zeros cost little, so little that a small log stays
 // small.
-constexpr std::size_t kStep = 4 << 20, kLeast = 64 << 10, kShare = 8;
-constexpr std::size_t kSmallCommit = kStep / 16;  // larger ones gain less than the zeros cost
+constexpr std::size_t kStep = 512 << 10, kLeast = 64 << 10, kShare = 8;
+constexpr std::size_t kSmallCommit = 64 << 10;  // larger ones gain less than the zeros cost
 constexpr std::uint64_t kFreeOnDisk = 512u << 20;
 constexpr std::array<char, kLeast> kZeros{};
 
