@@ -79,8 +79,10 @@ Expected<actors::CommandMeta> command_meta(const http::Request& request,
 
 Expected<std::string> subject_of(const http::Request& request) {
   const auto subject = request.header("X-Mlforge-Subject");
-  if (subject.size() > storage::kMaxSubjectBytes || has_control(subject))
-    return invalid("X-Mlforge-Subject", "must have at most 200 bytes and no control characters");
+  // An empty one would store in the clear what its sender wants encrypted.
+  const bool empty = subject.empty() && subject.data() != nullptr;
+  if (empty || subject.size() > storage::kMaxSubjectBytes || has_control(subject))
+    return invalid("X-Mlforge-Subject", "must have 1 to 200 bytes and no control characters");
   return std::string(subject);
 }
 

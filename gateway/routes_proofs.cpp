@@ -1,6 +1,7 @@
 // Checkpoints and tiles as C2SP tlog-tiles has them, proof files, and the log's keys.
 #include <charconv>
 
+#include "actors/sealing.hpp"
 #include "events/checks.hpp"
 #include "events/event_codec.hpp"
 #include "gateway/handlers.hpp"
@@ -188,6 +189,7 @@ void rotate(App& app, actors::CommandMeta meta, const std::string& reason, Reply
 void rotate_key(App& app, const Request& request, Reply reply) {
   auto meta = command_meta(request);
   if (!meta) return reply.send(meta.error());
+  if (!meta->subject.empty()) return reply.send(actors::nothing_personal());
   const auto body = read_body<RotateBody>(request, reply);
   if (!body) return;
   if (auto bad = actors::check_foreign(body->reason, {})) return reply.send(*bad);

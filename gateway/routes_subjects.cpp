@@ -127,6 +127,7 @@ void shred(App& app, actors::CommandMeta meta, const std::string& subject,
 void shred_subject(App& app, const Request& request, Reply reply) {
   auto meta = command_meta(request);
   if (!meta) return reply.send(meta.error());
+  if (!meta->subject.empty()) return reply.send(actors::nothing_personal());
   run_blocking(app, std::move(reply),
                [&app, meta = *std::move(meta), subject = std::string(request.param("subject")),
                 reason = std::string(request.query("reason").value_or(""))](Reply r) {

@@ -13,6 +13,7 @@
 #include "gateway/app.hpp"
 #include "gateway/archivist.hpp"
 #include "gateway/cli/commands.hpp"
+#include "gateway/crash_note.hpp"
 #include "gateway/deliveries.hpp"
 #include "gateway/handlers.hpp"
 #include "gateway/http/mailbox.hpp"
@@ -25,6 +26,7 @@
 #include "gateway/strict_queries.hpp"
 #include "projections/open_views.hpp"
 #include "projections/queries.hpp"
+#include "projections/view_damage.hpp"
 
 namespace mlforge::gateway {
 namespace {
@@ -80,6 +82,14 @@ Status interrupted(const StopRequest& stop) {
 
 Status open_storage(App& app, const StopRequest& stop) {
   const std::filesystem::path folder = app.config.data_dir;
+  const auto crashed = discard_after_crash(folder);
+  if (!crashed) return crashed.error();
+  if (*crashed)
+    spdlog::warn(
+        "the last server crashed: what is derived from the log is made anew. If it crashes "
+        "again, 'mlforge verify' says whether the log itself is damaged");
+  std::error_code ignored;
+  if (std::filesystem::exists(folder / "FORMAT", ignored)) note_crashes(folder);
   storage::LmdbLogOptions options;
   options.map_bytes = std::size_t(app.config.log_map_gib) << 30;
   app.context.clock = options.clock;
@@ -87,6 +97,7 @@ Status open_storage(App& app, const StopRequest& stop) {
   auto log = storage::open_lmdb_log(folder, options);
   if (!log) return log.error();
   app.log = *std::move(log);
+  note_crashes(folder);
   if (auto bad = interrupted(stop)) return bad;
   if (auto bad = open_subject_keys(app)) return bad;
   auto prover = storage::Prover::open(folder, *app.log, {.map_bytes = options.map_bytes});
@@ -384,7 +395,15 @@ int serve_command(const Config& config) {
   std::signal(SIGPIPE, SIG_IGN);
   auto app = std::make_unique<App>();
   app->config = config;
-  const auto bad = start(*app, stop);
+  auto bad = start(*app, stop);
+  if (bad && !stop.came() && projections::is_view_damage(*bad)) {
+    // Found behind the opening; they are marked now, so the second start makes them anew.
+    spdlog::warn("{}", bad->message);
+    shut_down(*app);
+    app = std::make_unique<App>();
+    app->config = config;
+    bad = start(*app, stop);
+  }
   if (bad && !stop.came()) {
     std::cerr << "mlforge: " << bad->message << '\n';
     shut_down(*app);

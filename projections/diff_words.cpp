@@ -47,7 +47,8 @@ void promotion(Words& out, const std::string& model, const ModelPromotionDecided
     out.push_back(fmt::format("{} was promoted to champion in place of version {} ({})", name,
                               d.champion, figures));
   else
-    out.push_back(fmt::format("{} was promoted to champion, the first one ({})", name, figures));
+    out.push_back(
+        fmt::format("{} was promoted to champion, where there was none ({})", name, figures));
 }
 
 void pointer(Words& out, const std::string& subject, const PointerMove& m) {

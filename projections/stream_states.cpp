@@ -2,14 +2,18 @@
 
 #include <cstring>
 
+#include "projections/view_damage.hpp"
 #include "projections/view_reader.hpp"
+#include "storage/crc32c.hpp"
 #include "storage/files.hpp"
 
 namespace mlforge::projections {
 namespace {
 
-constexpr std::uint32_t kRulesVersion = 2;  // to be raised when an evolve() changes its meaning
+// To be raised when an evolve() changes its meaning, or the form of a row.
+constexpr std::uint32_t kRulesVersion = 3;
 constexpr std::string_view kMeta = "meta";
+constexpr const char* kSnapshotFile = "data.mdb";
 
 template <class T>
 void put(std::string& out, T value) {
@@ -98,12 +102,25 @@ Expected<std::unique_ptr<StreamStates>> StreamStates::open(const std::filesystem
                                                            const storage::Log& log,
                                                            const StreamStatesOptions& options) {
   if (auto bad = storage::make_folder(folder)) return *bad;
-  auto env = storage::Env::open(folder.string(), {.map_bytes = options.map_bytes});
-  if (!env) return env.error();
-  std::unique_ptr<StreamStates> states(new StreamStates(log, options));
-  states->env_ = std::move(*env);
-  if (auto bad = states->prepare()) return *bad;
-  return states;
+  const auto discard = [&folder] {
+    std::error_code ignored;
+    for (const char* name : {kSnapshotFile, "lock.mdb"})
+      std::filesystem::remove(folder / name, ignored);
+  };
+  const auto try_open = [&]() -> Expected<std::unique_ptr<StreamStates>> {
+    auto env = storage::Env::open(folder.string(), {.map_bytes = options.map_bytes});
+    if (!env) return env.error();
+    std::unique_ptr<StreamStates> states(new StreamStates(log, options));
+    states->env_ = std::move(*env);
+    if (auto bad = states->prepare()) return *bad;
+    return states;
+  };
+  // LMDB would crash where it maps what the file does not have.
+  if (!has_sound_meta(folder / kSnapshotFile)) discard();
+  auto states = try_open();
+  if (states || states.error().code == ErrorCode::read_only) return states;
+  discard();
+  return try_open();
 }
 
 Status StreamStates::prepare() {
@@ -145,6 +162,9 @@ Snapshot StreamStates::nearest(std::string_view tenant, std::string_view stream,
   for (const char byte : to_text(key).substr(prefix.size()))
     out.position = out.position << 8 | static_cast<unsigned char>(byte);
   Reader in{to_text(value)};
+  // A damaged one is not used: the events themselves tell.
+  const auto crc = in.get<std::uint32_t>();
+  if (crc != storage::crc32c(storage::as_bytes(in.rest))) return {};
   out.version = in.get<std::uint64_t>();
   const auto id = in.take(16);
   if (!in.good) return {};
@@ -161,10 +181,13 @@ void StreamStates::keep(std::string_view tenant, std::string_view stream,
   for (const auto& each : snapshots) {
     if (rc != 0) return;
     const auto name = snapshot_key(prefix, each.position);
+    std::string row;
+    put<std::uint64_t>(row, each.version);
+    row.append(reinterpret_cast<const char*>(each.event_id.bytes.data()), 16);
+    row += each.bytes;
     std::string text;
-    put<std::uint64_t>(text, each.version);
-    text.append(reinterpret_cast<const char*>(each.event_id.bytes.data()), 16);
-    text += each.bytes;
+    put<std::uint32_t>(text, storage::crc32c(storage::as_bytes(row)));
+    text += row;
     MDB_val key = to_val(name), value = to_val(text);
     rc = mdb_put(txn.get(), table_, &key, &value, 0);
   }

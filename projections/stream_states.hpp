@@ -35,8 +35,9 @@ struct StreamStatesOptions {
 };
 
 // Snapshots in an environment of their own, which can be deleted at any time: it is made anew from
-// the log. Streams get theirs when they are asked for and are long: that one answer takes as long
-// as the stream is, later ones fold `every` events or so. All methods from any thread.
+// the log. Each has a checksum; an environment that cannot be opened is thrown away. Streams get
+// theirs when they are asked for and are long: that one answer takes as long as the stream is,
+// later ones fold `every` events or so. All methods from any thread.
 class StreamStates {
  public:
   // The log must outlive this. What is there of another log or another version of the rules is

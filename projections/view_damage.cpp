@@ -76,6 +76,13 @@ bool is_view_damage(const Error& error) {
   return error.code == ErrorCode::corrupt && error.field == kField;
 }
 
+void mark_view_damage(MDB_env* env) {
+  const char* folder = nullptr;
+  if (mdb_env_get_path(env, &folder) != 0) return;
+  // A mark that cannot be written is left again by the next read that finds the damage.
+  (void)storage::write_marker(std::filesystem::path(folder) / kDamagedMark, "a page is damaged\n");
+}
+
 bool has_sound_meta(const std::filesystem::path& path) {
   auto file = storage::File::open(path, O_RDONLY);
   if (!file) return true;  // who opens it says what is wrong

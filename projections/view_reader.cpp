@@ -51,7 +51,9 @@ std::string version_key(std::string_view projection) { return view_key("version"
 
 bool ViewReader::failed(int rc) {
   if (rc == 0) return false;
-  if (rc != MDB_NOTFOUND && !status_) status_ = view_error(rc, "reading a view");
+  if (rc == MDB_NOTFOUND || status_) return true;
+  status_ = view_error(rc, "reading a view");
+  if (is_view_damage(*status_)) mark_view_damage(mdb_txn_env(txn_->get()));
   return true;
 }
 
@@ -139,6 +141,7 @@ std::optional<std::string_view> ViewReader::restore(MDB_cursor* cursor, std::str
   auto value = restore_version(base, differences);
   if (!value) {
     if (!status_) status_ = value.error();
+    mark_view_damage(mdb_txn_env(txn_->get()));
     return std::nullopt;
   }
   return restored_.emplace_back(*std::move(value));

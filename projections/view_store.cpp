@@ -24,7 +24,8 @@ bool may_be_torn(const fs::path& folder, const std::string& boot_id) {
 }
 
 Status remove_database(const fs::path& folder, bool& removed) {
-  for (const char* name : {kDatabase, "lock.mdb"}) {
+  // The mark last: until then the database counts as damaged.
+  for (const char* name : {kDatabase, "lock.mdb", kDamagedMark}) {
     std::error_code code;
     if (fs::remove(folder / name, code)) removed = true;
     if (code) return storage::file_error(code.value(), "deleting", folder / name);
@@ -40,7 +41,9 @@ Expected<std::unique_ptr<ViewStore>> ViewStore::open(const fs::path& folder,
   store->folder_ = folder;
   store->boot_id_ = options.boot_id.empty() ? storage::boot_id() : options.boot_id;
   if (auto bad = storage::make_folder(folder)) return *bad;
-  if (may_be_torn(folder, store->boot_id_) || !has_sound_meta(folder / kDatabase))
+  std::error_code ignored;
+  if (may_be_torn(folder, store->boot_id_) || fs::exists(folder / kDamagedMark, ignored) ||
+      !has_sound_meta(folder / kDatabase))
     if (auto bad = remove_database(folder, store->discarded_)) return *bad;
   if (auto bad = store->write_state("open")) return *bad;
   const auto open_database = [&]() -> Status {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "events/event_codec.hpp"
+#include "storage/files_named.hpp"
 
 namespace mlforge::storage {
 namespace {
@@ -90,13 +91,17 @@ Expected<BlobsCopied> each_blob(const BlobsNamed& named, const BlobStore& from, 
 
 }  // namespace
 
+void each_file_named(const EventView& e, const std::function<void(const Digest&)>& take) {
+  if (!has_files(e.type) || e.expired) return;
+  if (const auto event = decode_event(e))
+    each_file(*event, [&](const std::string& hex) {
+      if (const auto digest = parse_digest(hex)) take(*digest);
+    });
+}
+
 void add_blobs_named(const EventView& e, BlobsNamed& named) {
   const std::string tenant(e.tenant);
-  if (has_files(e.type))
-    if (const auto event = decode_event(e))
-      each_file(*event, [&](const std::string& hex) {
-        if (const auto digest = parse_digest(hex)) named.files.emplace(tenant, *digest);
-      });
+  each_file_named(e, [&](const Digest& digest) { named.files.emplace(tenant, digest); });
   each_digest(e.payload, [&](const Digest& digest) {
     if (!named.files.contains({tenant, digest})) named.others.emplace(tenant, digest);
   });

@@ -220,7 +220,12 @@ Status DataFolder::check_headless(const fs::path& path) {
 Status DataFolder::lock() {
   const fs::path path = path_ / "LOCK";
   auto file = File::open(path, O_RDWR | O_CREAT);
-  if (!file) return file.error();
+  // A folder that can only be read (another user's, or on such a medium) can be verified all the
+  // same. Without the file nobody has it open: who opens it makes that file first.
+  const bool read_only = !file && ::access(path_.c_str(), W_OK) != 0;
+  if (read_only) file = File::open(path, O_RDONLY);
+  if (!file)
+    return read_only && file.error().code == ErrorCode::not_found ? Status() : file.error();
   if (::flock(file->fd(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return file_error(errno, "locking", path);
     auto holder = read_small_file(path, 32);
@@ -230,6 +235,10 @@ Status DataFolder::lock() {
                              "that one or choose another folder.",
                              path_.string(), pid),
                  "data"};
+  }
+  if (read_only) {
+    lock_ = std::move(*file);
+    return {};
   }
   // The id is for people; where a full disk has no room for it, the lock holds all the same.
   const std::string pid = fmt::format("{}\n", ::getpid());

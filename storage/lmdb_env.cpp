@@ -95,7 +95,10 @@ Expected<Env> Env::open(const std::string& folder, const EnvOptions& options) {
   int rc = mdb_env_set_mapsize(raw, options.map_bytes);
   if (rc == 0) rc = mdb_env_set_maxreaders(raw, options.readers);
   if (rc == 0) rc = mdb_env_set_maxdbs(raw, options.databases);
-  if (rc == 0) rc = mdb_env_open(raw, folder.c_str(), options.flags | MDB_NOTLS, 0640);
+  // Whoever may only read cannot take part in LMDB's locking; the folder's own lock is enough.
+  const bool unlocked = (options.flags & MDB_RDONLY) != 0 && ::access(folder.c_str(), W_OK) != 0;
+  const unsigned flags = options.flags | MDB_NOTLS | (unlocked ? MDB_NOLOCK : 0u);
+  if (rc == 0) rc = mdb_env_open(raw, folder.c_str(), flags, 0640);
   int dead = 0;
   if (rc == 0) rc = mdb_reader_check(raw, &dead);
   if (rc != 0) return lmdb_error(rc, fmt::format("opening {}", folder));

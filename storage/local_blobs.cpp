@@ -244,8 +244,7 @@ class LocalBlobs final : public BlobStore {
     return {ErrorCode::invalid_argument, "tenant is empty; it must name something.", "tenant"};
   }
   fs::path path_of(std::string_view tenant, const Digest& digest) const {
-    const std::string hex = to_string(digest);
-    return folder_ / tenant_folder(tenant) / hex.substr(0, 2) / hex.substr(2);
+    return local_blob_path(folder_, tenant, digest);
   }
 
   fs::path folder_;
@@ -254,6 +253,11 @@ class LocalBlobs final : public BlobStore {
 };
 
 }  // namespace
+
+fs::path local_blob_path(const fs::path& folder, std::string_view tenant, const Digest& digest) {
+  const std::string hex = to_string(digest);
+  return folder / tenant_folder(tenant) / hex.substr(0, 2) / hex.substr(2);
+}
 
 Expected<std::unique_ptr<BlobStore>> open_local_blobs(const fs::path& folder) {
   auto blobs = std::make_unique<LocalBlobs>(folder);

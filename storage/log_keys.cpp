@@ -130,7 +130,8 @@ Status check_endorsements(const std::vector<LogKeyAdded>& keys) {
   for (const auto& event : keys) {
     const auto key = verifier_key(event);
     if (!key) return key.error();
-    if (!event.endorsed_by.empty() && (!before || !is_endorsed(event, *before, *key)))
+    const bool endorsed = !event.endorsed_by.empty() || !event.endorsement.empty();
+    if (endorsed && (!before || !is_endorsed(event, *before, *key)))
       return bad_event(event, "has an endorsement that does not verify");
     before = *key;
   }

@@ -4,15 +4,18 @@
 #include <algorithm>
 
 #include <limits>
+#include <set>
 #include <unordered_map>
 
 #include "events/retention.hpp"
 #include "storage/checkpoint_checker.hpp"
+#include "storage/files_named.hpp"
 #include "storage/index_database.hpp"
 #include "storage/lmdb_log.hpp"
 #include "storage/log_keys.hpp"
 #include "storage/record_reader.hpp"
 #include "storage/tree_checker.hpp"
+#include "storage/verify_blobs.hpp"
 
 namespace mlforge::storage {
 namespace {
@@ -62,6 +65,7 @@ class Verifier {
     }
     if (report_.what.empty()) check_ends();
     report_.root = to_string(frontier_.root());
+    count_missing_blobs();
     if (progress_) progress_(report_.events, head_);
     return report_;
   }
@@ -162,6 +166,7 @@ class Verifier {
                                 at, event.version, event.stream, stream.version));
     stream.last_position = at;
     note_retention(event);
+    each_file_named(event, [&](const Digest& digest) { files_.emplace(event.tenant, digest); });
     frontier_.append(leaf_hash(commitment));
     checkpoint_.event(event);
     if (!check_index(event, stream) || !check_tree(event, leaf_hash(commitment)) ||
@@ -298,6 +303,13 @@ class Verifier {
     report_.pinned = trusted_ && !report_.signed_by.empty();
   }
 
+  void count_missing_blobs() {
+    std::error_code ignored;
+    for (const auto& [tenant, digest] : files_)
+      report_.missing_blobs +=
+          !std::filesystem::exists(local_blob_path(path() / "blobs", tenant, digest), ignored);
+  }
+
   // Every record was found in the index; what the index has beyond them is too much. Read as
   // streams are read.
   bool check_index_streams() {
@@ -347,6 +359,7 @@ class Verifier {
   Position reached_ = 0;
   std::map<std::string, Position> expired_;  // the last one, by kind
   RetentionState retention_;
+  std::set<std::pair<std::string, Digest>> files_;  // that events name, by tenant
   TreeChecker tree_;
   CheckpointChecker checkpoint_;
   VerifyReport report_;

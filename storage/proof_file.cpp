@@ -11,6 +11,9 @@
 namespace mlforge::storage {
 namespace {
 
+constexpr std::string_view kCheckpointKind = "checkpoint";
+constexpr std::string_view kOriginPrefix = "mlforge/";  // of a checkpoint; no JSON begins with it
+
 std::optional<HashPath> parse_path(const std::vector<std::string>& texts) {
   HashPath path;
   path.reserve(texts.size());
@@ -20,6 +23,10 @@ std::optional<HashPath> parse_path(const std::vector<std::string>& texts) {
     path.push_back(*hash);
   }
   return path;
+}
+
+std::string of_tenant(std::string_view tenant) {
+  return tenant == kLogTenant ? std::string() : fmt::format(" of tenant {}", tenant);
 }
 
 class ProofVerifier {
@@ -63,11 +70,11 @@ class ProofVerifier {
     auto parsed = parse_checkpoint(note->text);
     if (!parsed) return wrong(parsed.error().message);
     checkpoint = *std::move(parsed);
-    if (trusted_) {
+    if (trusted_)
       if (auto bad = check_trust(*note, checkpoint)) return wrong(bad->message);
-      return true;
-    }
+    // Also those that trust does not lead over: nothing in the file may be other than it was made.
     if (auto bad = check_endorsements(file_.keys)) return wrong(bad->message);
+    if (trusted_) return true;
     for (const auto& event : file_.keys) {
       const auto key = verifier_key(event);
       if (!key || key->name != checkpoint.origin || !note->is_signed_by(*key)) continue;
@@ -104,7 +111,14 @@ class ProofVerifier {
     if (file_.kind == "event") return check_one_event();
     if (file_.kind == "stream") return check_stream();
     if (file_.kind == "consistency") return check_consistency();
+    if (file_.kind == kCheckpointKind) return describe_checkpoint();
     return wrong("The proof is of a kind that this program does not know.");
+  }
+
+  bool describe_checkpoint() {
+    report_.claim = fmt::format("the log had {} events, with root {}", report_.checkpoint.size,
+                                to_base64(report_.checkpoint.root.bytes));
+    return true;
   }
 
   // The record is whole, is the one of its position, and its leaf is in the tree. `event` views
@@ -145,9 +159,12 @@ class ProofVerifier {
           event.position, report_.checkpoint.size);
       return true;
     }
-    report_.claim = fmt::format("position {} of {} is version {} of stream {}, a {} of {}",
-                                event.position, report_.checkpoint.size, event.version,
-                                event.stream, event.type, format_time(event.time));
+    report_.tenant = event.tenant;
+    report_.stream = event.stream;
+    report_.claim =
+        fmt::format("position {} of {} is version {} of stream {}{}, a {} of {}", event.position,
+                    report_.checkpoint.size, event.version, event.stream, of_tenant(event.tenant),
+                    event.type, format_time(event.time));
     return true;
   }
 
@@ -173,13 +190,15 @@ class ProofVerifier {
     const bool present = proof.leaf && proof.leaf->key == key;
     const StreamState state = present ? proof.leaf->state : StreamState{};
     if (!check_stream_events(state)) return false;
-    report_.claim =
-        present ? fmt::format(
-                      "stream {} has these {} events and no other, up to "
-                      "position {} of {}",
-                      file_.stream, state.version, state.last_position, report_.checkpoint.size)
-                : fmt::format("there is no stream {} in the log of {} events", file_.stream,
-                              report_.checkpoint.size);
+    report_.tenant = file_.tenant;
+    report_.stream = file_.stream;
+    const auto name = file_.stream + of_tenant(file_.tenant);
+    report_.claim = present ? fmt::format(
+                                  "stream {} has these {} events and no other, up to "
+                                  "position {} of {}",
+                                  name, state.version, state.last_position, report_.checkpoint.size)
+                            : fmt::format("there is no stream {} in the log of {} events", name,
+                                          report_.checkpoint.size);
     if (expired_)
       report_.claim += fmt::format(
           "; {} of them were dropped by retention: of those only the number "
@@ -223,8 +242,19 @@ class ProofVerifier {
     if (!verify_consistency(file_.from_size, report_.checkpoint.size, *root,
                             report_.checkpoint.root, *path))
       return wrong("The later tree does not continue the earlier one.");
-    report_.claim = fmt::format("the log of {} events continues the one of {}: nothing was changed",
-                                report_.checkpoint.size, file_.from_size);
+    report_.from_size = file_.from_size;
+    report_.from_root = file_.from_root;
+    report_.from_signed = !file_.from_checkpoint.empty();
+    // Whoever asks has a checkpoint of that size, and only he knows whether it has this root.
+    report_.claim = report_.from_signed
+                        ? fmt::format(
+                              "the log of {} events continues the one of {}: nothing was "
+                              "changed",
+                              report_.checkpoint.size, file_.from_size)
+                        : fmt::format(
+                              "the log of {} events continues a log of {} with root {}; no "
+                              "signature of that one is in this file: compare the root",
+                              report_.checkpoint.size, file_.from_size, file_.from_root);
     return true;
   }
 
@@ -234,10 +264,25 @@ class ProofVerifier {
   std::size_t expired_ = 0;  // of the events
 };
 
+// A signed note by itself.
+Expected<ProofReport> verify_checkpoint(std::string_view text,
+                                        const std::optional<VerifierKey>& trusted) {
+  if (!trusted)
+    return Error{ErrorCode::invalid_argument,
+                 "field 'key' is missing: a checkpoint names no keys, so it must be said whose "
+                 "signature counts",
+                 "key"};
+  ProofFile file;
+  file.kind = kCheckpointKind;
+  file.checkpoint = text;
+  return ProofVerifier(file, trusted).run();
+}
+
 }  // namespace
 
 Expected<ProofReport> verify_proof(std::string_view text,
                                    const std::optional<VerifierKey>& trusted) {
+  if (text.starts_with(kOriginPrefix)) return verify_checkpoint(text, trusted);
   const auto file = from_json<ProofFile>(text, Unknown::refuse);
   if (!file) return file.error();
   if (file->format != kProofFormat)
@@ -245,6 +290,8 @@ Expected<ProofReport> verify_proof(std::string_view text,
                  fmt::format("field 'format' must be {}; this is no proof that this program knows",
                              kProofFormat),
                  "format"};
+  if (file->kind == kCheckpointKind)
+    return Error{ErrorCode::malformed, "field 'kind' must be event, stream or consistency", "kind"};
   return ProofVerifier(*file, trusted).run();
 }
 

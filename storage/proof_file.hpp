@@ -78,9 +78,13 @@ struct ProofFile {
 };
 
 struct ProofReport {
-  std::string kind;
-  std::string claim;                // in words: what the file proves; empty where it does not
-  std::string what;                 // a sentence: what is wrong; empty: all is well
+  std::string kind;             // of the file, or "checkpoint"
+  std::string claim;            // in words: what the file proves; empty where it does not
+  std::string tenant, stream;   // that the claim is about; of an event that is whole, and a stream
+  std::uint64_t from_size = 0;  // of a consistency proof: the earlier tree,
+  std::string from_root;        // its root in base64 as checkpoints have it,
+  bool from_signed = false;     // and whether the file holds a signed checkpoint of it
+  std::string what;             // a sentence: what is wrong; empty: all is well
   Position first_bad_position = 0;  // the first event that is wrong; 0: none, or no event is
   std::uint64_t events = 0;         // that were checked
   Checkpoint checkpoint;
@@ -88,9 +92,12 @@ struct ProofReport {
   bool pinned = false;    // the signature was followed to a key that the caller trusts
 };
 
-// Checks a proof file. Without `trusted` the signature is checked against the keys that the file
-// itself names, which proves what the file says but not who says it. Errors: `malformed` and the
-// like for a text that is no proof file. Any thread; reads nothing but `text`.
+// Checks a proof file, or the signature of a checkpoint (a text that begins with its origin).
+// Without `trusted` the signature is checked against the keys that the file itself names, which
+// proves what the file says but not who says it. Each key that the file names must be one, and each
+// endorsement right, whether the way of trust leads over it or not. Errors: `malformed` and the
+// like for a text that is no proof file; invalid_argument for a checkpoint without `trusted`, as it
+// names no keys. Any thread; reads nothing but `text`.
 Expected<ProofReport> verify_proof(std::string_view text,
                                    const std::optional<VerifierKey>& trusted);
 

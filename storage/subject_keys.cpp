@@ -17,6 +17,7 @@
 #include "events/event_codec.hpp"
 #include "events/subjects.hpp"
 #include "storage/crc32c.hpp"
+#include "storage/verify_subject_keys.hpp"
 
 namespace mlforge::storage {
 namespace {
@@ -377,6 +378,26 @@ Expected<std::uint64_t> SubjectKeys::import(const fs::path& file) {
     if (!slots_.contains(id) && !shredded_.contains(id)) fresh.push_back(slot.key);
   if (auto bad = store(fresh)) return *bad;
   return fresh.size();
+}
+
+Expected<std::uint64_t> count_damaged_keys(const fs::path& path) {
+  const auto file = File::open(path, O_RDONLY);
+  // Whoever else may read the folder may not read the keys, and need not.
+  if (!file && (file.error().code == ErrorCode::not_found || ::access(path.c_str(), R_OK) != 0))
+    return std::uint64_t{0};
+  if (!file) return file.error();
+  auto bytes = read_whole(*file, path);
+  if (!bytes) return bytes.error();
+  std::uint64_t damaged = 0;
+  for (std::size_t at = 0; at < bytes->size(); at += kSlotBytes) {
+    const auto slot = std::string_view(*bytes).substr(at, kSlotBytes);
+    const bool empty = slot.find_first_not_of('\0') == slot.npos;
+    const bool sound =
+        slot.size() == kSlotBytes && (at == 0 ? slot.starts_with(kHeader) : is_sound(slot));
+    damaged += !empty && !sound;
+  }
+  OPENSSL_cleanse(bytes->data(), bytes->size());
+  return damaged;
 }
 
 }  // namespace mlforge::storage

@@ -22,6 +22,7 @@ struct VerifyReport {
   std::string root;                 // of the tree over all records, hexadecimal
   std::uint64_t checkpoint_size = 0;  // of the stored checkpoint; 0: there is none
   std::string signed_by;              // its key id
+  std::uint64_t missing_blobs = 0;    // files that events name and that blobs/ does not have
   std::uint64_t expired = 0;          // events whose payload was dropped by retention
   bool pinned = false;                // the signature was followed to the key that was given
   static constexpr auto fields() {
@@ -33,6 +34,7 @@ struct VerifyReport {
                       field("root", &VerifyReport::root),
                       field("checkpoint_size", &VerifyReport::checkpoint_size),
                       field("signed_by", &VerifyReport::signed_by),
+                      field("missing_blobs", &VerifyReport::missing_blobs),
                       field("expired", &VerifyReport::expired),
                       field("pinned", &VerifyReport::pinned)};
   }
@@ -47,7 +49,9 @@ using VerifyProgress = std::function<void(std::uint64_t done, std::uint64_t tota
 //   the stream index and the Merkle tree's tiles against the records, where they would be kept;
 //   the stored checkpoint: its signature, by a key that the log names (or that `trusted` leads to),
 //   and its two roots.
-// Stops at the first event that is wrong. Takes the folder's lock (`conflict` when it is open).
+// Files that events name and that are not there are counted, and are no damage: a copy of a log may
+// be without them. Stops at the first event that is wrong. Takes the folder's lock (`conflict` when
+// it is open).
 //
 // LMDB trusts the pages that it maps, so a damaged file may crash who reads it: the reading is done
 // in a child process, whose crash is a finding. Call it while the process has one thread.

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "events/error.hpp"
@@ -25,6 +26,10 @@ using BlobsProgress = std::function<void(std::uint64_t done, std::uint64_t total
 // way.
 Expected<BlobsReport> verify_blobs(const std::filesystem::path& folder,
                                    const BlobsProgress& progress = {});
+
+// Where open_local_blobs(folder) keeps the blob.
+std::filesystem::path local_blob_path(const std::filesystem::path& folder, std::string_view tenant,
+                                      const Digest& digest);
 
 // Whether the file holds the bytes that `digest` names. not_found, or internal where it cannot be
 // read.

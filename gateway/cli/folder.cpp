@@ -10,10 +10,12 @@
 #include "gateway/cli/groups.hpp"
 #include "gateway/cli/progress.hpp"
 #include "projections/open_views.hpp"
+#include "storage/base64.hpp"
 #include "storage/lmdb_log.hpp"
 #include "storage/proof_file.hpp"
 #include "storage/verify.hpp"
 #include "storage/verify_blobs.hpp"
+#include "storage/verify_subject_keys.hpp"
 
 namespace mlforge::gateway::cli {
 namespace {
@@ -26,6 +28,7 @@ struct VerifyRow {
   bool index_checked = false;
   std::uint64_t blobs = 0, blob_bytes = 0;
   std::vector<std::string> damaged_blobs;
+  std::uint64_t missing_blobs = 0, damaged_keys = 0;
   double seconds = 0;
   bool tree_checked = false;
   std::uint64_t expired = 0;
@@ -42,6 +45,8 @@ struct VerifyRow {
                       field("blobs", &VerifyRow::blobs),
                       field("blob_bytes", &VerifyRow::blob_bytes),
                       field("damaged_blobs", &VerifyRow::damaged_blobs),
+                      field("missing_blobs", &VerifyRow::missing_blobs),
+                      field("damaged_keys", &VerifyRow::damaged_keys),
                       field("seconds", &VerifyRow::seconds),
                       field("tree_checked", &VerifyRow::tree_checked),
                       field("root", &VerifyRow::root),
@@ -72,6 +77,21 @@ Status verify_blobs(const Session& s, const std::string& folder, VerifyRow& row)
   return {};
 }
 
+// The same for the keys of subjects. A folder without them, as backups are, is whole.
+Status verify_subject_keys(const std::string& folder, VerifyRow& row) {
+  const auto damaged =
+      storage::count_damaged_keys(std::filesystem::path(folder) / "keys" / "subjects.keys");
+  if (!damaged) return damaged.error();
+  row.damaged_keys = *damaged;
+  row.ok = row.ok && *damaged == 0;
+  if (row.what.empty() && *damaged > 0)
+    row.what = fmt::format(
+        "{} slots of keys/subjects.keys are damaged: what those keys encrypted reads as erased. "
+        "Restore the file, or take its keys from a copy with 'mlforge subjects import-keys'.",
+        *damaged);
+  return {};
+}
+
 using Key = std::optional<storage::VerifierKey>;
 
 std::string signature_text(const std::string& signed_by, bool pinned) {
@@ -82,9 +102,11 @@ std::string signature_text(const std::string& signed_by, bool pinned) {
 
 struct ProofRow {
   bool ok = false;
-  std::string kind, claim, what;
+  std::string kind, claim, what, tenant, stream;
   Position first_bad_position = 0;
-  std::uint64_t events = 0, checkpoint_size = 0;
+  std::uint64_t events = 0, checkpoint_size = 0, from_size = 0;
+  std::string root, from_root;
+  bool from_signed = false;
   std::string origin, signed_by;
   bool pinned = false;
   static constexpr auto fields() {
@@ -92,9 +114,15 @@ struct ProofRow {
                       field("kind", &ProofRow::kind),
                       field("claim", &ProofRow::claim),
                       field("what", &ProofRow::what),
+                      field("tenant", &ProofRow::tenant),
+                      field("stream", &ProofRow::stream),
                       field("first_bad_position", &ProofRow::first_bad_position),
                       field("events", &ProofRow::events),
                       field("checkpoint_size", &ProofRow::checkpoint_size),
+                      field("root", &ProofRow::root),
+                      field("from_size", &ProofRow::from_size),
+                      field("from_root", &ProofRow::from_root),
+                      field("from_signed", &ProofRow::from_signed),
                       field("origin", &ProofRow::origin),
                       field("signed_by", &ProofRow::signed_by),
                       field("pinned", &ProofRow::pinned)};
@@ -107,16 +135,22 @@ int verify_proof_file(const Session& s, const std::string& path, const Key& key)
   const std::string text(std::istreambuf_iterator<char>(in), {});
   const auto report = storage::verify_proof(text, key);
   if (!report) return s.fail(report.error());
-  const ProofRow row{report->what.empty(),
-                     report->kind,
-                     report->claim,
-                     report->what,
-                     report->first_bad_position,
-                     report->events,
-                     report->checkpoint.size,
-                     report->checkpoint.origin,
-                     report->signed_by,
-                     report->pinned};
+  const ProofRow row{.ok = report->what.empty(),
+                     .kind = report->kind,
+                     .claim = report->claim,
+                     .what = report->what,
+                     .tenant = report->tenant,
+                     .stream = report->stream,
+                     .first_bad_position = report->first_bad_position,
+                     .events = report->events,
+                     .checkpoint_size = report->checkpoint.size,
+                     .from_size = report->from_size,
+                     .root = storage::to_base64(report->checkpoint.root.bytes),
+                     .from_root = report->from_root,
+                     .from_signed = report->from_signed,
+                     .origin = report->checkpoint.origin,
+                     .signed_by = report->signed_by,
+                     .pinned = report->pinned};
   if (s.json)
     s.line(to_json(row));
   else
@@ -142,6 +176,7 @@ int verify_folder(const Session& s, const std::string& folder, const Key& key) {
                 .first_bad_position = report->first_bad_position,
                 .what = report->what,
                 .index_checked = report->index_checked,
+                .missing_blobs = report->missing_blobs,
                 .tree_checked = report->tree_checked,
                 .expired = report->expired,
                 .root = report->root,
@@ -149,6 +184,7 @@ int verify_folder(const Session& s, const std::string& folder, const Key& key) {
                 .signed_by = report->signed_by,
                 .pinned = report->pinned};
   if (auto bad = verify_blobs(s, folder, row)) return s.fail(*bad);
+  if (auto bad = verify_subject_keys(folder, row)) return s.fail(*bad);
   row.seconds = seconds_since(start);
   if (s.json)
     s.line(to_json(row));
@@ -162,6 +198,10 @@ int verify_folder(const Session& s, const std::string& folder, const Key& key) {
              {"index", row.index_checked ? "checked" : "not there: made anew at the next start"},
              {"blobs", fmt::format("{} ({} bytes)", row.blobs, row.blob_bytes)},
              {"damaged blobs", fmt::format("{}", fmt::join(row.damaged_blobs, ", "))},
+             {"missing blobs", row.missing_blobs
+                                   ? fmt::format("{} files that events name are not in this folder",
+                                                 row.missing_blobs)
+                                   : ""},
              {"tree", row.tree_checked ? "checked" : "not there: made anew at the next start"},
              {"root", row.root},
              {"checkpoint", row.checkpoint_size

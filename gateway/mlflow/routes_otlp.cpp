@@ -193,6 +193,10 @@ void export_traces(App& app, const Request& request, Reply reply) {
   const std::string experiment_id(request.header("x-mlflow-experiment-id"));
   if (experiment_id.empty())
     return refuse(reply, 422, "The header x-mlflow-experiment-id must name the experiment");
+  if (const auto subject = subject_of(request); !subject || !subject->empty())
+    return refuse(reply, 400,
+                  "X-Mlforge-Subject must not be sent here: spans are kept as a file, which is not "
+                  "encrypted");
   auto media = request.content_type.substr(0, request.content_type.find(';'));
   while (media.ends_with(' ')) media.remove_suffix(1);
   if (media != "application/x-protobuf" && media != http::kJson)

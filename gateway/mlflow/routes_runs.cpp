@@ -24,7 +24,8 @@ void create(App& app, Fields& fields, const Request& request, Reply reply) {
   if (!ok(fields, reply)) return;
   if (body.experiment_id.empty()) body.experiment_id = kDefaultExperiment;
   if (body.name.empty() && !body.tags.contains("mlflow.runName")) body.name = random_name();
-  const auto user = body.user_id;
+  // Who asks stands in the clear, so a name that is to be erasable cannot be it.
+  const auto user = request.header("X-Mlforge-Subject").empty() ? body.user_id : std::string();
   command<TrackingBody>(
       app.managers.tracking, request, std::move(reply), std::move(body),
       [&app](const Outcome& o) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <mutex>
 
+#include "events/checks.hpp"
 #include "gateway/mlflow/entities.hpp"
 #include "gateway/mlflow/traces.hpp"
 
@@ -28,6 +29,18 @@ Expected<std::string> trace_answer(const QueryContext& q, const std::string& tra
   return trace_json(*row);
 }
 
+// What is marked as personal is encrypted whole or not taken: these two would stay in the clear.
+Status check_personal(const RecordTrace& body, const Request& request) {
+  if (request.header("X-Mlforge-Subject").empty()) return {};
+  if (!body.assessments.empty())
+    return invalid("assessments",
+                   "must not be sent with X-Mlforge-Subject: what they hold is not encrypted");
+  if (!body.client_request_id.empty())
+    return invalid("client_request_id",
+                   "must not be sent with X-Mlforge-Subject: it is not encrypted");
+  return {};
+}
+
 void start(App& app, Fields& fields, const Request& request, Reply reply) {
   if (!fields.has("trace"))
     fields.set_error({ErrorCode::invalid_argument,
@@ -36,6 +49,7 @@ void start(App& app, Fields& fields, const Request& request, Reply reply) {
                       "trace"});
   auto body = read_trace(app, fields.nested("trace").nested("trace_info"), now_ms(app));
   if (!ok(fields, reply)) return;
+  if (auto bad = check_personal(body, request)) return fail(reply, *bad);
   const auto id = body.trace_id;
   command_then_query<TrackingBody>(
       app, app.managers.tracking, request, std::move(reply), std::move(body),

@@ -40,6 +40,47 @@ class Damaged(test_durability.Durability):
             self.cli("rebuild", "--data", self.data())
             self.verified()
 
+    def test_damaged_snapshots_are_made_anew(self):
+        server = self.server()
+        self.ok(server.post(V1 + "/experiments", {"name": "e"}), 201)
+        run = self.ok(server.post(V1 + "/runs", {"experiment_id": "1"}), 201)["run_id"]
+        client = server.client()
+        for i in range(600):
+            self.ok(client.post(f"{V1}/runs/{run}/tags", {"tags": {f"t{i % 3}": str(i)}}))
+        client.close()
+        state = self.ok(server.get(f"{V1}/states/run/{run}?as_of=500"))["state"]
+        self.assertEqual(server.stop(), 0)
+        file = os.path.join(self.data(), "snapshots", "data.mdb")
+        size = os.path.getsize(file)
+        self.assertGreater(size, 8192)
+
+        def cut():
+            os.truncate(file, 5000)
+
+        def wild():  # pages that say that they hold more than they can
+            with open(file, "r+b") as out:
+                for page in range(8192, size, 4096):
+                    out.seek(page + 12)
+                    out.write(b"\x10\xf0")
+
+        for damage in (cut, wild):
+            damage()
+            server.launch()
+            try:
+                server.wait_listening()
+            except AssertionError:  # a crash, but not at every start
+                self.assertIn(damage, (wild,))
+                server.start()
+            try:
+                answer = server.get(f"{V1}/states/run/{run}?as_of=500")
+            except OSError:
+                self.assertIn(damage, (wild,))
+                server.wait()
+                server.start()
+                answer = server.get(f"{V1}/states/run/{run}?as_of=500")
+            self.assertEqual(self.ok(answer)["state"], state)
+            self.assertEqual(server.stop(), 0)
+
     def test_damaged_blobs_are_not_served_and_mended_by_an_upload(self):
         server = self.server()
         self.ok(server.post(V1 + "/experiments", {"name": "e"}), 201)

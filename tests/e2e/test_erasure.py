@@ -234,6 +234,52 @@ class Erasure(Case):
         page = self.ok(self.s.get(V1 + "/subjects?limit=1"))
         self.assertEqual(len(page["items"]), 1)
 
+    def test_an_empty_subject_is_none(self):
+        self.s = self.server()
+        run = self.start_run()
+        before = self.s.position()
+        self.error(self.s.post(f"{V1}/runs/{run}/tags", {"tags": {"a": WORD}}, X_Mlforge_Subject=""),
+                   "invalid_argument", "X-Mlforge-Subject")
+        self.error(self.s.post(V1 + "/log/keys/rotate", {"reason": WORD}, X_Mlforge_Subject=ANN),
+                   "invalid_argument", "X-Mlforge-Subject")
+        self.assertEqual(self.s.position(), before)
+
+    def test_what_mlflows_client_says_of_a_person(self):
+        self.s = self.server()
+        self.start_run()
+        ml, marked = "/api/2.0/mlflow", {"X_Mlforge_Subject": ANN}
+        run = self.ok(self.s.post(ml + "/runs/create", {
+            "experiment_id": "1", "user_id": WORD, "run_name": WORD,
+            "tags": [{"key": "mlflow.user", "value": WORD}]}, **marked))["run"]["info"]
+        self.assertEqual(run["user_id"], WORD)
+        plain = self.ok(self.s.post(ml + "/runs/create", {"experiment_id": "1", "user_id": "bob"}))
+        started = {e["payload"]["run_id"]: e for e in self.s.events(type="run.started")}
+        self.assertEqual(started[run["run_id"]]["actor"], "anonymous")
+        self.assertEqual(started[plain["run"]["info"]["run_id"]]["actor"], "bob")
+
+        def trace(name, **more):
+            return {"trace": {"trace_info": {
+                "trace_id": name, "state": "OK", "request_preview": WORD, "tags": {"who": WORD},
+                "request_time": "2026-11-21T10:00:00Z",
+                "trace_location": {"type": "MLFLOW_EXPERIMENT",
+                                   "mlflow_experiment": {"experiment_id": "1"}}, **more}}}
+
+        v3 = "/api/3.0/mlflow/traces"
+        said = {"assessment_name": "a", "feedback": {"value": WORD}, "rationale": WORD,
+                "source": {"source_type": "HUMAN", "source_id": WORD}}
+        for more in ({"assessments": [said]}, {"client_request_id": WORD}):
+            self.assertEqual(self.s.post(v3, trace("tr-no", **more), **marked).status, 400, more)
+        self.ok(self.s.post(v3, trace("tr-1"), **marked))
+        span = {"traceId": "0" * 31 + "1", "spanId": "0" * 15 + "1", "name": "s",
+                "startTimeUnixNano": "1", "endTimeUnixNano": "2",
+                "attributes": [{"key": "mlflow.spanInputs", "value": {"stringValue": WORD}}]}
+        otlp = {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}
+        self.assertEqual(self.s.post("/v1/traces", otlp, x_mlflow_experiment_id="1", **marked).status,
+                         400)
+        self.shred()
+        self.assertEqual(self.s.stop(), 0)
+        self.assertEqual(holding(self.data, SECRETS), [])
+
     def serve_model(self):
         add_people(self, self.s)
         train(self, self.s)

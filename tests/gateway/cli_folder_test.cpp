@@ -4,6 +4,7 @@
 #include "projections/view_store.hpp"
 #include "storage/blob_store.hpp"
 #include "storage/lmdb_log.hpp"
+#include "storage/subject_keys.hpp"
 #include "tests/gateway/cli_support.hpp"
 
 namespace cli_folder_tests {
@@ -118,6 +119,58 @@ TEST_CASE("verify reads the blobs too") {
   CHECK(damaged.code == 6);
   CHECK(has(damaged.out, "\"damaged_blobs\":[\"t-default/" + name + "\"]"));
   CHECK(has(run({"verify", "--data", data}).out, name));
+}
+
+TEST_CASE("verify counts files that events name and that are not there") {
+  const TempFolder folder;
+  const auto data = (folder.path / "data").string();
+  fill(data);
+  {
+    storage::LmdbLogOptions options;
+    options.map_bytes = std::size_t{1} << 30;
+    auto log = storage::open_lmdb_log(data, options);
+    REQUIRE(log);
+    auto blobs = storage::open_local_blobs(folder.path / "data" / "blobs");
+    REQUIRE(blobs);
+    const auto there = (*blobs)->put("default", storage::as_bytes("the bytes of a file"));
+    REQUIRE(there);
+    NewEvent event;
+    event.stream = "dataset/toy";
+    event.type = "dataset.file_staged";
+    storage::AppendRequest request{.tenant = "default", .actor = "ann"};
+    for (const auto& digest : {storage::to_string(there->digest), std::string(64, '7')}) {
+      event.payload = "{\"path\":\"a\",\"digest\":\"" + digest + "\",\"bytes\":19}";
+      request.events.push_back(event);
+    }
+    REQUIRE((*log)->append(std::span(&request, 1)).front());
+    REQUIRE_FALSE((*log)->close());
+  }
+  const auto report = run({"verify", "--data", data, "--json"});
+  CHECK(report.code == 0);  // as in a copy of the log alone
+  CHECK(has(report.out, "\"missing_blobs\":1,"));
+  CHECK(
+      has(run({"verify", "--data", data}).out, "1 files that events name are not in this folder"));
+}
+
+TEST_CASE("verify reads the keys of subjects too") {
+  const TempFolder folder;
+  const auto data = (folder.path / "data").string();
+  fill(data);
+  const auto file = storage::subject_keys_file(data);
+  {
+    auto keys = storage::SubjectKeys::open(file, storage::system_clock());
+    REQUIRE(keys);
+    REQUIRE((*keys)->key_of("default", "person/ann"));
+  }
+  CHECK(run({"verify", "--data", data}).code == 0);
+  std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
+  stream.seekp(512 + 50);
+  stream << "other";
+  stream.close();
+  const auto damaged = run({"verify", "--data", data, "--json"});
+  CHECK(damaged.code == 6);
+  CHECK(has(damaged.out, "\"damaged_keys\":1,"));
+  CHECK(has(damaged.out, "keys/subjects.keys"));
 }
 
 TEST_CASE("rebuild mends damaged read models, and a damaged log costs none") {

@@ -118,6 +118,32 @@ TEST_CASE("damage: what LMDB finds while the views catch up has them made anew")
   v.check_made_anew();
 }
 
+TEST_CASE("damage: what a query finds is remembered, and the next open throws the views away") {
+  Views v;
+  const auto mark = v.path / kDamagedMark;
+  {
+    auto store = ViewStore::open(v.path, kOptions);
+    REQUIRE(store);
+    auto reader = (*store)->reader();
+    REQUIRE(reader);
+    CHECK_FALSE(get_experiment(*reader, kTenant, "no such"));
+    CHECK_FALSE(fs::exists(mark));
+    v.overwrite(2 * 4096, fs::file_size(v.file) - 2 * 4096, '\0');
+    auto later = (*store)->reader();
+    REQUIRE(later);
+    CHECK_FALSE(get_experiment(*later, kTenant, "7"));
+    REQUIRE(later->status());
+    CHECK(is_view_damage(*later->status()));
+    CHECK(fs::exists(mark));
+  }
+  auto store = ViewStore::open(v.path, kOptions);
+  REQUIRE(store);
+  CHECK((*store)->discarded());
+  CHECK_FALSE(fs::exists(mark));
+  store->reset();
+  v.check_made_anew();
+}
+
 TEST_CASE("damage: a log that cannot be read on leaves the views where they are") {
   Views v(50);
   for (int i = 50; i < 80; ++i)

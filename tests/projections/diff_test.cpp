@@ -182,7 +182,8 @@ TEST_CASE("a diff in words") {
   CHECK(all->events == head);
   CHECK(says(*all, "model adult was registered"));
   CHECK(says(*all, "versions 1 to 3 of model adult were created"));
-  CHECK(says(*all, "version 1 of model adult was promoted to champion, the first one (auc 0.8)"));
+  CHECK(says(*all,
+             "version 1 of model adult was promoted to champion, where there was none (auc 0.8)"));
   CHECK(says(*all,
              "version 2 of model adult was promoted to champion in place of version 1 (auc 0.85 "
              "against 0.8, required lead 0.005)"));

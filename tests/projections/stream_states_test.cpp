@@ -1,6 +1,9 @@
 // States as of any position, through snapshots, are those that folding the whole stream gives.
 #include "projections/stream_states.hpp"
 
+#include <fstream>
+#include <sstream>
+
 #include "fixture.hpp"
 
 namespace stream_states_tests {
@@ -43,6 +46,16 @@ void check_everywhere(const storage::Log& log, const StreamStates& states,
     REQUIRE(text_of(found->state) == text_of(expected.state));
     REQUIRE(text_of(restore<State>(compact(expected.state))) == text_of(expected.state));
   }
+}
+
+std::string read_file(const std::filesystem::path& path) {
+  std::ostringstream bytes;
+  bytes << std::ifstream(path, std::ios::binary).rdbuf();
+  return bytes.str();
+}
+
+void write_file(const std::filesystem::path& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary) << bytes;
 }
 
 std::uint64_t rows(const std::filesystem::path& folder) {
@@ -146,6 +159,42 @@ TEST_CASE("snapshots are kept, outgrow no bound, and those of another history ar
   const auto states = StreamStates::open(folder.path(), *third, options);
   REQUIRE(states);
   CHECK(rows(folder.path()) == 1);
+}
+
+TEST_CASE("damaged snapshots are thrown away or passed over") {
+  const Folder folder;
+  const auto file = folder.path() / "data.mdb";
+  const auto options = StreamStatesOptions{.map_bytes = 1 << 26, .every = 16};
+  const auto log = make_log(1);
+  for (int i = 0; i < 300; ++i)
+    append(*log, {"run/a", RunTagsSet{.tags = {{"t" + std::to_string(i % 5), "the value"}}}});
+  const auto answers = [&] {
+    const auto states = StreamStates::open(folder.path(), *log, options);
+    REQUIRE(states);
+    const auto at = (*states)->at<RunState>(kTenant, "run/a", 250);
+    REQUIRE(at);
+    CHECK(at->version == 250);
+    CHECK(at->state.tags.at("t0") == "the value");
+  };
+  answers();
+  REQUIRE(rows(folder.path()) > 10);
+  SECTION("cut short") { std::filesystem::resize_file(file, 5000); }
+  SECTION("other bytes, the first pages too") {
+    write_file(file, std::string(std::filesystem::file_size(file), 'x'));
+  }
+  SECTION("pages of zeros behind the first two") {
+    auto bytes = read_file(file);
+    std::fill(bytes.begin() + 8192, bytes.end(), '\0');
+    write_file(file, bytes);
+  }
+  SECTION("values that were changed") {
+    auto bytes = read_file(file);
+    for (auto at = bytes.find("the value"); at != bytes.npos; at = bytes.find("the value", at + 1))
+      bytes[at] = 'T';
+    write_file(file, bytes);
+  }
+  answers();
+  answers();
 }
 
 }  // namespace stream_states_tests

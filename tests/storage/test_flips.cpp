@@ -1,5 +1,9 @@
 // Every flip of a bit that changes an answer is reported by verify; the others change nothing.
 // MLFORGE_FLIPS=<n> makes a long run of it.
+#include <grp.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <cstdlib>
 #include <iostream>
 
@@ -136,6 +140,45 @@ TEST_CASE("verify: a file that crashes its reader is a finding") {
   REQUIRE(report);
   CHECK(report->first_bad_position > 0);
   CHECK_THAT(report->what, Catch::Matchers::Contains("damaged"));
+}
+
+TEST_CASE("verify: a folder that can only be read") {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "log-to-read";
+  make_small_log(path);
+  std::filesystem::permissions(
+      folder.path(), std::filesystem::perms::others_exec | std::filesystem::perms::others_read,
+      std::filesystem::perm_options::add);
+  using std::filesystem::perms;
+  const auto set = [&](perms all, perms of_folder) {
+    std::filesystem::permissions(path, all | of_folder);
+    for (const auto& each : std::filesystem::recursive_directory_iterator(path))
+      std::filesystem::permissions(each.path(), each.is_directory() ? all | of_folder : all);
+  };
+  set(perms::owner_read | perms::group_read | perms::others_read,
+      perms::owner_exec | perms::group_exec | perms::others_exec);
+  const bool without_lock_file = GENERATE(false, true);
+  if (without_lock_file) {
+    std::filesystem::permissions(path, perms::owner_all | perms::others_read | perms::others_exec);
+    std::filesystem::remove(path / "LOCK");
+    std::filesystem::permissions(
+        path, perms::owner_read | perms::owner_exec | perms::others_read | perms::others_exec);
+  }
+  const pid_t child = ::fork();
+  if (child == 0) {
+    constexpr uid_t kNobody = 65534;  // root may write everywhere
+    if (::geteuid() == 0 &&
+        (::setgroups(0, nullptr) != 0 || ::setresgid(kNobody, kNobody, kNobody) != 0 ||
+         ::setresuid(kNobody, kNobody, kNobody) != 0))
+      ::_exit(3);
+    const auto report = verify_log(path);
+    ::_exit(!report ? 2 : report->what.empty() && report->events > 100 ? 0 : 1);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  set(perms::owner_all, perms::none);
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
 }
 
 TEST_CASE("verify: a tile that is not of the records is named by its position") {

@@ -165,9 +165,15 @@ TEST_CASE("proof of a stream: all of its events, or that there is no such stream
   const auto key = f.prover->verifier();
   const auto file = take(f.prover->prove_stream("acme", "run/3"));
   CHECK(verified(to_json(file), key).claim ==
-        "stream run/3 has these 14 events and no other, up to position 96 of 101");
+        "stream run/3 of tenant acme has these 14 events and no other, up to position 96 of 101");
   const auto none = take(f.prover->prove_stream("acme", "run/7"));
-  CHECK(verified(to_json(none), key).claim == "there is no stream run/7 in the log of 101 events");
+  CHECK(verified(to_json(none), key).claim ==
+        "there is no stream run/7 of tenant acme in the log of 101 events");
+  const auto report = verified(to_json(none), key);
+  CHECK((report.tenant == "acme" && report.stream == "run/7"));
+  // The keys are a stream of the log's own tenant, which goes without saying.
+  CHECK_THAT(verified(to_json(take(f.prover->prove_stream("default", "log/keys"))), key).claim,
+             Catch::Matchers::StartsWith("stream log/keys has these 1 events"));
   CHECK(take(f.prover->prove_stream("other", "run/3")).events.empty());
 
   auto changed = file;
@@ -204,6 +210,15 @@ TEST_CASE("proof of consistency: from every earlier size, and from a checkpoint"
   file.from_checkpoint = old;
   const auto report = verified(to_json(file), key);
   CHECK(report.claim == "the log of 131 events continues the one of 61: nothing was changed");
+  CHECK((report.from_size == 61 && report.from_signed));
+  // Without the earlier checkpoint anybody's log of 61 events could be meant.
+  const auto bare = take(f.prover->prove_consistency(61));
+  const auto unsigned_from = verified(to_json(bare), key);
+  CHECK_FALSE(unsigned_from.from_signed);
+  CHECK(unsigned_from.from_root == bare.from_root);
+  CHECK(unsigned_from.claim == "the log of 131 events continues a log of 61 with root " +
+                                   bare.from_root +
+                                   "; no signature of that one is in this file: compare the root");
   auto wrong = take(f.prover->prove_consistency(60));
   wrong.from_checkpoint = old;
   CHECK_FALSE(verified(to_json(wrong), key).what.empty());
@@ -258,6 +273,48 @@ TEST_CASE("rotation: trust in the first key reaches the third, unless a step is 
   // The later key was not there yet when the earlier one signed: trust does not go backwards.
   const auto text = to_json(file);
   CHECK(verified(text, parse_verifier_key(third).value()).pinned);
+}
+
+TEST_CASE("proof files: keys are what they were, whether trust leads over them or not") {
+  ProverFixture f;
+  f.fill(5);
+  f.rotate();
+  f.rotate();
+  const std::optional<VerifierKey> last = f.prover->verifier();
+  auto file = take(f.prover->prove_event(2));
+  for (auto& key : file.keys) key.reason.clear();  // nobody signs it
+  const auto text = to_json(file);
+  REQUIRE(verified(text, last).what.empty());
+  const auto from = text.find("\"keys\":["), to = text.find("\"events\":");
+  REQUIRE(from < to);
+  for (std::size_t i = from; i < to; ++i) {
+    auto changed = text;
+    changed[i] = static_cast<char>(changed[i] ^ 1);
+    const auto report = verify_proof(changed, last);
+    if (report && report->what.empty()) FAIL("byte " << i << " of " << text);
+  }
+  auto unsigned_key = file;
+  unsigned_key.keys[1].endorsed_by.clear();
+  CHECK_FALSE(verified(to_json(unsigned_key), last).what.empty());
+}
+
+TEST_CASE("a checkpoint by itself: its signature, by the key that is given") {
+  ProverFixture f;
+  f.fill(20);
+  const std::optional<VerifierKey> key = f.prover->verifier();
+  const auto note = take(f.prover->checkpoint());
+  const auto report = verified(note, key);
+  CHECK((report.what.empty() && report.pinned && report.kind == "checkpoint"));
+  CHECK_THAT(report.claim, Catch::Matchers::StartsWith("the log had 21 events, with root "));
+  CHECK(verify_proof(note, {}).error().code == ErrorCode::invalid_argument);
+  ProverFixture other;
+  CHECK_FALSE(verified(note, other.prover->verifier()).what.empty());
+  for (std::size_t i = 0; i < note.size(); ++i) {
+    auto changed = note;
+    changed[i] = static_cast<char>(changed[i] ^ 1);
+    const auto refused = verify_proof(changed, key);
+    if (refused && refused->what.empty()) FAIL("byte " << i << " of " << note);
+  }
 }
 
 TEST_CASE("proof files: every changed byte is refused or found") {

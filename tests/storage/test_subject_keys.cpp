@@ -4,6 +4,7 @@
 
 #include "events/event_codec.hpp"
 #include "events/subjects.hpp"
+#include "storage/verify_subject_keys.hpp"
 #include "tests/storage/log_fixtures.hpp"
 
 namespace mlforge::storage {
@@ -254,6 +255,15 @@ TEST_CASE("subject keys: every damaged byte of a slot is seen") {
     const auto keys = f.open();
     CHECK(keys->damaged() == 1);
     CHECK_FALSE(keys->open_text("acme", text));
+    CHECK(count_damaged_keys(f.file).value() == 1);
+    CHECK(read_file(f.file) == bytes);
+  }
+  CHECK(count_damaged_keys(f.folder.path() / "none").value() == 0);
+  for (const auto& [bytes, damaged] :
+       {std::pair(whole, 0), std::pair(whole + std::string(512, '\0'), 0),
+        std::pair(whole.substr(0, 900), 1), std::pair("M" + whole.substr(1), 1)}) {
+    write_file(f.file, bytes);
+    CHECK(count_damaged_keys(f.file).value() == static_cast<std::uint64_t>(damaged));
   }
   write_file(f.file, "something else that is longer than a slot" + std::string(600, ' '));
   const auto other = SubjectKeys::open(f.file, f.clock);
