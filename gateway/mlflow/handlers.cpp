@@ -1,5 +1,6 @@
 #include "gateway/mlflow/handlers.hpp"
 
+#include <mutex>
 #include <random>
 
 #include "gateway/mlflow/routes.hpp"
@@ -90,6 +91,30 @@ void read_then(App& app, Reply reply, Then then) {
   };
   if (app.projected.position() >= head) return work();
   app.projected.when(head, [&app, work] { app.server->post(work); });
+}
+
+void commands(App& app, const actors::CommandMeta& meta, std::vector<actors::TrackingBody> bodies,
+              std::function<void(const Outcomes&)> then) {
+  if (bodies.empty()) return then({});
+  struct Batch {
+    std::mutex mutex;
+    std::size_t left;
+    std::function<void(const Outcomes&)> then;
+    Outcomes outcomes;
+  };
+  auto batch = std::make_shared<Batch>();
+  batch->left = bodies.size();
+  batch->then = std::move(then);
+  for (auto& body : bodies) {
+    auto each = meta;
+    each.command_id.clear();  // one id names one command
+    hand_in<actors::TrackingBody>(app.managers.tracking, std::move(each), std::move(body),
+                                  [batch](Expected<actors::Outcome> result) {
+                                    const std::lock_guard lock(batch->mutex);
+                                    batch->outcomes.push_back(std::move(result));
+                                    if (--batch->left == 0) batch->then(batch->outcomes);
+                                  });
+  }
 }
 
 std::size_t max_results(Fields& fields, std::size_t fallback, std::size_t most) {

@@ -4,6 +4,7 @@
 #include <functional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "gateway/handlers.hpp"
 #include "gateway/mlflow/message.hpp"
@@ -91,6 +92,12 @@ void command_then_query(
   };
   hand_in<Body>(manager, *std::move(meta), std::move(body), std::move(done));
 }
+
+// Hands in several commands of a request. `then` is called once, on some thread, with what each
+// came to: at once where there are none.
+using Outcomes = std::vector<Expected<actors::Outcome>>;
+void commands(App& app, const actors::CommandMeta& meta, std::vector<actors::TrackingBody> bodies,
+              std::function<void(const Outcomes&)> then);
 
 // max_results of a message: `fallback` where it is absent.
 std::size_t max_results(Fields& fields, std::size_t fallback, std::size_t most);

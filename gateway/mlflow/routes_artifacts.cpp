@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
-#include <mutex>
 
 #include "gateway/artifacts.hpp"
 #include "gateway/mlflow/artifact_flags.hpp"
@@ -155,24 +154,6 @@ void gather(const QueryContext& q, const std::string& path, std::vector<std::str
   }
 }
 
-// Several commands, answered together.
-struct Removal {
-  std::mutex mutex;
-  Reply reply;
-  std::size_t left = 0;
-  Status error;
-
-  void done(const Expected<Outcome>& result) {
-    const std::lock_guard lock(mutex);
-    if (!result && !error) error = result.error();
-    if (--left > 0) return;
-    if (error)
-      fail(reply, *error);
-    else
-      reply.send(http::Response::json("{}"));
-  }
-};
-
 void remove_files(App& app, Reply reply, const std::vector<std::string>& files) {
   auto meta = command_meta(reply.request());
   if (!meta) return fail(reply, meta.error());
@@ -185,15 +166,12 @@ void remove_files(App& app, Reply reply, const std::vector<std::string>& files) 
     else
       bodies.emplace_back(RemoveRunArtifact{owner->run_id, owner->below});
   }
-  auto removal = std::make_shared<Removal>();
-  removal->left = bodies.size();
-  removal->reply = std::move(reply);
-  for (auto& body : bodies) {
-    auto each = *meta;
-    each.command_id.clear();  // one id names one command
-    hand_in<TrackingBody>(app.managers.tracking, std::move(each), std::move(body),
-                          [removal](const Expected<Outcome>& result) { removal->done(result); });
-  }
+  commands(app, *meta, std::move(bodies),
+           [reply = std::make_shared<Reply>(std::move(reply))](const Outcomes& outcomes) {
+             for (const auto& each : outcomes)
+               if (!each) return fail(*reply, each.error());
+             reply->send(http::Response::json("{}"));
+           });
 }
 
 void remove(App& app, const Request& request, Reply reply) {

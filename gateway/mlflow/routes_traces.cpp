@@ -1,6 +1,5 @@
 // traces/...: reported, read, searched, tagged, linked, deleted. Their spans are artifacts.
 #include <algorithm>
-#include <mutex>
 
 #include "events/checks.hpp"
 #include "gateway/mlflow/entities.hpp"
@@ -110,47 +109,25 @@ void link_prompts(App& app, Fields& fields, const Request& request, Reply reply)
   send(app, fields, request, std::move(reply), std::move(body));
 }
 
-// Several commands, answered together: how many were done, or the first error.
-struct Batch {
-  std::mutex mutex;
-  Reply reply;
-  std::size_t left = 0, done = 0;
-  bool counts = false;  // the answer says how many
-  Status error;
-
-  void one_done(const Expected<Outcome>& result) {
-    const std::lock_guard lock(mutex);
-    if (result)
-      done += !result->events.empty();
-    else if (result.error().code != ErrorCode::not_found && !error)
-      error = result.error();
-    if (--left == 0) answer();
-  }
-  void answer() {
-    if (error) return fail(reply, *error);
-    std::string out;
-    {
-      Object whole(out);
-      if (counts) whole.integer("traces_deleted", static_cast<std::int64_t>(done));
-    }
-    reply.send(http::Response::json(std::move(out)));
-  }
-};
-
-void send_all(App& app, Reply reply, std::vector<TrackingBody> bodies, bool counts) {
+// What is gone already is no error.
+void delete_all(App& app, Reply reply, std::vector<TrackingBody> bodies, bool counts) {
   auto meta = command_meta(reply.request());
   if (!meta) return fail(reply, meta.error());
-  auto batch = std::make_shared<Batch>();
-  batch->left = bodies.size();
-  batch->counts = counts;
-  batch->reply = std::move(reply);
-  if (bodies.empty()) return batch->answer();
-  for (auto& body : bodies) {
-    auto each = *meta;
-    each.command_id.clear();  // one id names one command
-    hand_in<TrackingBody>(app.managers.tracking, std::move(each), std::move(body),
-                          [batch](const Expected<Outcome>& result) { batch->one_done(result); });
-  }
+  commands(app, *meta, std::move(bodies),
+           [counts, reply = std::make_shared<Reply>(std::move(reply))](const Outcomes& outcomes) {
+             std::int64_t done = 0;
+             for (const auto& each : outcomes) {
+               if (!each && each.error().code != ErrorCode::not_found)
+                 return fail(*reply, each.error());
+               done += each && !each->events.empty();
+             }
+             std::string out;
+             {
+               Object whole(out);
+               if (counts) whole.integer("traces_deleted", done);
+             }
+             reply->send(http::Response::json(std::move(out)));
+           });
 }
 
 struct Deletion {
@@ -213,7 +190,7 @@ void remove(App& app, Fields& fields, const Request&, Reply reply) {
     std::vector<TrackingBody> bodies;
     for (auto& id : chosen(q, deletion)) bodies.emplace_back(DeleteTrace{std::move(id)});
     if (q.reader.status()) return fail(to, *q.reader.status());
-    send_all(app, std::move(to), std::move(bodies), true);
+    delete_all(app, std::move(to), std::move(bodies), true);
   });
 }
 
@@ -230,7 +207,7 @@ void link_to_run(App& app, Fields& fields, const Request&, Reply reply) {
     if (const auto run = find_run(q, run_id); !run) return fail(to, run.error());
     std::vector<TrackingBody> bodies;
     for (const auto& id : ids) bodies.emplace_back(LinkTraceToRun{id, run_id});
-    send_all(app, std::move(to), std::move(bodies), false);
+    delete_all(app, std::move(to), std::move(bodies), false);
   });
 }
 
