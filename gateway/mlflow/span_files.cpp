@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 #include <tuple>
+#include <utility>
+#include <vector>
 
 #include "events/base64.hpp"
 #include "events/codec.hpp"
@@ -108,9 +110,15 @@ std::string mlflow_trace_id(std::string_view otel_id) {
   return out;
 }
 
+// In the order of merged_spans: clients send spans as they end.
 std::string spans_json(std::span<const otlp::Span* const> spans) {
+  std::vector<const otlp::Span*> order(spans.begin(), spans.end());
+  std::stable_sort(order.begin(), order.end(), [](const otlp::Span* a, const otlp::Span* b) {
+    return std::pair(!a->parent_id.empty(), a->start_ns) <
+           std::pair(!b->parent_id.empty(), b->start_ns);
+  });
   std::string out;
-  Object(out).array("spans", spans, span_json::write_span);
+  Object(out).array("spans", order, span_json::write_span);
   return out;
 }
 

@@ -116,6 +116,10 @@ class Otlp(Case):
         self.s.start()
         self.assertEqual((self.info(), self.spans()), (info, spans))
 
+    def test_spans_of_one_request_are_put_in_order(self):
+        self.send(request(span(CHILD, "kid", 2000, 3000, ROOT), span(ROOT, "root", 1000, 4000)))
+        self.assertEqual([s["name"] for s in self.spans()], ["root", "kid"])
+
     def test_json_and_several_traces_in_one_request(self):
         other = TRACE[:-1] + "d"
         self.send(request(span(ROOT, "a", 1, 2), span(ROOT, "b", 3, 4, trace=other)))

@@ -233,4 +233,10 @@ TEST_CASE("trace metrics: tokens, sessions, assessments, spans") {
   CHECK(span_metric_row({.metric = "span_count"}, span).dimensions.at("span_model_name") == "m");
 }
 
+TEST_CASE(
+    "mlflow otlp: spans that came in one request stand in order of their starts, root first") {
+  CHECK(names(file_of({a_span('c', false, 2, 3), a_span('b', false, 1, 4),
+                       a_span('r', true, 1, 5)})) == "rbc");
+}
+
 }  // namespace mlforge::gateway::mlflow
