@@ -141,6 +141,7 @@ Expected<std::string> merged_spans(const std::vector<std::string>& files) {
     }
   }
   std::vector<const Found*> order;
+  order.reserve(found.size());
   for (const auto& [id, each] : found) order.push_back(&each);
   std::stable_sort(order.begin(), order.end(), [](const Found* a, const Found* b) {
     return std::tie(a->child, a->start) < std::tie(b->child, b->start);
