@@ -1,6 +1,7 @@
 // Those who watch the log from its beginning: all of it, once, in order, beside a writer; and never
 // made by the server's thread while it is the past.
 #include <atomic>
+#include <stdexcept>
 #include <thread>
 
 #include "gateway/live.hpp"
@@ -25,7 +26,8 @@ void append(storage::Log& log, Position count) {
     event.type = i % 3 ? "run.noted" : "model.noted";
     event.payload = "{\"text\":\"" + std::string(200, 'x') + "\"}";
     request.events.push_back(std::move(event));
-    REQUIRE(log.append({&request, 1}).front());
+    // Also on a second thread, where Catch's macros may not be used.
+    if (!log.append({&request, 1}).front()) throw std::runtime_error("an append failed");
   }
 }
 

@@ -367,27 +367,27 @@ LOG_TEST("long stream names are told apart") {
 
 LOG_TEST("readers run while one thread appends") {
   TestType f;
+  Log& log = f.log();  // once: not every fixture may be asked by many threads
   constexpr int kRounds = 200;
   std::atomic<bool> done{false};
   std::atomic<int> faults{0};
   const auto reader = [&] {
     while (!done.load()) {
-      const Position head = f.log().head();
+      const Position head = log.head();
       Position next = 1;
-      const auto last = f.log().read(1, ~0ull, [&](const EventView& e) {
+      const auto last = log.read(1, ~0ull, [&](const EventView& e) {
         if (e.position != next++) ++faults;
         return true;
       });
       if (!last || *last < head) ++faults;
       std::uint64_t version = 0;
-      const auto stream =
-          f.log().read_stream("acme", "run/1", 1, ~0ull, head, [&](const EventView& e) {
-            if (e.version != ++version) ++faults;
-            return true;
-          });
+      const auto stream = log.read_stream("acme", "run/1", 1, ~0ull, head, [&](const EventView& e) {
+        if (e.version != ++version) ++faults;
+        return true;
+      });
       // Of every four events three are of this stream.
       if (!stream || version != head / 4 * 3) ++faults;
-      if (f.log().stream_version("acme", "run/1").value() < version) ++faults;
+      if (log.stream_version("acme", "run/1").value() < version) ++faults;
     }
   };
   std::thread first(reader), second(reader), indexer([&] {
@@ -395,22 +395,22 @@ LOG_TEST("readers run while one thread appends") {
       if (!f.index()) ++faults;
   });
   for (int i = 0; i < kRounds; ++i)
-    must_append(f.log(), request({event("run/1"), event("run/1"), event("run/1"), event("run/2")}));
+    must_append(log, request({event("run/1"), event("run/1"), event("run/1"), event("run/2")}));
   done = true;
   first.join();
   second.join();
   indexer.join();
   CHECK(faults == 0);
-  CHECK(f.log().head() == 4 * kRounds);
+  CHECK(log.head() == 4 * kRounds);
 }
 
 TEST_CASE("memory log: stops writing when told, and goes on reading") {
   MemoryLogFixture f;
-  must_append(f.log(), request({event("run/1")}));
-  static_cast<MemoryLog&>(f.log()).stop_writing({ErrorCode::read_only, "The disk is full."});
-  CHECK(append(f.log(), request({event("run/1")})).error().code == ErrorCode::read_only);
-  CHECK(read_all(f.log()).size() == 1);
-  CHECK(f.log().writable());
+  must_append(log, request({event("run/1")}));
+  static_cast<MemoryLog&>(log).stop_writing({ErrorCode::read_only, "The disk is full."});
+  CHECK(append(log, request({event("run/1")})).error().code == ErrorCode::read_only);
+  CHECK(read_all(log).size() == 1);
+  CHECK(log.writable());
 }
 
 }  // namespace log_tests
