@@ -406,11 +406,11 @@ LOG_TEST("readers run while one thread appends") {
 
 TEST_CASE("memory log: stops writing when told, and goes on reading") {
   MemoryLogFixture f;
-  must_append(log, request({event("run/1")}));
-  static_cast<MemoryLog&>(log).stop_writing({ErrorCode::read_only, "The disk is full."});
-  CHECK(append(log, request({event("run/1")})).error().code == ErrorCode::read_only);
-  CHECK(read_all(log).size() == 1);
-  CHECK(log.writable());
+  must_append(f.log(), request({event("run/1")}));
+  static_cast<MemoryLog&>(f.log()).stop_writing({ErrorCode::read_only, "The disk is full."});
+  CHECK(append(f.log(), request({event("run/1")})).error().code == ErrorCode::read_only);
+  CHECK(read_all(f.log()).size() == 1);
+  CHECK(f.log().writable());
 }
 
 }  // namespace log_tests
