@@ -58,6 +58,24 @@ TEST_CASE("managers: what is decided while the writer is busy is one commit") {
   CHECK(std::is_sorted(system.answered.begin(), system.answered.end()));
 }
 
+TEST_CASE("managers: commands in one message are decided in order and written together") {
+  SteppedSystem system;
+  Chain<Request<TrackingBody>> chain;
+  std::vector<std::string> answers;
+  for (const std::string name : {"a", "b", "a", "c"})
+    chain.add(std::make_shared<Request<TrackingBody>>(
+        Request<TrackingBody>{{}, CreateExperiment{.name = name}, [&, name](auto result) {
+                                answers.push_back(name + (result ? "" : " refused"));
+                              }}));
+  CHECK(chain.size() == 4);
+  caf::anon_send(system.managers.tracking, chain.take());
+  CHECK(chain.empty());
+  CHECK(chain.size() == 0);
+  system.run();
+  CHECK(answers == std::vector<std::string>{"a", "b", "a refused", "c"});
+  CHECK(system.commits == std::vector<Position>{3});
+}
+
 TEST_CASE("managers: commands of several managers share a commit") {
   SteppedSystem system;
   system.track(adult);
