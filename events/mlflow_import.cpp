@@ -142,7 +142,8 @@ void add_version(Events& events, const ModelState& state, const ImportVersion& v
 }
 
 Status add_aliases(Events& events, const ModelState& state, const ImportModel& c) {
-  for (const auto& [alias, version] : c.aliases) {
+  for (const auto& [alias, pointed] : c.aliases) {
+    const auto version = pointed;  // clang 14 lets no lambda have a part of a binding
     const auto previous = state.alias(alias);
     if (previous == version) continue;
     const bool comes = std::any_of(c.versions.begin(), c.versions.end(), [&](const auto& v) {
