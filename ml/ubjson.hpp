@@ -18,12 +18,18 @@ struct UbjValue {
   std::int64_t integer = 0;  // also of booleans
   double real = 0;
   std::string_view text;
-  std::vector<std::pair<std::string_view, UbjValue>> members;
+  struct Member;
+  std::vector<Member> members;
   std::vector<UbjValue> items;
   std::vector<float> reals;
   std::vector<std::int64_t> integers;
 
   const UbjValue* find(std::string_view key) const;  // null when there is no such member
+};
+
+struct UbjValue::Member {
+  std::string_view first;
+  UbjValue second;
 };
 
 // One value that fills all the bytes. corrupt when it does not, names a length beyond the end, or
