@@ -2,7 +2,12 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
+#include <array>
 #include <bit>
+#include <charconv>
+#include <optional>
+#include <span>
 
 #include "events/base64.hpp"
 #include "events/codec.hpp"
@@ -132,7 +137,183 @@ class Messages {
   bool right_ = true;
 };
 
+using Names = std::string_view[4];  // those that are not empty
+using NameList = std::span<const std::string_view>;
+
+struct Kind {
+  std::string_view said, mlflow;
+};
+
+// In each name '#' stands for digits.
+struct Convention {
+  std::string_view kind;
+  Kind kinds[10];
+  std::string_view tokens_in, tokens_out, tokens;  // empty: it has none
+  Names cache_read, cache_write;
+  Names inputs, outputs, models, providers, tools;
+};
+
+constexpr Convention kConventions[] = {
+    {.kind = "openinference.span.kind",
+     .kinds = {{"TOOL", "TOOL"},
+               {"CHAIN", "CHAIN"},
+               {"LLM", "LLM"},
+               {"RETRIEVER", "RETRIEVER"},
+               {"EMBEDDING", "EMBEDDING"},
+               {"AGENT", "AGENT"},
+               {"RERANKER", "RERANKER"},
+               {"UNKNOWN", "UNKNOWN"},
+               {"GUARDRAIL", "GUARDRAIL"},
+               {"EVALUATOR", "EVALUATOR"}},
+     .tokens_in = "llm.token_count.prompt",
+     .tokens_out = "llm.token_count.completion",
+     .tokens = "llm.token_count.total",
+     .cache_read = {"llm.token_count.prompt_details.cache_read"},
+     .cache_write = {"llm.token_count.prompt_details.cache_write"},
+     .inputs = {"input.value"},
+     .outputs = {"output.value"},
+     .models = {"llm.response.model_name", "llm.model_name", "llm.request.model_name",
+                "embedding.model_name"},
+     .providers = {"llm.provider"},
+     .tools = {}},
+    {.kind = "gen_ai.operation.name",
+     .kinds = {{"chat", "CHAT_MODEL"},
+               {"create_agent", "AGENT"},
+               {"embeddings", "EMBEDDING"},
+               {"execute_tool", "TOOL"},
+               {"generate_content", "LLM"},
+               {"invoke_agent", "AGENT"},
+               {"text_completion", "LLM"},
+               {"response", "LLM"}},
+     .tokens_in = "gen_ai.usage.input_tokens",
+     .tokens_out = "gen_ai.usage.output_tokens",
+     .tokens = {},
+     .cache_read = {"gen_ai.usage.cache_read.input_tokens"},
+     .cache_write = {"gen_ai.usage.cache_write.input_tokens",
+                     "gen_ai.usage.cache_creation.input_tokens"},
+     .inputs = {"gen_ai.input.messages", "gen_ai.tool.call.arguments"},
+     .outputs = {"gen_ai.output.messages", "gen_ai.tool.call.result"},
+     .models = {"gen_ai.response.model", "gen_ai.request.model"},
+     .providers = {"gen_ai.provider.name"},
+     .tools = {"gen_ai.tool.definitions"}},
+    {.kind = "traceloop.span.kind",
+     .kinds = {{"workflow", "WORKFLOW"},
+               {"task", "TASK"},
+               {"agent", "AGENT"},
+               {"tool", "TOOL"},
+               {"unknown", "UNKNOWN"}},
+     .tokens_in = "gen_ai.usage.prompt_tokens",
+     .tokens_out = "gen_ai.usage.completion_tokens",
+     .tokens = "llm.usage.total_tokens",
+     .cache_read = {},
+     .cache_write = {},
+     .inputs = {"traceloop.entity.input", "gen_ai.prompt.#.content",
+                "gen_ai.completion.#.tool_calls.#.arguments"},
+     .outputs = {"traceloop.entity.output", "gen_ai.completion.#.content"},
+     .models = {},
+     .providers = {"gen_ai.system"},
+     .tools = {}}};
+
+bool is_named(std::string_view key, std::string_view pattern) {
+  for (; !pattern.empty(); pattern.remove_prefix(1)) {
+    if (key.empty() || (pattern[0] != '#' && pattern[0] != key[0])) return false;
+    const auto digits = std::min(key.find_first_not_of("0123456789"), key.size());
+    if (pattern[0] == '#' && digits == 0) return false;
+    key.remove_prefix(pattern[0] == '#' ? digits : 1);
+  }
+  return key.empty();
+}
+
+// The text of a JSON string; anything else as it is.
+std::string content(const std::string& json) {
+  const auto value = codec::parse(json);
+  std::string_view text;
+  return value && value->get(text) == simdjson::SUCCESS ? std::string(text) : json;
+}
+
+// A value that says something: not null, false, 0 or empty, also where it is JSON inside of a text.
+std::string find(const Attributes& attributes, NameList names) {
+  for (const auto name : names)
+    for (const auto& [key, value] : attributes) {
+      if (name.empty() || !is_named(key, name)) continue;
+      const auto inner = content(value);
+      bool says = true;
+      for (const char* nothing : {"", "null", "false", "0", "[]", "{}", "\"\""})
+        says = says && inner != nothing;
+      if (says) return value;
+    }
+  return {};
+}
+
+// A text that holds a list, an object or a text as JSON stands for that.
+std::string plain(const std::string& json) {
+  auto inner = content(json);
+  const bool nested = !inner.empty() && (inner[0] == '[' || inner[0] == '{' || inner[0] == '"');
+  return nested && inner != json && codec::parse(inner) ? inner : json;
+}
+
+std::optional<std::int64_t> count_of(const Attributes& attributes, NameList names) {
+  for (const auto name : names)
+    for (const auto& [key, value] : attributes) {
+      if (name.empty() || key != name) continue;
+      const auto text = content(value);
+      std::int64_t out = 0;
+      const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), out);
+      if (code == std::errc{} && end == text.data() + text.size()) return out;
+    }
+  return std::nullopt;
+}
+
+std::string usage_of(const Attributes& attributes, const Convention& c) {
+  const auto in = count_of(attributes, std::array{c.tokens_in}),
+             out = count_of(attributes, std::array{c.tokens_out});
+  auto all = count_of(attributes, std::array{c.tokens});
+  if (std::int64_t sum = 0; !all && in && out && !__builtin_add_overflow(*in, *out, &sum))
+    all = sum;
+  if (!in && !out && !all) return {};
+  std::string json = "{";
+  const auto add = [&json](const char* name, const std::optional<std::int64_t>& value) {
+    if (!value) return;
+    if (json.size() > 1) json += ", ";
+    json += std::string("\"") + name + "\": " + std::to_string(*value);
+  };
+  add("input_tokens", in);
+  add("output_tokens", out);
+  add("total_tokens", all);
+  add("cache_read_input_tokens", count_of(attributes, c.cache_read));
+  add("cache_creation_input_tokens", count_of(attributes, c.cache_write));
+  return json + "}";
+}
+
+std::string kind_of(const Attributes& attributes, const Convention& c) {
+  const auto said = content(find(attributes, std::array{c.kind}));
+  for (const auto& each : c.kinds)
+    if (!each.said.empty() && each.said == said) return "\"" + std::string(each.mlflow) + "\"";
+  return {};
+}
+
 }  // namespace
+
+void add_mlflow_attributes(Span& span) {
+  const auto given = span.attributes;
+  const auto add = [&](const char* name, auto value_of) {
+    for (const auto& [key, value] : given)
+      if (key == name && !(content(content(value)) == "UNKNOWN")) return;
+    for (const auto& convention : kConventions)
+      if (auto value = value_of(convention); !value.empty())
+        return void(span.attributes.emplace_back(name, std::move(value)));
+  };
+  const auto first = [&](Names Convention::*names) {
+    return [&given, names](const Convention& c) { return plain(find(given, c.*names)); };
+  };
+  add("mlflow.spanType", [&](const Convention& c) { return kind_of(given, c); });
+  add("mlflow.spanInputs", first(&Convention::inputs));
+  add("mlflow.spanOutputs", first(&Convention::outputs));
+  add("mlflow.chat.tokenUsage", [&](const Convention& c) { return usage_of(given, c); });
+  add("mlflow.chat.tools", first(&Convention::tools));
+  add("mlflow.llm.model", first(&Convention::models));
+  add("mlflow.llm.provider", first(&Convention::providers));
+}
 
 Expected<std::vector<ResourceSpans>> read_protobuf(std::string_view bytes) {
   Messages messages;

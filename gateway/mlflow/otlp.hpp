@@ -39,6 +39,13 @@ struct ResourceSpans {
 Expected<std::vector<ResourceSpans>> read_protobuf(std::string_view bytes);
 Expected<std::vector<ResourceSpans>> read_json(std::string_view text);
 
+// Adds what MLflow calls them to the attributes of OpenTelemetry's conventions for generative AI,
+// of OpenInference and of Traceloop: the kind of span, inputs, outputs, tokens, model, provider,
+// tools. What the span says in MLflow's own names stays.
+// https://opentelemetry.io/docs/specs/semconv/registry/attributes/gen-ai,
+// https://github.com/Arize-ai/openinference, https://github.com/traceloop/openllmetry.
+void add_mlflow_attributes(Span& span);
+
 // The bytes of a body that was sent with this Content-Encoding (gzip, deflate): at most 64 MiB.
 Expected<std::string> decompressed(std::string_view body, std::string_view encoding);
 

@@ -145,6 +145,7 @@ Expected<std::map<std::string, Traced>> by_trace(std::vector<otlp::ResourceSpans
     for (auto& span : resource.spans) {
       if (auto bad = check_span(span)) return *bad;
       if (span.parent_id.find_first_not_of('\0') == std::string::npos) span.parent_id.clear();
+      otlp::add_mlflow_attributes(span);
       auto& traced = out[mlflow_trace_id(span.trace_id)];
       traced.spans.push_back(&span);
       if (!traced.resource && !resource.resource.empty()) traced.resource = &resource.resource;

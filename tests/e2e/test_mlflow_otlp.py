@@ -80,6 +80,25 @@ class Otlp(Case):
             {"mlflow_experiment": {"experiment_id": self.experiment}}]})
         return {t["trace_id"][-1] for t in self.ok(answer).get("traces", [])}
 
+    def test_other_conventions_are_said_in_mlflows_names(self):
+        self.send(request(span(ROOT, "ask", 1000, 2000, openinference__span__kind="LLM",
+                               input__value="Hello", output__value='{"a": [1]}',
+                               llm__token_count__prompt=100, llm__token_count__completion=50),
+                          span(CHILD, "tool", 1100, 1200, ROOT, traceloop__span__kind="tool",
+                               mlflow__spanType="UNKNOWN")))
+        info = self.info()
+        self.assertEqual((info["request_preview"], info["response_preview"]), ("Hello", '{"a": [1]}'))
+        self.assertEqual(self.found("span.type = 'LLM'"), {TRACE[-1]})
+        self.assertEqual(self.found("span.type = 'TOOL'"), {TRACE[-1]})
+        self.assertEqual(self.found("span.type = 'UNKNOWN'"), set())
+        kept = self.s.get("/ajax-api/2.0/mlflow/get-trace-artifact?request_id=tr-" + TRACE).json
+        said = kept["spans"][0]["attributes"]
+        self.assertEqual({name: json.loads(said["mlflow." + name]) for name in
+                          ("spanType", "spanInputs", "spanOutputs", "chat.tokenUsage")},
+                         {"spanType": "LLM", "spanInputs": "Hello", "spanOutputs": {"a": [1]},
+                          "chat.tokenUsage": {"input_tokens": 100, "output_tokens": 50,
+                                              "total_tokens": 150}})
+
     def test_a_trace_grows_with_its_spans(self):
         sent = self.send(request(span(CHILD, "kid", 2000, 3000, ROOT, k=5, session__id="s1"),
                                  service__name="shop", telemetry__sdk__name="x"))

@@ -72,6 +72,73 @@ std::string names(const std::string& json) {
   return out;
 }
 
+std::string of(const otlp::Span& span, const std::string& name) {
+  for (const auto& [key, value] : span.attributes)
+    if (key == name) return value;
+  return "absent";
+}
+
+TEST_CASE("what other conventions say of a span is said in MLflow's names too") {
+  otlp::Span span;
+  SECTION("OpenInference") {
+    span.attributes = {{"openinference.span.kind", "\"LLM\""},
+                       {"input.value", "\"{\\\"q\\\": 1}\""},
+                       {"output.value", "\"yes\""},
+                       {"llm.token_count.prompt", "10"},
+                       {"llm.token_count.total", "\"12\""},
+                       {"llm.model_name", "\"m\""}};
+    otlp::add_mlflow_attributes(span);
+    CHECK(of(span, "mlflow.spanType") == "\"LLM\"");
+    CHECK(of(span, "mlflow.spanInputs") == "{\"q\": 1}");
+    CHECK(of(span, "mlflow.spanOutputs") == "\"yes\"");
+    CHECK(of(span, "mlflow.chat.tokenUsage") == "{\"input_tokens\": 10, \"total_tokens\": 12}");
+    CHECK(of(span, "mlflow.llm.model") == "\"m\"");
+    CHECK(of(span, "mlflow.llm.provider") == "absent");
+  }
+  SECTION("OpenTelemetry's own") {
+    span.attributes = {
+        {"gen_ai.operation.name", "\"chat\""}, {"gen_ai.usage.input_tokens", "100"},
+        {"gen_ai.usage.output_tokens", "50"},  {"gen_ai.usage.cache_creation.input_tokens", "3"},
+        {"gen_ai.input.messages", "\"[]\""},   {"gen_ai.tool.call.arguments", "[1]"},
+        {"gen_ai.provider.name", "\"openai\""}};
+    otlp::add_mlflow_attributes(span);
+    CHECK(of(span, "mlflow.spanType") == "\"CHAT_MODEL\"");
+    CHECK(of(span, "mlflow.spanInputs") == "[1]");
+    CHECK(of(span, "mlflow.chat.tokenUsage") ==
+          "{\"input_tokens\": 100, \"output_tokens\": 50, \"total_tokens\": 150, "
+          "\"cache_creation_input_tokens\": 3}");
+    CHECK(of(span, "mlflow.llm.provider") == "\"openai\"");
+  }
+  SECTION("Traceloop") {
+    span.attributes = {{"traceloop.span.kind", "\"tool\""},
+                       {"gen_ai.prompt.0.content", "\"ask\""},
+                       {"gen_ai.completion.x.content", "\"not numbered\""},
+                       {"gen_ai.completion.12.content", "\"answer\""}};
+    otlp::add_mlflow_attributes(span);
+    CHECK(of(span, "mlflow.spanType") == "\"TOOL\"");
+    CHECK(of(span, "mlflow.spanInputs") == "\"ask\"");
+    CHECK(of(span, "mlflow.spanOutputs") == "\"answer\"");
+  }
+  SECTION("what it says in MLflow's names stays") {
+    span.attributes = {{"openinference.span.kind", "\"LLM\""},
+                       {"mlflow.spanType", "\"AGENT\""},
+                       {"input.value", "\"other\""},
+                       {"mlflow.spanInputs", "\"own\""}};
+    const auto before = span.attributes;
+    otlp::add_mlflow_attributes(span);
+    CHECK(span.attributes == before);
+  }
+  SECTION("UNKNOWN is replaced, a kind that nobody knows adds nothing") {
+    span.attributes = {{"gen_ai.operation.name", "\"dance\""}};
+    otlp::add_mlflow_attributes(span);
+    CHECK(span.attributes.size() == 1);
+    span.attributes = {{"mlflow.spanType", "\"UNKNOWN\""}, {"traceloop.span.kind", "\"task\""}};
+    otlp::add_mlflow_attributes(span);
+    CHECK(span.attributes.back() ==
+          std::pair<std::string, std::string>("mlflow.spanType", "\"TASK\""));
+  }
+}
+
 }  // namespace
 
 TEST_CASE("otlp: a span in protobuf becomes one as MLflow writes it") {
