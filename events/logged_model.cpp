@@ -78,9 +78,7 @@ Expected<Events> decide(const LoggedModelState& state, const RecordModelVersion&
   if (auto bad = check_there(state, c.logged_model_id)) return *bad;
   std::string entry = "{\"name\": ";
   append_json_string(entry, c.model);
-  entry += ", \"version\": ";
-  append_json_string(entry, c.version);
-  entry += '}';
+  entry += ", \"version\": " + c.version + '}';  // a number, as MLflow has it
   std::string list = "[" + entry + "]";
   if (const auto old = state.tags.find(kVersions);
       old != state.tags.end() && old->second.starts_with('[') && old->second.ends_with(']')) {

@@ -145,7 +145,7 @@ std::string attachment(std::string_view name) {
   std::string plain, escaped;
   for (const unsigned char c : name) {
     const bool safe = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                      c == '.' || c == '-' || c == '_';
+                      c == '.' || c == '-' || c == '_' || c == '+';
     plain += safe ? static_cast<char>(c) : '_';
     if (safe)
       escaped += static_cast<char>(c);
@@ -213,7 +213,6 @@ void stream_blob(App& app, const FileRef& file, std::string_view range_header, P
 void name_attachment(http::StreamedResponse& response, const std::string& saved_as) {
   response.content_type = media_type(saved_as);
   response.headers.emplace_back("Content-Disposition", attachment(saved_as));
-  response.headers.emplace_back("X-Content-Type-Options", "nosniff");
 }
 
 std::string StoredFile::json() const {

@@ -191,13 +191,12 @@ void add_page_routes(App& app, http::Router& router) {
     router.get(
         file.path == "/" && !app.config.mlflow_ui.empty() ? "/mlforge" : std::string(file.path),
         [file](const Request&, Reply r) {
-          r.send(
-              {200,
-               std::string(file.content_type),
-               std::string(file.bytes),
-               {{"Cache-Control", "no-cache"},
-                {"Content-Security-Policy", "default-src 'self'; style-src 'self' 'unsafe-inline'"},
-                {"X-Content-Type-Options", "nosniff"}}});
+          r.send({200,
+                  std::string(file.content_type),
+                  std::string(file.bytes),
+                  {{"Cache-Control", "no-cache"},
+                   {"Content-Security-Policy",
+                    "default-src 'self'; style-src 'self' 'unsafe-inline'"}}});
         },
         {.summary = "The first page", .tag = "system", .hidden = true});
 }

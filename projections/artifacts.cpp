@@ -61,9 +61,16 @@ std::string run_root(ViewWriter& view, const EventView& e) {
 
 std::optional<std::string> proxied_path(std::string_view uri) {
   constexpr std::string_view kScheme = "mlflow-artifacts:";
-  if (!uri.starts_with(kScheme)) return std::nullopt;
-  uri.remove_prefix(kScheme.size());
-  if (uri.starts_with("//")) uri = uri.substr(std::min(uri.find('/', 2), uri.size()));
+  constexpr std::string_view kRoute = "/api/2.0/mlflow-artifacts/artifacts/";
+  if (uri.starts_with("http://") || uri.starts_with("https://")) {
+    const auto at = uri.find(kRoute);
+    if (at == uri.npos) return std::nullopt;
+    uri.remove_prefix(at + kRoute.size());
+  } else {
+    if (!uri.starts_with(kScheme)) return std::nullopt;
+    uri.remove_prefix(kScheme.size());
+    if (uri.starts_with("//")) uri = uri.substr(std::min(uri.find('/', 2), uri.size()));
+  }
   while (uri.starts_with('/')) uri.remove_prefix(1);
   while (uri.ends_with('/')) uri.remove_suffix(1);
   return std::string(uri);

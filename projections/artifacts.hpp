@@ -24,7 +24,7 @@ struct ArtifactRow {
 class ArtifactsProjection : public Dispatch<ArtifactsProjection> {
  public:
   static constexpr std::string_view kName = "artifacts";
-  static constexpr std::uint32_t kVersion = 1;
+  static constexpr std::uint32_t kVersion = 2;
   void on(ViewWriter& view, const EventView& envelope, const RunStarted& event);
   void on(ViewWriter& view, const EventView& envelope, const RunArtifactLogged& event);
   void on(ViewWriter& view, const EventView& envelope, const RunArtifactRemoved& event);
@@ -32,8 +32,9 @@ class ArtifactsProjection : public Dispatch<ArtifactsProjection> {
   void on(ViewWriter& view, const EventView& envelope, const ArtifactRemoved& event);
 };
 
-// The path below the root of "mlflow-artifacts:/a/b" or "mlflow-artifacts://host/a/b"; nothing for
-// another scheme.
+// The path below the root of "mlflow-artifacts:/a/b", "mlflow-artifacts://host/a/b" or of a URL of
+// the route /api/2.0/mlflow-artifacts/artifacts/ (whatever its host, as MLflow's server takes it);
+// nothing for another scheme.
 std::optional<std::string> proxied_path(std::string_view uri);
 
 // A file or a folder; nothing where there is none as of the position. The root, "", is a folder.

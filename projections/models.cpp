@@ -78,6 +78,7 @@ void ModelsProjection::on(ViewWriter& view, const EventView& e, const ModelGateE
 }
 
 void ModelsProjection::on(ViewWriter& view, const EventView& e, const ModelStageChanged& event) {
+  update_model(view, e, [](ModelRow&) {});  // changed by that too, as MLflow has it
   update_version(view, e, event.version, [&](ModelVersionRow& row) { row.stage = event.to; });
 }
 
@@ -148,7 +149,6 @@ void ModelsProjection::on(ViewWriter& view, const EventView& e, const ModelRenam
 
 void ModelsProjection::on(ViewWriter& view, const EventView& e,
                           const ModelVersionDescribed& event) {
-  update_model(view, e, [](ModelRow&) {});
   update_version(view, e, event.version,
                  [&](ModelVersionRow& row) { row.description = event.description; });
 }

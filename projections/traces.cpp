@@ -13,6 +13,11 @@ std::string trace_key(const EventView& e) {
   return view_key(kTraces, e.tenant, "trace", entity(e.stream));
 }
 
+// The links of a trace that has not come yet.
+std::string early_key(const EventView& e) {
+  return view_key(kTraces, e.tenant, "early_links", entity(e.stream));
+}
+
 template <class Change>
 void update_trace(ViewWriter& view, const EventView& e, Change&& change) {
   update_row<TraceRow>(view, trace_key(e), e.position, change);
@@ -28,7 +33,12 @@ void TracesProjection::on(ViewWriter& view, const EventView& e, const TraceRecor
   const auto key = trace_key(e);
   const auto* old = find_row<TraceRow>(view, key);
   TraceRow row{.info = event, .runs = {}, .actor = std::string(e.actor)};
-  if (old) row.runs = old->runs;
+  if (old) {
+    row.runs = old->runs;
+  } else if (const auto* early = find_row<TraceRow>(view, early_key(e))) {
+    row.runs = early->runs;
+    view.erase(early_key(e), e.position);
+  }
   row.info.trace_id = entity(e.stream);
   store_row(view, key, row, e.position);
   view.add_plain(view_key(kTraces, e.tenant, "traces_of", event.experiment_id,
@@ -47,10 +57,13 @@ void TracesProjection::on(ViewWriter& view, const EventView& e, const TraceTagRe
 }
 
 void TracesProjection::on(ViewWriter& view, const EventView& e, const TraceRunLinked& event) {
-  update_trace(view, e, [&](TraceRow& row) {
-    if (std::find(row.runs.begin(), row.runs.end(), event.run_id) == row.runs.end())
-      row.runs.push_back(event.run_id);
-  });
+  const bool is_there = find_row<TraceRow>(view, trace_key(e)) != nullptr;
+  const auto key = is_there ? trace_key(e) : early_key(e);
+  const auto* old = find_row<TraceRow>(view, key);
+  TraceRow row = old ? *old : TraceRow();
+  if (std::find(row.runs.begin(), row.runs.end(), event.run_id) != row.runs.end()) return;
+  row.runs.push_back(event.run_id);
+  store_row(view, key, row, e.position);
 }
 
 void TracesProjection::on(ViewWriter& view, const EventView& e, const TraceAssessed& event) {

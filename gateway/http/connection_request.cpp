@@ -13,6 +13,15 @@ constexpr std::size_t kFirstCharge = 64 << 10;
 
 Error malformed(std::string message) { return {ErrorCode::malformed, std::move(message), {}}; }
 
+// "//a///b?c//d" as "/a/b?c//d".
+std::string merged_slashes(std::string_view target) {
+  const auto end = std::min(target.find('?'), target.size());
+  std::string out;
+  for (std::size_t i = 0; i < end; ++i)
+    if (target[i] != '/' || out.empty() || out.back() != '/') out += target[i];
+  return out.append(target.substr(end));
+}
+
 }  // namespace
 
 Connection::Step Connection::step_head() {
@@ -324,6 +333,13 @@ Connection::Step Connection::dispatch() {
   if (request_.method == Method::options && (!match_.allow.empty() || request_.path == "*"))
     return answer_options();
   const bool known = !match_.allow.empty();
+  if (const auto plain = merged_slashes(request_.target);
+      !known && plain.starts_with('/') && plain != request_.target) {
+    Response elsewhere{308, {}, {}, {}};
+    elsewhere.headers.emplace_back("Location", plain);
+    finish(std::move(elsewhere));
+    return Step::again;
+  }
   auto response = error_response(
       known ? Error{ErrorCode::method_not_allowed,
                     "This path does not take this method; it takes " + match_.allow + ".", "method"}

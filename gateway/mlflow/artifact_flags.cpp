@@ -69,6 +69,17 @@ Status place_default_experiment(App& app) {
   return bad && app.log->writable() ? Status() : bad;
 }
 
+std::string absolute_location(const std::string& uri) {
+  const auto colon = uri.find(':');
+  const bool is_file = uri.starts_with("file:");
+  const auto path = is_file ? without_scheme(uri).substr(uri.starts_with("file:/") ? 0 : 5) : uri;
+  if (uri.empty() || path.starts_with('/') || (colon != uri.npos && !is_file)) return uri;
+  std::error_code failed;
+  const auto folder = fs::current_path(failed);
+  if (failed) return uri;
+  return (is_file ? "file://" : "") + (folder / path).string();
+}
+
 std::optional<fs::path> local_folder(const Config& config, const std::string& uri) {
   if (!is_local(config.default_artifact_root) || !is_local(uri)) return std::nullopt;
   std::error_code failed;

@@ -20,6 +20,10 @@ Status check_artifact_flags(const Config& config);
 // that is on disk.
 Status place_default_experiment(App& app);
 
+// A relative path, or a file: URI of one, as it stands below the folder that the server works in;
+// everything else as it is.
+std::string absolute_location(const std::string& uri);
+
 // The folder that a file: URI or an absolute path names, where it lies in the root that the server
 // was started with; nothing for everything else.
 std::optional<std::filesystem::path> local_folder(const Config& config, const std::string& uri);

@@ -29,6 +29,8 @@ class Resolver {
 
   std::variant<Plan, Errors> plan(const Operation& operation) {
     if (!errors_.empty()) return errors_;  // of the variables
+    check_depth(operation.selections, 1);
+    if (!over_.empty()) return Errors{over_};
     Plan out{operation.kind == "mutation", {}};
     const std::string type = out.mutation ? "Mutation" : "Query";
     for (const auto& group : groups({&operation.selections}, type, 1)) add_call(out, group, type);
@@ -44,6 +46,16 @@ class Resolver {
   void over_many(const char* what, std::size_t most, std::size_t got) {
     over("GraphQL queries should have at most " + std::to_string(most) + " " + what + ", got " +
          std::to_string(got) + " " + what + ".");
+  }
+
+  // Limits are said before what the schema does not have.
+  void check_depth(const std::vector<Selection>& set, int depth) {
+    if (depth > kDeepest) over("Query exceeds maximum depth of " + std::to_string(kDeepest));
+    for (const auto& each : set) {
+      if (!over_.empty()) return;
+      if (!each.selections.empty())
+        check_depth(each.selections, depth + (each.kind == Selection::Kind::field));
+    }
   }
 
   bool left_out(const Selection& selection) {

@@ -129,6 +129,8 @@ void add_webhook_routes(App& app, http::Router& router);
 void add_import_routes(App& app, http::Router& router);
 void add_otlp_routes(App& app, http::Router& router);
 void add_trace_metric_routes(App& app, http::Router& router);
+void add_trace_correlation_routes(App& app, http::Router& router);
+void add_trace_v2_routes(App& app, http::Router& router);
 void add_web_page_routes(App& app, http::Router& router);
 void add_multipart_routes(App& app, http::Router& router);
 void add_absent_routes(App& app, http::Router& router);

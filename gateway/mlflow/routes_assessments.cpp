@@ -89,7 +89,7 @@ void update(App& app, Fields& fields, const Request& request, Reply reply) {
                         "Cannot specify both `expectation` and `feedback` parameters.",
                         "update_mask"});
     body.kind = kind;
-    body.content = simdjson::minify(*content);
+    body.content = assessment_content(kind, *content);
   }
   if (in_mask(mask, "rationale")) body.rationale = given.text("rationale");
   if (in_mask(mask, "metadata")) body.metadata = given.dictionary("metadata");

@@ -1,4 +1,6 @@
 // What the web interface downloads and uploads: files named by their run, version or logged model.
+#include <unistd.h>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 
@@ -110,7 +112,40 @@ Error said(const char* message, const char* field) {
   return {ErrorCode::invalid_argument, message, field};
 }
 
-// Of a run whose files are on this server.
+// Into the store, as an artifact of the run.
+void store_blob(App& app, Reply to, const std::string& id, const std::string& path) {
+  auto writer = app.blobs->create(kTenant);
+  if (!writer) return fail(to, writer.error());
+  if (auto bad = (*writer)->append(storage::as_bytes(to.request().body))) return fail(to, *bad);
+  const auto stored = (*writer)->finish();
+  if (!stored) return fail(to, stored.error());
+  const Request& asked = to.request();
+  command<TrackingBody>(app.managers.tracking, asked, std::move(to),
+                        LogArtifact{id, FileRef{path, to_string(stored->digest), stored->bytes}},
+                        [](const Outcome&) { return std::string("{}"); });
+}
+
+// Where clients of this server keep the run's files by themselves: below --default-artifact-root.
+// Readers see the whole file or none.
+void store_local(Reply to, const std::filesystem::path& folder, const std::string& path) {
+  namespace fs = std::filesystem;
+  std::error_code failed;
+  const auto file = fs::weakly_canonical(folder / path, failed);
+  const auto [end, rest] = std::mismatch(folder.begin(), folder.end(), file.begin(), file.end());
+  if (failed || end != folder.end()) return fail(to, said("Invalid path", "path"));
+  fs::create_directories(file.parent_path(), failed);
+  auto part = file;
+  static std::atomic<std::uint64_t> count{0};
+  part += ".part-" + std::to_string(::getpid()) + "-" + std::to_string(++count);
+  std::ofstream out(part, std::ios::binary);
+  out << to.request().body;
+  out.close();
+  if (out && !failed) fs::rename(part, file, failed);
+  if (out && !failed) return to.send(http::Response::json("{}"));
+  fs::remove(part, failed);
+  fail(to, {ErrorCode::unavailable, "The file cannot be written to " + folder.string(), "path"});
+}
+
 void upload(App& app, const Request& request, Reply reply) {
   const std::string id(request.query("run_uuid").value_or(""));
   std::string path(request.query("path").value_or(""));
@@ -120,16 +155,14 @@ void upload(App& app, const Request& request, Reply reply) {
   if (request.body.empty()) return fail(reply, said("Request must specify data.", ""));
   if (request.body.size() > kMostUpload)
     return fail(reply, said("Artifact size is too large. Max size is 10MB.", ""));
-  run_blocking(app, std::move(reply), [&app, id, path](Reply to) {
-    auto writer = app.blobs->create(kTenant);
-    if (!writer) return fail(to, writer.error());
-    if (auto bad = (*writer)->append(storage::as_bytes(to.request().body))) return fail(to, *bad);
-    const auto stored = (*writer)->finish();
-    if (!stored) return fail(to, stored.error());
-    const Request& asked = to.request();
-    command<TrackingBody>(app.managers.tracking, asked, std::move(to),
-                          LogArtifact{id, FileRef{path, to_string(stored->digest), stored->bytes}},
-                          [](const Outcome&) { return std::string("{}"); });
+  read_then(app, std::move(reply), [&app, id, path](const QueryContext& q, Reply to) {
+    const auto run = find_run(q, id);
+    if (!run) return fail(to, run.error());
+    const auto folder = local_folder(app.config, run_artifact_uri(run->row));
+    run_blocking(app, std::move(to), [&app, id, path, folder](Reply answer) {
+      if (folder) return store_local(std::move(answer), *folder, path);
+      store_blob(app, std::move(answer), id, path);
+    });
   });
 }
 

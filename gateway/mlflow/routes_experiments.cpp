@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <set>
 
+#include "gateway/mlflow/artifact_flags.hpp"
 #include "gateway/mlflow/entities.hpp"
 #include "gateway/mlflow/handlers.hpp"
 #include "gateway/mlflow/search_page.hpp"
@@ -41,7 +42,7 @@ std::string experiment_json(const App& app, ExperimentRow row) {
 
 void create(App& app, Fields& fields, const Request& request, Reply reply) {
   NewExperiment body{.name = fields.text("name", Need::required),
-                     .artifact_location = fields.text("artifact_location"),
+                     .artifact_location = absolute_location(fields.text("artifact_location")),
                      .tags = fields.map("tags")};
   if (!ok(fields, reply)) return;
   command<TrackingBody>(app.managers.tracking, request, std::move(reply), std::move(body),

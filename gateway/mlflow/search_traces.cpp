@@ -16,6 +16,7 @@ constexpr std::size_t kMostTraces = 500;
 struct Search : SearchPage {
   std::vector<std::string> experiments;  // each once
   bool by_spans = false;
+  void (*write)(std::string&, const TraceRow&) = write_trace_info;
 };
 
 // One of its spans must fit in all that is asked of spans.
@@ -49,10 +50,11 @@ bool before(const Search& search, const TraceRow& a, const TraceRow& b) {
   return a.info.trace_id < b.info.trace_id;
 }
 
-std::string traces_json(std::span<const TraceRow> page, bool more, std::size_t next) {
+std::string traces_json(const Search& search, std::span<const TraceRow> page, bool more,
+                        std::size_t next) {
   std::string out;
   Object(out)
-      .array("traces", page, write_trace_info)
+      .array("traces", page, search.write)
       .some_text("next_page_token", more ? page_token(next) : "");
   return out;
 }
@@ -70,11 +72,11 @@ Expected<std::string> run_search(const App& app, const QueryContext& q, const Se
         rows.push_back(std::move(row));
       return !stored_order || matches <= enough;
     });
-  if (stored_order) return traces_json(rows, matches > enough, enough);
+  if (stored_order) return traces_json(search, rows, matches > enough, enough);
   std::sort(rows.begin(), rows.end(),
             [&](const TraceRow& a, const TraceRow& b) { return before(search, a, b); });
   const auto page = page_of(search, rows.size());
-  return traces_json(std::span(rows).subspan(page.first, page.last - page.first),
+  return traces_json(search, std::span(rows).subspan(page.first, page.last - page.first),
                      page.last < rows.size(), page.last);
 }
 
@@ -88,24 +90,35 @@ std::vector<std::string> read_locations(Fields& fields) {
                       "Missing value for required parameter 'locations'. See the API docs for more "
                       "information about request parameters.",
                       "locations"});
-  std::sort(out.begin(), out.end());
-  out.erase(std::unique(out.begin(), out.end()), out.end());
   return out;
 }
 
-}  // namespace
-}  // namespace traces_search
-
-void search_traces(App& app, Fields& fields, const Request&, Reply reply) {
-  using namespace traces_search;
-  Search search;
-  search.experiments = read_locations(fields);
+void answer_search(App& app, Fields& fields, Reply reply, Search search) {
+  auto& all = search.experiments;
+  std::sort(all.begin(), all.end());
+  all.erase(std::unique(all.begin(), all.end()), all.end());
   if (!read_search(fields, reply, trace_dialect(), {100, kMostTraces}, search)) return;
   const auto as_of = search.as_of;
   search.by_spans = asks_of_spans(search.filter.root());
   answer_long_query(app, std::move(reply), as_of,
                     [&app, search = std::make_shared<const Search>(std::move(search))](
                         const QueryContext& q) { return run_search(app, q, *search); });
+}
+
+}  // namespace
+}  // namespace traces_search
+
+void search_traces(App& app, Fields& fields, const Request&, Reply reply) {
+  traces_search::Search search;
+  search.experiments = traces_search::read_locations(fields);
+  traces_search::answer_search(app, fields, std::move(reply), std::move(search));
+}
+
+void search_traces_v2(App& app, Fields& fields, const Request&, Reply reply) {
+  traces_search::Search search;
+  search.experiments = fields.texts("experiment_ids", Need::required);
+  search.write = write_trace_info_v2;
+  traces_search::answer_search(app, fields, std::move(reply), std::move(search));
 }
 
 }  // namespace mlforge::gateway::mlflow

@@ -81,6 +81,21 @@ std::string read_trace_state(Fields& info) {
 
 }  // namespace
 
+std::string assessment_content(std::string_view kind, simdjson::dom::object value) {
+  simdjson::dom::element expected;
+  const bool nested = kind == "expectation" &&
+                      value.at_key("value").get(expected) == simdjson::SUCCESS &&
+                      (expected.is_object() || expected.is_array());
+  if (!nested) return simdjson::minify(value);
+  std::string out;
+  Object(out).raw("serialized_value", [&](std::string& to) {
+    Object(to)
+        .text("serialization_format", "JSON_FORMAT")
+        .text("value", std::string(simdjson::minify(expected)));
+  });
+  return out;
+}
+
 std::int64_t now_ms(const App& app) { return app.context.clock->now() / 1000; }
 
 RecordTrace read_trace(App& app, Fields info, std::int64_t now) {
@@ -114,7 +129,7 @@ TraceAssessment read_assessment(App& app, Fields& fields, std::int64_t now) {
   for (const char* kind : kAssessmentKinds)
     if (const auto value = fields.object(kind)) {
       out.kind = kind;
-      out.content = simdjson::minify(*value);
+      out.content = assessment_content(kind, *value);
     }
   if (out.kind.empty())
     fields.set_error({ErrorCode::invalid_argument,

@@ -138,9 +138,42 @@ Expected<std::optional<std::string>> root_of(const QueryContext& q, const NewVer
   return std::optional(run_artifact_uri(run->row));
 }
 
+bool names_host(const Uri& uri) {
+  if (uri.scheme == "mlflow-artifacts") return !uri.authority.empty();
+  for (const char* scheme : {"ftp", "sftp", "hdfs", "viewfs", "http", "https", "r2", "b2", "abfss"})
+    if (uri.scheme == scheme) return true;
+  return false;
+}
+
+// A file: URI of another machine; MLflow's server fails on it, and its tests ask for just that.
+Status check_file_host(const std::string& source, const Uri& uri) {
+  const auto& host = uri.authority;
+  if (uri.scheme != "file" || host.empty() || host == "." || host.starts_with("localhost") ||
+      host.find("127.0.0.1") != host.npos)
+    return {};
+  return Error{
+      ErrorCode::internal,
+      source +
+          " is not a valid remote uri. For remote access on windows, please consider using "
+          "a different scheme such as SMB (e.g. smb://<hostname>/<path>).",
+      "source"};
+}
+
+// On a host that is named in the URI: only where the run or the logged model keeps its files.
+Status check_host(const QueryContext& q, const NewVersion& v, const Uri& uri) {
+  const auto root = root_of(q, v);
+  if (root && *root && is_within(v.source, **root)) return check_plain(v.source);
+  return refuse("'source' cannot use the '" + uri.scheme + "' scheme: the '" + uri.scheme +
+                "' scheme addresses a host other than the tracking server's configured artifact "
+                "storage, and the source is not below the artifact location of the run or the "
+                "logged model that it is said to come from.");
+}
+
 Status check_source(const QueryContext& q, const NewVersion& v) {
   const char* parameter = v.model_id.empty() ? "run_id" : "model_id";
   const auto uri = split(v.source);
+  if (auto bad = check_file_host(v.source, uri)) return bad;
+  if (names_host(uri)) return check_host(q, v, uri);
   const bool rooted = is_local(uri) || is_proxied(v.source);
   auto root = rooted ? root_of(q, v) : Expected<std::optional<std::string>>(std::nullopt);
   if (!root) return root.error();

@@ -466,7 +466,7 @@ class Rest(Case):
         inside = run["artifact_uri"] + "/model"
         self.ok(create(inside, run_id=run["run_id"]))
         self.ok(create(f"runs:/{run['run_id']}/model", run_id=run["run_id"]))
-        self.ok(create("http://host:9000/models/artifact/x"))
+        self.ok(create("s3://bucket/models/artifact/x"))
         copied = self.ok(create("models:/sourced/1"))["model_version"]
         self.assertEqual(copied["run_id"], run["run_id"], "of the version that it names")
         for source, words in ((inside, "The run_id request parameter must identify"),
@@ -475,8 +475,8 @@ class Rest(Case):
                               ("/tmp/model", "To use a local path as a model version source"),
                               ("file:///tmp/model", "To use a local path as a model version source"),
                               ("s3://bucket/../x", "relative path references"),
-                              ("mlflow-artifacts://host/%2e%2e/%252e%252e/x", "relative path references"),
-                              ("http://host/a/b%00", "relative path references")):
+                              ("mlflow-artifacts:/%2e%2e/%252e%252e/x", "relative path references"),
+                              ("s3://bucket/a/b%00", "relative path references")):
             self.refused(create(source), "INVALID_PARAMETER_VALUE", 400,
                          ["Invalid model version source", words])
         self.refused(create("models:/nobody/1"), "RESOURCE_DOES_NOT_EXIST", 404)

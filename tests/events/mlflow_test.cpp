@@ -221,7 +221,7 @@ TEST_CASE("mlflow runs: models are recorded one after the other") {
   given<LoggedModelState>({LoggedModelCreated{.model_id = "m-1"}})
       .when(RecordModelVersion{"m-1", "net", "1"})
       .then({LoggedModelTagsSet{
-          .tags = {{"mlflow.modelVersions", "[{\"name\": \"net\", \"version\": \"1\"}]"}}}})
+          .tags = {{"mlflow.modelVersions", "[{\"name\": \"net\", \"version\": 1}]"}}}})
       .when(RecordModelVersion{"m-1", "net", "1"})
       .nothing();
 }

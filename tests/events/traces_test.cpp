@@ -101,7 +101,7 @@ TEST_CASE("trace: what is not there cannot be changed") {
   const auto none = given<TraceState>();
   none.when(TagTrace{"t", {{"a", "1"}}}).refused(ErrorCode::not_found, "trace_id", "'t' not found");
   none.when(UntagTrace{"t", "a"}).refused(ErrorCode::not_found, "trace_id");
-  none.when(LinkTraceToRun{"t", "r"}).refused(ErrorCode::not_found, "trace_id");
+  none.when(LinkTraceToRun{"t", "r"}).then({TraceRunLinked{.run_id = "r"}});
   none.when(AssessTrace{"t", kGood}).refused(ErrorCode::not_found, "trace_id");
   none.when(DeleteTrace{"t"}).refused(ErrorCode::not_found, "trace_id");
   given<TraceState>({kRecorded, TraceDeleted{.experiment_id = "1"}})
