@@ -274,8 +274,7 @@ int main(int argc, char** argv) {
     options.map_bytes = kMapBytes;
     const auto log = need(open_lmdb_log(folder + "/log", options));
     RawLogs raw(folder);
-    for (const std::size_t batch : sizes)
-      rows.push_back(bench_batch(*log, raw, batch, seconds));
+    for (const std::size_t batch : sizes) rows.push_back(bench_batch(*log, raw, batch, seconds));
     scans = bench_scans(*log, raw.same);
     require(!log->close(), "the log does not close");
   }
