@@ -179,6 +179,7 @@ void add_mlflow_routes(App& app, http::Router& router) {
   mlflow::add_trace_metric_routes(app, router);
   mlflow::add_trace_correlation_routes(app, router);
   mlflow::add_trace_v2_routes(app, router);
+  mlflow::add_promptlab_routes(app, router);
   mlflow::add_web_page_routes(app, router);
   mlflow::add_multipart_routes(app, router);
   mlflow::add_absent_routes(app, router);

@@ -131,6 +131,7 @@ void add_otlp_routes(App& app, http::Router& router);
 void add_trace_metric_routes(App& app, http::Router& router);
 void add_trace_correlation_routes(App& app, http::Router& router);
 void add_trace_v2_routes(App& app, http::Router& router);
+void add_promptlab_routes(App& app, http::Router& router);
 void add_web_page_routes(App& app, http::Router& router);
 void add_multipart_routes(App& app, http::Router& router);
 void add_absent_routes(App& app, http::Router& router);

@@ -218,6 +218,43 @@ class Corners(Case):
             "assessment": {"expectation": {"value": [2]}}, "update_mask": "expectation"})["assessment"]
         self.assertEqual(json.loads(changed["expectation"]["serialized_value"]["value"]), [2])
 
+    # ------------------------------------------------------------ the prompt lab
+
+    def test_what_was_tried_in_the_prompt_lab_is_a_run(self):
+        path = "/ajax-api/2.0/mlflow/runs/create-promptlab-run"
+        body = {}
+        for name, value in (("experiment_id", "0"), ("prompt_template", "Say {{what}}"),
+                            ("prompt_parameters", [{"key": "what", "value": "hi"}]),
+                            ("model_route", "chat"), ("model_input", "Say hi"),
+                            ("mlflow_version", "3.17.2")):
+            self.refused(self.s.post(path, body), INVALID, 400, f"must specify {name}.")
+            body[name] = value
+        run = self.call("POST", path, {
+            **body, "run_name": "tried", "user_id": "ann", "start_time": 456, "model_output": "hi!",
+            "model_parameters": [{"key": "temperature", "value": 0.1}],
+            "model_output_parameters": [{"key": "latency", "value": "100"}]})["run"]
+        info, texts = run["info"], lambda kind: {p["key"]: p["value"] for p in run["data"][kind]}
+        self.assertEqual((info["run_name"], info["user_id"], info["status"], info["start_time"]),
+                         ("tried", "ann", "FINISHED", 456))
+        self.assertEqual(texts("params"), {"temperature": "0.1", "model_route": "chat",
+                                           "prompt_template": "Say {{what}}"})
+        self.assertEqual(texts("tags")["mlflow.runSourceType"], "PROMPT_ENGINEERING")
+        self.assertEqual(texts("tags")["mlflow.loggedArtifacts"],
+                         '[{"path": "eval_results_table.json", "type": "table"}]')
+        get = lambda file: self.call("GET", f"/get-artifact?run_id={info['run_id']}&path={file}")
+        self.assertEqual(get("eval_results_table.json"),
+                         {"columns": ["what", "prompt", "output", "latency"],
+                          "data": [["hi", "Say hi", "hi!", "100"]]})
+        self.assertEqual(get("model/parameters.yaml"),
+                         {"model_parameters": {"temperature": "0.1"}, "model_route": "chat",
+                          "prompt_parameters": {"what": "hi"}, "prompt_template": "Say {{what}}"})
+        self.assertEqual(get("model/MLmodel")["run_id"], info["run_id"])
+        elsewhere = self.experiment("elsewhere", artifact_location="s3://bucket/x")
+        failed = self.call("POST", path, {**body, "experiment_id": elsewhere})["run"]["info"]
+        self.assertEqual(failed["status"], "FAILED", "its files cannot be written there")
+        self.refused(self.s.post(path, {**body, "experiment_id": "77"}), "RESOURCE_DOES_NOT_EXIST",
+                     404, "No Experiment with id=77 exists")
+
     # ------------------------------------------------------------ paths
 
     def test_doubled_slashes_lead_to_the_plain_path(self):
