@@ -42,9 +42,33 @@ Expected<Page<ExperimentRow>> list_experiments(ViewReader& view, std::string_vie
       [&](std::string_view id) { return get_experiment(view, tenant, id, page.as_of); });
 }
 
+namespace {
+
+Status add_texts(ViewReader& view, const std::string& prefix, Position as_of, Texts& out) {
+  Status failed;
+  view.scan(prefix, {}, as_of, SIZE_MAX, [&](std::string_view, std::string_view text) {
+    auto row = read_row<TextRow>(text);
+    if (row)
+      out.insert_or_assign(std::move(row->key), std::move(row->value));
+    else
+      failed = row.error();
+    return !failed;
+  });
+  return failed ? failed : view.status();
+}
+
+}  // namespace
+
 Expected<RunRow> get_run(ViewReader& view, std::string_view tenant, std::string_view run_id,
                          Position as_of) {
-  return get_row<RunRow>(view, view_key(kRuns, tenant, "run", run_id), as_of, "run", run_id);
+  auto run = get_row<StoredRun>(view, view_key(kRuns, tenant, "run", run_id), as_of, "run", run_id);
+  if (!run) return run.error();
+  if (run->apart) {
+    auto bad = add_texts(view, view_prefix(kRuns, tenant, "param", run_id), as_of, run->params);
+    if (!bad) bad = add_texts(view, view_prefix(kRuns, tenant, "tag", run_id), as_of, run->tags);
+    if (bad) return *bad;
+  }
+  return RunRow(*std::move(run));
 }
 
 Expected<Page<RunRow>> list_runs(ViewReader& view, std::string_view tenant,

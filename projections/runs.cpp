@@ -5,10 +5,48 @@
 namespace mlforge::projections {
 namespace {
 
+constexpr std::size_t kTextsTogether = 1000;  // params and tags in the row of their run
+
+std::string run_key(const EventView& e) {
+  return view_key(RunsProjection::kName, e.tenant, "run", entity(e.stream));
+}
+
 template <class Change>
 void update_run(ViewWriter& view, const EventView& e, Change&& change) {
-  update_row<RunRow>(view, view_key(RunsProjection::kName, e.tenant, "run", entity(e.stream)),
-                     e.position, change);
+  update_row<StoredRun>(view, run_key(e), e.position, change);
+}
+
+// What params and tags are called in the keys of their own rows.
+constexpr std::string_view kParam = "param", kTag = "tag";
+
+std::string text_key(const EventView& e, std::string_view kind, std::string_view key) {
+  return view_key(RunsProjection::kName, e.tenant, kind, entity(e.stream), key);
+}
+
+void store_apart(ViewWriter& view, const EventView& e, std::string_view kind, const Texts& texts) {
+  for (const auto& [key, value] : texts)
+    store_row(view, text_key(e, kind, key), TextRow{key, value}, e.position);
+}
+
+void set_texts(ViewWriter& view, const EventView& e, std::string_view kind, Texts StoredRun::*of,
+               const Texts& texts) {
+  const auto* run = find_row<StoredRun>(view, run_key(e));
+  if (!run) return;
+  if (!run->apart && run->params.size() + run->tags.size() + texts.size() <= kTextsTogether)
+    return update_run(view, e, [&](StoredRun& row) {
+      for (const auto& [key, value] : texts) (row.*of)[key] = value;
+    });
+  if (!run->apart) {
+    Texts params, tags;
+    update_run(view, e, [&](StoredRun& row) {
+      row.params.swap(params);
+      row.tags.swap(tags);
+      row.apart = true;
+    });
+    store_apart(view, e, kParam, params);
+    store_apart(view, e, kTag, tags);
+  }
+  store_apart(view, e, kind, texts);
 }
 
 template <class Change>
@@ -55,19 +93,15 @@ void RunsProjection::on(ViewWriter& view, const EventView& e, const RunStarted& 
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunParamsLogged& event) {
-  update_run(view, e, [&](RunRow& row) {
-    for (const auto& [key, value] : event.params) row.params[key] = value;
-  });
+  set_texts(view, e, kParam, &StoredRun::params, event.params);
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunTagsSet& event) {
-  update_run(view, e, [&](RunRow& row) {
-    for (const auto& [key, value] : event.tags) row.tags[key] = value;
-  });
+  set_texts(view, e, kTag, &StoredRun::tags, event.tags);
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunArtifactLogged& event) {
-  update_run(view, e, [&](RunRow& row) {
+  update_run(view, e, [&](StoredRun& row) {
     const auto at = std::lower_bound(
         row.artifacts.begin(), row.artifacts.end(), event.path,
         [](const FileRef& file, const std::string& path) { return file.path < path; });
@@ -80,11 +114,11 @@ void RunsProjection::on(ViewWriter& view, const EventView& e, const RunArtifactL
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunInputLogged& event) {
-  update_run(view, e, [&](RunRow& row) { row.inputs.push_back(event); });
+  update_run(view, e, [&](StoredRun& row) { row.inputs.push_back(event); });
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunEnded& event) {
-  update_run(view, e, [&](RunRow& row) {
+  update_run(view, e, [&](StoredRun& row) {
     row.status = event.status;
     row.end_time = time_text(event.end_time);
   });
@@ -132,33 +166,35 @@ void RunsProjection::on(ViewWriter& view, const EventView& e, const ExperimentIm
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunRenamed& event) {
-  update_run(view, e, [&](RunRow& row) { row.name = event.name; });
+  update_run(view, e, [&](StoredRun& row) { row.name = event.name; });
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunStatusChanged& event) {
-  update_run(view, e, [&](RunRow& row) { row.status = event.status; });
+  update_run(view, e, [&](StoredRun& row) { row.status = event.status; });
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunTagRemoved& event) {
-  update_run(view, e, [&](RunRow& row) { row.tags.erase(event.key); });
+  const auto* run = find_row<StoredRun>(view, run_key(e));
+  if (run && run->apart) return view.erase(text_key(e, kTag, event.key), e.position);
+  update_run(view, e, [&](StoredRun& row) { row.tags.erase(event.key); });
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunDeleted& event) {
-  update_run(view, e, [&](RunRow& row) {
+  update_run(view, e, [&](StoredRun& row) {
     row.deleted = event.generation;
     row.alone.reset();
   });
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunRestored& event) {
-  update_run(view, e, [&](RunRow& row) {
+  update_run(view, e, [&](StoredRun& row) {
     row.deleted.reset();
     if (event.alone) row.alone = event.generation;
   });
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunArtifactRemoved& event) {
-  update_run(view, e, [&](RunRow& row) {
+  update_run(view, e, [&](StoredRun& row) {
     std::erase_if(row.artifacts, [&](const FileRef& file) { return file.path == event.path; });
   });
 }
@@ -172,7 +208,7 @@ void RunsProjection::on(ViewWriter& view, const EventView& e, const RunDatasetsL
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunModelsLinked& event) {
-  update_run(view, e, [&](RunRow& row) {
+  update_run(view, e, [&](StoredRun& row) {
     row.models.insert(row.models.end(), event.models.begin(), event.models.end());
   });
 }

@@ -64,6 +64,21 @@ struct RunRow {
   }
 };
 
+// How a run is stored. Each param and tag of one with very many has a row of its own, so that the
+// next costs no more than the first; the row of the run has none then.
+struct StoredRun : RunRow {
+  std::optional<bool> apart;
+  static constexpr auto fields() {
+    return std::tuple_cat(RunRow::fields(), std::tuple{field("apart", &StoredRun::apart)});
+  }
+};
+struct TextRow {
+  std::string key, value;
+  static constexpr auto fields() {
+    return std::tuple{field("key", &TextRow::key), field("value", &TextRow::value)};
+  }
+};
+
 // A run is hidden with its experiment, until it is restored alone, or where it was deleted since
 // the experiment was last restored.
 inline bool is_deleted(const RunRow& run, const ExperimentRow& experiment) {
@@ -71,12 +86,13 @@ inline bool is_deleted(const RunRow& run, const ExperimentRow& experiment) {
          run.deleted == experiment.restored;
 }
 
-// Versioned: "experiment" by id, "experiment_name" name -> id, "run" by id, "dataset" by run and
-// order: a DatasetUse. Plain, newest first: "experiments", "runs", "runs_of" an experiment.
+// Versioned: "experiment" by id, "experiment_name" name -> id, "run" by id: a StoredRun, "param" and
+// "tag" by run and key: a TextRow, "dataset" by run and order: a DatasetUse. Plain, newest first:
+// "experiments", "runs", "runs_of" an experiment.
 class RunsProjection : public Dispatch<RunsProjection> {
  public:
   static constexpr std::string_view kName = "runs";
-  static constexpr std::uint32_t kVersion = 2;
+  static constexpr std::uint32_t kVersion = 3;
   void on(ViewWriter& view, const EventView& envelope, const ExperimentCreated& event);
   void on(ViewWriter& view, const EventView& envelope, const RunStarted& event);
   void on(ViewWriter& view, const EventView& envelope, const RunParamsLogged& event);

@@ -175,6 +175,39 @@ TEST_CASE("one event with thousands of points of one key stays in one row") {
   REQUIRE(latest_metrics(v, kTenant, "a", 2)->at(0).value == 0);
 }
 
+TEST_CASE("a run of very many params and tags is the same run, now and as of before") {
+  World w;
+  w.append("experiments/all", ExperimentCreated{.experiment_id = "1", .name = "adult"});
+  start_run(w, "r");
+  start_run(w, "r2");
+  Texts params, tags{{"team", "risk"}, {"", "no key"}};
+  for (int i = 0; i < 900; ++i)
+    params[std::string(i % 3 ? 10 : 240, 'k') + std::to_string(i)] = "v";
+  for (int i = 0; i < 200; ++i) tags["t" + std::to_string(i)] = std::string(i, '\x01');
+  const auto few = w.append("run/r", RunParamsLogged{.params = params});
+  const auto many = w.append("run/r", RunTagsSet{.tags = tags});
+  w.append("run/r", RunTagsSet{.tags = {{"team", "fraud"}}});
+  w.append("run/r", RunTagRemoved{.key = "t7"});
+  w.append("run/r", RunParamsLogged{.params = {{"late", "1"}}});
+  w.append("run/r", RunEnded{.status = "finished", .end_time = kStart + 1});
+  w.append("run/r2", RunTagsSet{.tags = {{"other", "run"}}});
+  auto v = w.reader();
+  CHECK(get_run(v, kTenant, "r", few)->params == params);
+  CHECK(get_run(v, kTenant, "r", few)->tags.empty());
+  CHECK(get_run(v, kTenant, "r", many)->params == params);
+  CHECK(get_run(v, kTenant, "r", many)->tags == tags);
+  params["late"] = "1";
+  tags["team"] = "fraud";
+  tags.erase("t7");
+  const auto now = get_run(v, kTenant, "r");
+  REQUIRE(now);
+  CHECK(now->params == params);
+  CHECK(now->tags == tags);
+  CHECK(now->status == "finished");
+  CHECK(list_runs(v, kTenant, "1", {})->items.back().params == params);
+  CHECK(get_run(v, kTenant, "r2")->tags == Texts{{"other", "run"}});
+}
+
 TEST_CASE("names too long for a key are still told apart") {
   World w;
   const std::string run(200, 'r'), key(249, 'k');
