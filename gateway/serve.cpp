@@ -93,9 +93,11 @@ Status open_storage(App& app, const StopRequest& stop) {
   if (std::filesystem::exists(folder / "FORMAT", ignored)) note_crashes(folder);
   storage::LmdbLogOptions options;
   options.map_bytes = std::size_t(app.config.log_map_gib) << 30;
+  options.go_on = [&stop] { return !stop.came(); };
   app.context.clock = options.clock;
   app.context.ids = options.ids;
   auto log = storage::open_lmdb_log(folder, options);
+  if (auto bad = interrupted(stop)) return bad;
   if (!log) return log.error();
   app.log = *std::move(log);
   note_crashes(folder);

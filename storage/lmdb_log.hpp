@@ -29,6 +29,9 @@ struct LmdbLogOptions {
   std::size_t tail_events = 65'536;  // unindexed events above which append() itself indexes
   std::string boot_id;               // of this start of the machine; empty: ask the kernel
   SegmentLimits segments;            // of what is archived
+  // Asked now and then while events are read for opening; at false the opening is given up as
+  // `unavailable`, and the next one goes on where this one stopped.
+  std::function<bool()> go_on;
 };
 
 struct ArchiveReport {
@@ -108,9 +111,9 @@ class LmdbLog final : public Log {
   Status load_head(TimeUs& last_time);
   Status check_stored_checkpoint() const;
   Status open_index(const LmdbLogOptions& options);
-  Status catch_up_index();
+  Status catch_up_index(const LmdbLogOptions& options);
   bool is_index_of_this_history() const;
-  Status refill_commands();
+  Status refill_commands(const LmdbLogOptions& options);
   Status open_archive();
   Expected<std::shared_ptr<const Segment>> write_segment(Position last, bool only_full,
                                                          ArchiveReport& report);
@@ -134,7 +137,8 @@ class LmdbLog final : public Log {
   void index_when_behind();
   // Reads [from, head] for the sake of opening: a damaged record stops the writing, not the
   // reading.
-  Status read_for_opening(Position from, const std::function<void(const EventView&)>& visit);
+  Status read_for_opening(Position from, const LmdbLogOptions& options,
+                          const std::function<void(const EventView&)>& visit);
   Position command_window_start() const;
 
   DataFolder folder_;

@@ -8,6 +8,11 @@
 #include "storage/note.hpp"
 
 namespace mlforge::storage {
+namespace {
+
+constexpr Position kLookEvents = 1024;  // between two looks at whether to go on
+
+}  // namespace
 
 std::string boot_id() {
   const auto text = read_small_file("/proc/sys/kernel/random/boot_id", 64);
@@ -21,8 +26,8 @@ Status LmdbLog::open(const LmdbLogOptions& options) {
   if (auto bad = check_stored_checkpoint()) return bad;
   if (auto bad = open_archive()) return bad;
   if (auto bad = open_index(options)) return bad;
-  if (auto bad = catch_up_index()) return bad;
-  if (auto bad = refill_commands()) return bad;
+  if (auto bad = catch_up_index(options)) return bad;
+  if (auto bad = refill_commands(options)) return bad;
   planner_.start(head(), last_time);
   return {};
 }
@@ -114,14 +119,17 @@ bool LmdbLog::is_index_of_this_history() const {
   return same || (!found && found.error().code == ErrorCode::corrupt);
 }
 
-Status LmdbLog::read_for_opening(Position from,
+Status LmdbLog::read_for_opening(Position from, const LmdbLogOptions& options,
                                  const std::function<void(const EventView&)>& visit) {
+  bool go_on = true;
   for (Position next = from; next <= head(); ++next) {
     const auto done = read(next, head(), [&](const EventView& event) {
       next = event.position + 1;
       visit(event);
-      return true;
+      if (next % kLookEvents == 0 && options.go_on) go_on = options.go_on();
+      return go_on;
     });
+    if (!go_on) return Error{ErrorCode::unavailable, "The opening of the log was given up.", ""};
     if (done) return {};
     if (done.error().code != ErrorCode::corrupt) return done.error();
     stop_writing(done.error());
@@ -130,26 +138,27 @@ Status LmdbLog::read_for_opening(Position from,
   return {};
 }
 
-Status LmdbLog::catch_up_index() {
+Status LmdbLog::catch_up_index(const LmdbLogOptions& options) {
   bool full = false;  // then the rest stays in memory, where reads find it
   Status failed;
-  const auto bad = read_for_opening(index_->reached().position + 1, [&](const EventView& event) {
-    index_->extend({&event, 1});
-    if (failed || full || index_->tail_events() < tail_limit_) return;
-    const auto indexed = index_->index_some();
-    if (indexed) return;
-    full = indexed.error().code == ErrorCode::read_only;
-    if (full)
-      stop_writing(indexed.error());
-    else
-      failed = indexed.error();
-  });
+  const auto bad =
+      read_for_opening(index_->reached().position + 1, options, [&](const EventView& event) {
+        index_->extend({&event, 1});
+        if (failed || full || index_->tail_events() < tail_limit_) return;
+        const auto indexed = index_->index_some();
+        if (indexed) return;
+        full = indexed.error().code == ErrorCode::read_only;
+        if (full)
+          stop_writing(indexed.error());
+        else
+          failed = indexed.error();
+      });
   return bad ? bad : failed;
 }
 
-Status LmdbLog::refill_commands() {
+Status LmdbLog::refill_commands(const LmdbLogOptions& options) {
   OutcomeCollector collector(planner_.commands());
-  if (auto bad = read_for_opening(command_window_start(),
+  if (auto bad = read_for_opening(command_window_start(), options,
                                   [&](const EventView& event) { collector.event(event); }))
     return bad;
   collector.finish(head());

@@ -1,6 +1,6 @@
 // Durable appends a second through the log, against raw LMDB with the same batches in the same run;
 // then a scan with its CRC checks against raw LMDB's, and a full verification.
-//   bench_storage [--json] [--seconds S] [--folder F]
+//   bench_storage [--json] [--seconds S] [--batch EVENTS] [--folder F]
 // One event has a payload of 256 bytes. The raw logs (raw_log.hpp, which shares no code with
 // mlforge) are given the same streams by name, and as many different values, and write
 //   raw           the payload as the value, without an index
@@ -257,11 +257,13 @@ void print(std::vector<Row>& rows, const Scans& s, bool json) {
 int main(int argc, char** argv) {
   bool json = false;
   double seconds = 3;  // for each size of batch
+  std::vector<std::size_t> sizes = {1, 16, 64, 256, 1024};
   std::string parent = fs::temp_directory_path().string();
   for (int i = 1; i < argc; ++i) {
     if (!std::strcmp(argv[i], "--json")) json = true;
     if (!std::strcmp(argv[i], "--seconds") && i + 1 < argc) seconds = std::stod(argv[++i]);
     if (!std::strcmp(argv[i], "--folder") && i + 1 < argc) parent = argv[++i];
+    if (!std::strcmp(argv[i], "--batch") && i + 1 < argc) sizes = {std::stoul(argv[++i])};
   }
   std::string folder = parent + "/bench-storage-XXXXXX";
   require(::mkdtemp(folder.data()) != nullptr, "cannot make a folder for the measurement");
@@ -272,8 +274,7 @@ int main(int argc, char** argv) {
     options.map_bytes = kMapBytes;
     const auto log = need(open_lmdb_log(folder + "/log", options));
     RawLogs raw(folder);
-    for (const std::size_t batch : {1, 16, 64, 256, 1024})
-      rows.push_back(bench_batch(*log, raw, batch, seconds));
+    for (const std::size_t batch : sizes) rows.push_back(bench_batch(*log, raw, batch, seconds));
     scans = bench_scans(*log, raw.same);
     require(!log->close(), "the log does not close");
   }

@@ -6,7 +6,6 @@
 // then() answers what is given after that, so that a scenario can go on.
 #pragma once
 #include <catch2/catch.hpp>
-#include <source_location>
 #include <string>
 
 #include "events/aggregates.hpp"
@@ -29,18 +28,26 @@ inline std::string shown(const Events& events) {
   return out.empty() ? "nothing" : out;
 }
 
+// Where a scenario stands: clang 14 has no std::source_location.
+struct Where {
+  static Where here(const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+    return {file, line};
+  }
+  const char* file;
+  int line;
+};
+
 template <class State>
 class Given;
 
 template <class State>
 class When {
  public:
-  using Where = std::source_location;
   When(State state, Expected<Events> result)
       : state_(std::move(state)), result_(std::move(result)) {}
 
-  Given<State> then(const Events& events, Where where = Where::current()) const {
-    INFO("expected at line " << where.line() << " of " << where.file_name());
+  Given<State> then(const Events& events, Where where = Where::here()) const {
+    INFO("expected at line " << where.line << " of " << where.file);
     if (!result_) FAIL("refused: " << result_.error().message);
     CHECK(shown(*result_) == shown(events));
     State state = state_;
@@ -48,12 +55,12 @@ class When {
     return Given<State>(std::move(state));
   }
 
-  Given<State> nothing(Where where = Where::current()) const { return then({}, where); }
+  Given<State> nothing(Where where = Where::here()) const { return then({}, where); }
 
   // Refused with that code, and naming that field; the sentence holds `words`.
   void refused(ErrorCode code, const std::string& field = "", const std::string& words = "",
-               Where where = Where::current()) const {
-    INFO("expected at line " << where.line() << " of " << where.file_name());
+               Where where = Where::here()) const {
+    INFO("expected at line " << where.line << " of " << where.file);
     if (result_) FAIL("not refused: " << shown(*result_));
     CHECK(error_row(result_.error().code).name == error_row(code).name);
     CHECK(result_.error().field == field);

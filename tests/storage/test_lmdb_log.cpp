@@ -352,6 +352,22 @@ TEST_CASE("lmdb log: an index that is behind catches up") {
   check_streams(f);
 }
 
+TEST_CASE("lmdb log: an opening that is given up leaves what the next one goes on with") {
+  LmdbLogFixture f;
+  append_numbered(f.log(), 5000);
+  f.close();
+  fs::remove_all(f.path() / "index");
+  int asked = 0;
+  LmdbLogOptions options{.map_bytes = 1 << 30};
+  options.go_on = [&asked] { return ++asked < 2; };
+  const auto given_up = open_lmdb_log(f.path(), options);
+  REQUIRE_FALSE(given_up);
+  CHECK(given_up.error().code == ErrorCode::unavailable);
+  f.open();
+  CHECK(f.log().head() == 5000);
+  check_streams(f);
+}
+
 TEST_CASE("lmdb log: an index of another history is built again") {
   LmdbLogFixture f;
   append_numbered(f.log(), 50);
