@@ -6,6 +6,7 @@
 #include <chrono>
 #include <thread>
 
+#include "events/checks.hpp"
 #include "gateway/cli/folders.hpp"
 #include "gateway/cli/groups.hpp"
 #include "gateway/cli/progress.hpp"
@@ -82,6 +83,7 @@ using Copy = Expected<Origin> (*)(const storage::Log&, const CopyRequest&);
 Expected<CopyRow> copy(const Session& s, const Config& config, const std::string& at,
                        CopyRequest request, Copy how) {
   const auto start = Clock::now();
+  if (request.to.empty()) return invalid("output", "must name a new folder");
   const auto log = look_at_folder(config);
   if (!log) return log.error();
   const auto position =

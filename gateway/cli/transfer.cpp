@@ -7,6 +7,7 @@
 #include <fstream>
 #include <iostream>
 
+#include "events/checks.hpp"
 #include "gateway/cli/folders.hpp"
 #include "gateway/cli/groups.hpp"
 #include "gateway/cli/import_mlflow.hpp"
@@ -61,6 +62,7 @@ Expected<ExportRow> export_folder(const Session& s, const Config& config,
     const auto to = parse_moment(**log, options.to, "to");
     if (!to) return to.error();
     request.to = *to;
+    if (request.from > request.to + 1) return invalid("from", "must not be after 'to'");
   }
   auto lines = Exporter::open(**log, request);
   if (!lines) return lines.error();

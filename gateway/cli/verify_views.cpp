@@ -51,6 +51,8 @@ Status copy_files(const fs::path& from, const fs::path& to) {
   for (const char* name : {"data.mdb", "state"}) {
     if (!fs::exists(from / name, failed)) continue;
     fs::copy_file(from / name, to / name, failed);
+    // It takes over the permissions, too.
+    if (!failed) fs::permissions(to / name, fs::perms::owner_read | fs::perms::owner_write, failed);
     if (failed) return storage::file_error(failed.value(), "copying", from / name);
   }
   return {};

@@ -124,6 +124,9 @@ class Travel(Case):
                          [line for line in text.splitlines() if '"type":"run.' in line])
         self.error(self.s.get(f"{V1}/events/export?to=99999"), "invalid_argument", "to")
         self.error(self.s.get(f"{V1}/events/export?from=x"), "invalid_argument", "from")
+        self.error(self.s.get(f"{V1}/events/export?from=3&to=1"), "invalid_argument", "from")
+        self.assertEqual(self.s.get(f"{V1}/events/export?from=2&to=1").body, b"")
+        self.cli("export", "--server", self.s.url, "--from", "3", "--to", "1", code=2)
         self.cli("export", "--data", self.data, code=5)  # the server has it open
         with open(self.path("log.jsonl"), "w", encoding="utf-8") as out:
             out.write(text)
@@ -134,6 +137,7 @@ class Travel(Case):
         self.assertEqual(self.ok(other.get(f"{V1}/runs/{run}"))["run_id"], run)
 
     def test_fork(self):
+        self.cli("fork", "--data", self.data, "-o", "", code=2)
         run = self.start_run()
         self.artifact(run, "a file")
         at = self.s.position()

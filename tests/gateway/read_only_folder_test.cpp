@@ -24,13 +24,13 @@ namespace {
 namespace fs = std::filesystem;
 
 void make_folder_with_all(const fs::path& data) {
-  const auto blobs = storage::open_local_blobs(data / "blobs");
-  REQUIRE(blobs);
-  const auto digest = (*blobs)->put("default", storage::as_bytes("some bytes"))->digest;
   storage::LmdbLogOptions options;
   options.map_bytes = std::size_t{1} << 30;
   auto log = storage::open_lmdb_log(data, options);
   REQUIRE(log);
+  const auto blobs = storage::open_local_blobs(data / "blobs");
+  REQUIRE(blobs);
+  const auto digest = (*blobs)->put("default", storage::as_bytes("some bytes"))->digest;
   for (int i = 0; i < 10; ++i) {
     NewEvent event;
     event.stream = "other/all";
@@ -43,6 +43,8 @@ void make_folder_with_all(const fs::path& data) {
   REQUIRE(cursors);
   REQUIRE_FALSE((*cursors)->save({{"one", "1"}}));
   REQUIRE_FALSE((*log)->close());
+  log->reset();
+  REQUIRE(run({"rebuild", "--data", data.string()}).code == 0);
 }
 
 void set_permissions(const fs::path& folder, bool writable) {
