@@ -122,6 +122,33 @@ TEST_CASE("cursors: whatever bits are damaged, none is wrong and none is missing
                 [](std::string& bytes) { std::fill(bytes.begin() + 8192, bytes.end(), '\0'); });
 }
 
+TEST_CASE("cursors: a table from before there were checksums is taken over") {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "a";
+  std::filesystem::create_directories(path);
+  {
+    auto env = Env::open(path.string(), {.map_bytes = 1 << 20, .databases = 1});
+    REQUIRE(env);
+    Txn txn;
+    MDB_dbi table = 0;
+    REQUIRE(txn.begin(env->get(), 0) == 0);
+    REQUIRE(mdb_dbi_open(txn.get(), "cursors", MDB_CREATE, &table) == 0);
+    for (const auto& [name, text] : Kept{{"log", to_string(kLog)}, {"=one", "1"}, {"=two", "2"}}) {
+      MDB_val key{name.size(), const_cast<char*>(name.data())};
+      MDB_val value{text.size(), const_cast<char*>(text.data())};
+      REQUIRE(mdb_put(txn.get(), table, &key, &value, 0) == 0);
+    }
+    REQUIRE(txn.commit() == 0);
+  }
+  CHECK(verify_cursors(path, kLog).value().empty());
+  for (int i = 0; i < 2; ++i) {
+    const auto store = open_store(path, kLog);
+    CHECK(store->mended().empty());
+    CHECK(kept(*store) == Kept{{"one", "1"}, {"two", "2"}});
+  }
+  CHECK(read_cursors(path, kLog)->state == CursorsFound::State::whole);
+}
+
 TEST_CASE("cursors: a table without a row is no new one") {
   const TemporaryFolder folder;
   const auto path = folder.path() / "a";
