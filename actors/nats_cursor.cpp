@@ -8,8 +8,10 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
 #include "actors/nats_publisher.hpp"
+#include "storage/line_checksum.hpp"
 
 namespace mlforge::actors {
 namespace {
@@ -35,18 +37,23 @@ void sync_folder(const std::string& path) {
 
 BroadcastCursor load_cursor(const std::string& path, const Uuid& log_id) {
   std::ifstream file(path);
-  std::string magic, log, end;
+  std::string text, magic, log, end, more;
+  std::getline(file, text);
+  const auto line = storage::checked_line(text);
+  if (!line) return {};
+  std::istringstream in{std::string(*line)};
   BroadcastCursor cursor;
-  const bool read = static_cast<bool>(file >> magic >> log >> cursor.position >> cursor.sequence >>
+  const bool read = static_cast<bool>(in >> magic >> log >> cursor.position >> cursor.sequence >>
                                       cursor.stream_created >> end);
-  if (!read || magic != kMagic || log != to_string(log_id) || end != "end") return {};
+  if (!read || in >> more || magic != kMagic || log != to_string(log_id) || end != "end") return {};
   return cursor;
 }
 
 Status save_cursor(const std::string& path, const Uuid& log_id, const BroadcastCursor& cursor) {
   const auto temporary = path + ".tmp";
-  const auto text = fmt::format("{} {} {} {} {} end\n", kMagic, to_string(log_id), cursor.position,
+  const auto line = fmt::format("{} {} {} {} {} end", kMagic, to_string(log_id), cursor.position,
                                 cursor.sequence, cursor.stream_created);
+  const auto text = line + ' ' + storage::line_checksum(line) + '\n';
   if (!write_and_sync(temporary, text) || std::rename(temporary.c_str(), path.c_str()) != 0)
     return Error{
         ErrorCode::unavailable,

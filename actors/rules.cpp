@@ -3,12 +3,14 @@
 #include <spdlog/spdlog.h>
 
 #include <fstream>
+#include <sstream>
 
 #include "actors/ask.hpp"
 #include "actors/drift_job.hpp"
 #include "actors/repository.hpp"
 #include "actors/sealing.hpp"
 #include "actors/streams.hpp"
+#include "storage/line_checksum.hpp"
 
 namespace mlforge::actors {
 namespace {
@@ -328,10 +330,14 @@ void Rules::on(const Envelope& e, const RetrainingTriggered& retraining) {
 }
 
 void Rules::load_cursor() {
-  std::ifstream in(c_.cursor_file);
-  std::string log_id;
+  std::ifstream file(c_.cursor_file);
+  std::string text, log_id, more;
   Position position = 0;
-  if (in >> log_id >> position && log_id == to_string(c_.log->log_id()) &&
+  std::getline(file, text);
+  const auto line = storage::checked_line(text);
+  if (!line) return spdlog::warn("rules.cursor is damaged: the rules look at every event again");
+  std::istringstream in{std::string(*line)};
+  if (in >> log_id >> position && !(in >> more) && log_id == to_string(c_.log->log_id()) &&
       position <= c_.log->head())
     cursor_ = position;
 }
@@ -340,7 +346,8 @@ void Rules::save_cursor() {
   const auto temporary = c_.cursor_file + ".new";
   {
     std::ofstream out(temporary, std::ios::trunc);
-    out << to_string(c_.log->log_id()) << ' ' << cursor_ << '\n';
+    const auto line = to_string(c_.log->log_id()) + ' ' + std::to_string(cursor_);
+    out << line << ' ' << storage::line_checksum(line) << '\n';
     if (!out) return;
   }
   if (std::rename(temporary.c_str(), c_.cursor_file.c_str()) == 0) saved_ = cursor_;

@@ -19,6 +19,7 @@ constexpr TimeUs kUntilSaved = 100'000;               // of acknowledgements
 constexpr TimeUs kUntilSavedLazily = 5'000'000;       // of what only saves looking at events again
 constexpr TimeUs kParkAgain = 5'000'000;
 const std::string kFollowedKey = "followed";
+constexpr const char* kBeginsAgain = "its cursor was damaged: it delivers again from its start";
 
 std::string key_of(const std::string& name) { return "subscription/" + name; }
 
@@ -41,9 +42,10 @@ Expected<std::unique_ptr<Subscriptions>> Subscriptions::open(SubscriptionsOption
 Status Subscriptions::load() {
   auto rows = c_.store->load();
   if (!rows) return rows.error();
-  const auto head = c_.log->head();
-  bool whole = true;
+  const auto head = mended_at_ = c_.log->head();
+  bool whole = c_.store->mended().empty();
   for (const auto& [key, text] : *rows) {
+    if (key == storage::kCursorsMended) continue;
     if (key == kFollowedKey) {
       followed_ = followed_kept_ = std::strtoull(text.c_str(), nullptr, 10);
       continue;
@@ -120,6 +122,7 @@ void Subscriptions::create(const std::string& name, Position created,
                        .settings = event.settings,
                        .created = created,
                        .scanned = event.start > 0 ? event.start - 1 : 0};
+  if (!c_.store->mended().empty() && created <= mended_at_) row.last_error = kBeginsAgain;
   if (created <= c_.forked_at) row.scanned = std::max(row.scanned, c_.forked_at);
   auto& one = all_[name] = One::restored(row, c_.seed);
   touched(*one);
@@ -361,19 +364,23 @@ void Subscriptions::save(Lock& lock, bool all) {
   save_at_ = 0;
   const auto followed = followed_;
   if (changes.empty() && followed == followed_kept_) return;
+  // What was missing was made anew from the log, and is among the changes.
+  const bool mended = !c_.store->mended().empty() && !mended_kept_;
+  if (mended) changes.emplace_back(storage::kCursorsMended, std::nullopt);
   changes.emplace_back(kFollowedKey, std::to_string(followed));
   lock.unlock();
   const auto bad = c_.store->save(changes);
   lock.lock();
   if (!bad) {
     followed_kept_ = followed;
+    mended_kept_ = mended_kept_ || mended;
     return;
   }
   // A restart would deliver again what is not written; nothing is lost.
   spdlog::error("the cursors of subscriptions: {}", bad->message);
   for (auto& [name, one] : all_) one->changed = true;
   for (const auto& [key, text] : changes)
-    if (!text) gone_.push_back(name_of(key));
+    if (!text && key != storage::kCursorsMended) gone_.push_back(name_of(key));
   save_at_ = now + kUntilSavedLazily;
 }
 

@@ -152,8 +152,10 @@ class Subscriptions {
   std::vector<std::string> resettled_;       // settings that changed
   Position followed_ = 0;                    // the subscriptions' own events are applied up to here
   Position followed_kept_ = 0;
-  TimeUs save_at_ = 0;       // 0: nothing to write
-  TimeUs sleeps_until_ = 0;  // the follower; 0: it is awake, INT64_MAX: until it is told
+  Position mended_at_ = 0;    // what the log held when the store was opened
+  bool mended_kept_ = false;  // what the store had lost is in it again
+  TimeUs save_at_ = 0;        // 0: nothing to write
+  TimeUs sleeps_until_ = 0;   // the follower; 0: it is awake, INT64_MAX: until it is told
   bool notified_ = true, stopping_ = false, stalled_ = false, quiet_ = false, hurried_ = false;
   std::uint64_t next_id_ = 1;
   std::thread thread_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "actors/whatif_replay.hpp"
+#include "events/checks.hpp"
 #include "events/event_codec.hpp"
 
 namespace mlforge::actors {
@@ -84,12 +85,27 @@ class Replay {
   std::uint64_t foreign_reports_ = 0;
 };
 
+// The bounds that the server has for the same figures.
+Status check_policy(const WhatIfPolicy& policy) {
+  const auto share = [](const char* name, const std::optional<double>& value) -> Status {
+    if (!value || (*value >= 0 && *value <= 1)) return {};
+    return invalid(name, "must be a number from 0 to 1");
+  };
+  if (auto bad = share("min_improvement", policy.min_improvement)) return bad;
+  if (auto bad = share("gate_minimum", policy.gate_minimum)) return bad;
+  if (auto bad = share("gate_max_regression", policy.gate_max_regression)) return bad;
+  if (policy.psi_threshold && !(*policy.psi_threshold > 0 && *policy.psi_threshold < 100))
+    return invalid("psi_threshold", "must be a number above 0 and below 100");
+  return share("ks_pvalue_threshold", policy.ks_pvalue_threshold);
+}
+
 }  // namespace
 
 Expected<WhatIfReport> what_if(const storage::Log& log, std::string_view tenant, Position from,
                                Position to, const WhatIfPolicy& policy) {
   if (from > to)
     return Error{ErrorCode::invalid_argument, "field 'from' must not be after 'to'", "from"};
+  if (auto bad = check_policy(policy)) return *bad;
   Replay replay(policy);
   Status failed;
   const auto read = log.read(1, to, [&](const EventView& e) {

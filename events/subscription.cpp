@@ -122,7 +122,13 @@ Expected<Events> decide(const SubscriptionState& state, const CreateSubscription
                                       .start = c.start,
                                       .title = c.title,
                                       .description = c.description}};
-  if (state.settings == c.settings) return Events{};
+  if (state.settings == c.settings && (!c.start_given || state.start == c.start)) return Events{};
+  if (state.settings == c.settings)
+    return Error{ErrorCode::already_exists,
+                 "there is a subscription '" + c.name + "' that begins at position " +
+                     std::to_string(state.start) +
+                     ", and where it stands cannot be moved: delete it first, or use another name",
+                 "from"};
   return Error{ErrorCode::already_exists,
                "there is a subscription '" + c.name + "' with other settings: change or delete it",
                "name"};

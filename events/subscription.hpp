@@ -23,6 +23,7 @@ struct CreateSubscription {
   SubscriptionSettings settings;
   Position start = 0;
   std::string title = {}, description = {};
+  bool start_given = false;  // by who asked: then one that is there must have begun there too
 };
 
 struct UpdateSubscription {

@@ -75,6 +75,7 @@ struct App {
   actors::RulesActor rules;
   actors::ExecutorActor executor;
 
+  bool crashed_before = false;            // the last server on this folder did
   std::atomic<bool> rules_ready = false;  // `rules` may be told of commits
   std::atomic<bool> subscriptions_ready = false;
   std::atomic<bool> serving = false;  // the server answers

@@ -1,9 +1,10 @@
 #include "gateway/copies.hpp"
 
-#include <fstream>
+#include <sstream>
 
 #include "events/codec.hpp"
 #include "storage/files.hpp"
+#include "storage/line_checksum.hpp"
 #include "storage/log.hpp"
 
 namespace mlforge::gateway {
@@ -15,7 +16,10 @@ constexpr const char* kRulesCursor = "rules.cursor";
 
 // How far the rules are: without it they would look at every event once more.
 Position rules_position(const fs::path& folder, const Uuid& log_id) {
-  std::ifstream in(folder / kRulesCursor);
+  const auto text = storage::read_small_file(folder / kRulesCursor);
+  const auto line = text ? storage::checked_line(*text) : std::nullopt;
+  if (!line) return 0;
+  std::istringstream in{std::string(*line)};
   std::string id;
   Position position = 0;
   return in >> id >> position && id == to_string(log_id) ? position : 0;
@@ -23,8 +27,9 @@ Position rules_position(const fs::path& folder, const Uuid& log_id) {
 
 Status write_rules_position(const fs::path& folder, const Uuid& log_id, Position position) {
   if (position == 0) return {};
+  const auto line = to_string(log_id) + " " + std::to_string(position);
   return storage::write_file_durably(folder / kRulesCursor,
-                                     to_string(log_id) + " " + std::to_string(position) + "\n");
+                                     line + " " + storage::line_checksum(line) + "\n");
 }
 
 Origin origin_of(const storage::Log& log, const CopyRequest& request) {
@@ -83,8 +88,8 @@ Expected<Origin> copy_folder(const storage::Log& log, const storage::BlobStore& 
   });
   if (!copied) return copied.error();
   // Newer than the records, they are cut back when the copy is opened.
-  if (request.cursors)
-    if (auto bad = request.cursors->copy((*builder)->folder() / "subscriptions")) return *bad;
+  if (request.copy_cursors)
+    if (auto bad = request.copy_cursors((*builder)->folder() / "subscriptions")) return *bad;
   return finish(**builder, origin, *copied, log.log_id(), ruled);
 }
 

@@ -1,11 +1,11 @@
 // Whole copies of a data folder: backups, restores, forks.
 #pragma once
 #include <filesystem>
+#include <functional>
 #include <string>
 
 #include "events/fields.hpp"
 #include "storage/blob_copy.hpp"
-#include "storage/cursor_store.hpp"
 #include "storage/log_builder.hpp"
 
 namespace mlforge::gateway {
@@ -35,8 +35,9 @@ struct CopyRequest {
   std::filesystem::path to;    // must not exist or be empty
   Position at = 0;             // copy up to here
   std::size_t map_bytes = std::size_t{64} << 30;
-  storage::CopyProgress progress;                 // of the records
-  const storage::CursorStore* cursors = nullptr;  // of the subscriptions; null: there are none
+  storage::CopyProgress progress;  // of the records
+  // Copies the cursors of subscriptions to a folder, which it makes; empty: there are none.
+  std::function<Status(const std::filesystem::path& folder)> copy_cursors;
 };
 
 // Copies records, blobs and what the rules have reached while others may append to `log`; the copy

@@ -121,10 +121,12 @@ Status start_subscriptions(App& app) {
   auto guard = actors::UrlGuard::make(app.config.webhook_allowed_hosts);
   if (!guard) return guard.error();
   app.url_guard = std::make_shared<const actors::UrlGuard>(*std::move(guard));
-  auto cursors = storage::CursorStore::open(
-      std::filesystem::path(app.config.data_dir) / "subscriptions", app.log->log_id());
+  auto cursors =
+      storage::CursorStore::open(std::filesystem::path(app.config.data_dir) / "subscriptions",
+                                 app.log->log_id(), app.crashed_before);
   if (!cursors) return cursors.error();
   app.cursors = *std::move(cursors);
+  if (!app.cursors->mended().empty()) spdlog::error("{}", app.cursors->mended());
   const auto origin = read_origin(app.config.data_dir);
   auto opened = actors::Subscriptions::open(
       {.log = app.log.get(),

@@ -93,18 +93,19 @@ class Backups {
   }
 
   void run(const App& app, const BackupRow& row) {
-    CopyRequest request{.kind = "backup",
-                        .from = app.config.data_dir,
-                        .to = backups_folder(app) / row.name,
-                        .at = row.position,
-                        .map_bytes = app.log->map_bytes(),
-                        .progress =
-                            [&](std::uint64_t done, std::uint64_t) {
-                              const std::lock_guard lock(mutex_);
-                              last_.done = done;
-                              return !app.stopping;
-                            },
-                        .cursors = app.cursors.get()};
+    CopyRequest request{
+        .kind = "backup",
+        .from = app.config.data_dir,
+        .to = backups_folder(app) / row.name,
+        .at = row.position,
+        .map_bytes = app.log->map_bytes(),
+        .progress =
+            [&](std::uint64_t done, std::uint64_t) {
+              const std::lock_guard lock(mutex_);
+              last_.done = done;
+              return !app.stopping;
+            },
+        .copy_cursors = [&app](const fs::path& folder) { return app.cursors->copy(folder); }};
     const auto origin = copy_folder(*app.log, *app.blobs, request);
     const std::lock_guard lock(mutex_);
     if (origin) return take_origin(last_, *origin);

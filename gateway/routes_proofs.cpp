@@ -5,6 +5,7 @@
 #include "events/checks.hpp"
 #include "events/event_codec.hpp"
 #include "gateway/handlers.hpp"
+#include "gateway/table_routes.hpp"
 #include "storage/prover.hpp"
 #include "storage/record.hpp"
 
@@ -151,13 +152,33 @@ struct KeysAnswer {
   }
 };
 
-void list_keys(App& app, Reply reply) {
-  KeysAnswer answer{.position = app.log->head()};
-  auto keys = storage::read_log_keys(*app.log);
+void send_keys(App& app, Position as_of, Reply reply) {
+  KeysAnswer answer{.position = as_of};
+  auto keys = storage::read_log_keys(*app.log, as_of);
   if (!keys) return reply.send(keys.error());
   answer.items = std::move(keys->keys);
-  answer.verifier_key = app.prover->verifier().text();
+  if (!answer.items.empty()) {
+    const auto last = storage::verifier_key(answer.items.back());
+    if (!last) return reply.send(last.error());
+    answer.verifier_key = last->text();
+  }
   reply.send(http::Response::json(to_json(answer)));
+}
+
+void list_keys(App& app, const Request& request, Reply reply) {
+  const auto as_of = query_as_of(app, request);
+  if (!as_of) return reply.send(as_of.error());
+  if (request.query("as_of"))
+    return run_blocking(app, std::move(reply),
+                        [&app, as_of = *as_of](Reply r) { send_keys(app, as_of, std::move(r)); });
+  run_signed(app, std::move(reply), [&app](Reply r) {
+    KeysAnswer answer{.position = app.log->head()};
+    auto keys = storage::read_log_keys(*app.log);
+    if (!keys) return r.send(keys.error());
+    answer.items = std::move(keys->keys);
+    answer.verifier_key = app.prover->verifier().text();
+    r.send(http::Response::json(to_json(answer)));
+  });
 }
 
 struct RotateBody {
@@ -225,7 +246,11 @@ void prove_stream(App& app, const Request& request, Reply reply) {
   const auto size = query_size(request);
   if (!size) return reply.send(size.error());
   run_signed(app, std::move(reply), [&app, tenant, stream, size = *size](Reply r) {
-    send_proof(std::move(r), app.prover->prove_stream(tenant, stream, size));
+    auto proof = app.prover->begin_stream(tenant, stream, size);
+    if (!proof) return r.send(proof.error());
+    const std::shared_ptr<storage::StreamProof> shared = *std::move(proof);
+    r.stream({.content_type = "application/json",
+              .next = [shared](std::string& out) { return shared->next(out); }});
   });
 }
 
@@ -234,12 +259,6 @@ void prove_stream(App& app, const Request& request, Reply reply) {
 void add_proof_routes(App& app, http::Router& router) {
   const auto on = [&app](auto handler) {
     return [&app, handler](const Request& q, Reply r) { handler(app, q, std::move(r)); };
-  };
-  const auto blocking = [&app](auto handler) {
-    return [&app, handler](const Request&, Reply r) {
-      run_signed(app, std::move(r),
-                 [&app, handler](Reply reply) { handler(app, std::move(reply)); });
-    };
   };
   const auto tile = [&app](auto handler) {
     return [&app, handler](const Request& q, Reply r) { handler(app, q, std::move(r)); };
@@ -276,10 +295,11 @@ void add_proof_routes(App& app, http::Router& router) {
               .query = {{"stream", "its name: model/adult", "string", true},
                         {"tenant", "default: default"},
                         size}});
-  router.get("/api/v1/log/keys", blocking(list_keys),
+  router.get("/api/v1/log/keys", on(list_keys),
              {.summary = "The keys that sign checkpoints, oldest first",
               .tag = "proofs",
-              .response = json_schema<KeysAnswer, schema::Numbers::any>()});
+              .response = json_schema<KeysAnswer, schema::Numbers::any>(),
+              .query = as_of_parameter()});
   router.post("/api/v1/log/keys/rotate", on(rotate_key),
               {.summary = "Makes a new key, endorsed by the present one",
                .tag = "proofs",

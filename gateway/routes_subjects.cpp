@@ -1,10 +1,13 @@
 // Subjects: whose keys there are, and how they are destroyed.
 #include <spdlog/spdlog.h>
 
+#include <limits>
+
 #include "actors/sealing.hpp"
 #include "events/checks.hpp"
 #include "gateway/handlers.hpp"
 #include "gateway/subjects.hpp"
+#include "gateway/table_routes.hpp"
 
 namespace mlforge::gateway {
 namespace {
@@ -19,11 +22,34 @@ SubjectRow row_of(const std::vector<SubjectKeyPtr>& keys) {
   return row;
 }
 
+// Up to when a key must have been made to be there at ?as_of=; nothing where that is not given.
+struct Then {
+  Position position = 0;
+  TimeUs time = std::numeric_limits<TimeUs>::max();
+  bool has(const storage::SubjectKey& key) const { return key.created <= time; }
+};
+
+Expected<Then> query_then(const App& app, const Request& request) {
+  const auto as_of = query_as_of(app, request);
+  if (!as_of) return as_of.error();
+  Then then{.position = *as_of};
+  if (!request.query("as_of")) return then;
+  then.time = std::numeric_limits<TimeUs>::min();
+  const auto read = app.log->read(*as_of, *as_of > 0 ? 1 : 0, [&](const EventView& e) {
+    then.time = e.time;
+    return false;
+  });
+  if (!read) return read.error();
+  return then;
+}
+
 void list_subjects(App& app, const Request& request, Reply reply) {
+  const auto then = query_then(app, request);
+  if (!then) return reply.send(then.error());
   const auto limit = query_number(request, "limit", 100, 1, 1000);
   if (!limit) return reply.send(limit.error());
   const std::string after(request.query("page_token").value_or(""));
-  SubjectPage page{.position = app.log->head()};
+  SubjectPage page{.position = then->position};
   std::vector<SubjectKeyPtr> same;
   const auto add = [&] {
     if (same.empty()) return;
@@ -31,7 +57,7 @@ void list_subjects(App& app, const Request& request, Reply reply) {
     same.clear();
   };
   for (auto& key : app.subjects->list(kTenant)) {
-    if (key->subject <= after) continue;
+    if (key->subject <= after || !then->has(*key)) continue;
     if (!same.empty() && same.front()->subject != key->subject) add();
     if (page.items.size() == *limit) {
       page.next_page_token = page.items.back().subject;
@@ -44,10 +70,13 @@ void list_subjects(App& app, const Request& request, Reply reply) {
 }
 
 void get_subject(App& app, const Request& request, Reply reply) {
+  const auto then = query_then(app, request);
+  if (!then) return reply.send(then.error());
   const auto subject = request.param("subject");
-  const auto keys = app.subjects->find(kTenant, subject);
+  auto keys = app.subjects->find(kTenant, subject);
+  std::erase_if(keys, [&](const SubjectKeyPtr& key) { return !then->has(*key); });
   if (keys.empty()) return reply.send(not_found("subject", subject));
-  reply.send(http::Response::json(with_position(app.log->head(), to_json(row_of(keys)))));
+  reply.send(http::Response::json(with_position(then->position, to_json(row_of(keys)))));
 }
 
 Expected<Events> decide_shredding(const std::vector<SubjectKeyPtr>& keys,
@@ -145,12 +174,12 @@ void add_subject_routes(App& app, http::Router& router) {
              {.summary = "Subjects that have a key, by name",
               .tag = "subjects",
               .response = json_schema<SubjectPage, schema::Numbers::any>(),
-              .query = {{"limit", "rows in a page, 1 to 1000", "integer"},
-                        {"page_token", "next_page_token of the page before"}}});
+              .query = list_parameters("")});
   router.get("/api/v1/subjects/{subject*}", on(get_subject),
              {.summary = "The keys of one subject",
               .tag = "subjects",
-              .response = answer_schema<SubjectRow>()});
+              .response = answer_schema<SubjectRow>(),
+              .query = as_of_parameter()});
   router.delete_("/api/v1/subjects/{subject*}", on(shred_subject),
                  {.summary = "Destroy a subject's keys: what they encrypted is erased everywhere",
                   .tag = "subjects",

@@ -98,7 +98,10 @@ Expected<SubscriptionBody> to_command(const App& app, const Change& change,
     return SubscriptionBody(
         UpdateSubscription{change.name, settings, change.changes.reason.value_or("")});
   const auto start = change.changes.from.value_or(app.log->head() + 1);
-  return SubscriptionBody(CreateSubscription{change.name, settings, std::max<Position>(start, 1)});
+  return SubscriptionBody(CreateSubscription{.name = change.name,
+                                             .settings = settings,
+                                             .start = std::max<Position>(start, 1),
+                                             .start_given = change.changes.from.has_value()});
 }
 
 const std::string& secret_of(const SubscriptionBody& body) {

@@ -30,6 +30,8 @@ Expected<ExportRequest> export_request(const App& app, const Request& request) {
     const auto position = parse_moment(*app.log, *to, "to");
     if (!position) return position.error();
     out.to = *position;
+    // Two times with nothing in between are no mistake.
+    if (out.from > out.to + 1) return invalid("from", "must not be after 'to'");
   }
   const auto header = request.query("header").value_or("0");
   if (header != "0" && header != "1") return invalid("header", "must be 0 or 1");

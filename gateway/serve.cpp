@@ -84,6 +84,7 @@ Status open_storage(App& app, const StopRequest& stop) {
   const std::filesystem::path folder = app.config.data_dir;
   const auto crashed = discard_after_crash(folder);
   if (!crashed) return crashed.error();
+  app.crashed_before = *crashed;
   if (*crashed)
     spdlog::warn(
         "the last server crashed: what is derived from the log is made anew. If it crashes "

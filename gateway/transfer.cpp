@@ -134,11 +134,10 @@ Expected<storage::BlobsCopied> import_blobs(const ImportOptions& options,
   if (std::error_code ignored; !std::filesystem::is_directory(options.blobs, ignored))
     return Error{ErrorCode::not_found,
                  "there is no folder " + options.blobs.string() + " to take blobs from", "blobs"};
-  const auto from = storage::open_local_blobs(options.blobs);
-  if (!from) return from.error();
+  const auto from = storage::look_at_local_blobs(options.blobs);
   const auto to = storage::open_local_blobs(folder / "blobs");
   if (!to) return to.error();
-  return storage::copy_blobs(named, **from, **to, {});
+  return storage::copy_blobs(named, *from, **to, {});
 }
 
 }  // namespace

@@ -129,17 +129,16 @@ Expected<BlobsCopied> copy_blobs(const BlobsNamed& named, const BlobStore& from,
 
 Expected<BlobsCopied> link_blobs(const BlobsNamed& named, const std::filesystem::path& from,
                                  const std::filesystem::path& to) {
-  const auto source = open_local_blobs(from);
-  if (!source) return source.error();
+  const auto source = look_at_local_blobs(from);
   const auto target = open_local_blobs(to);
   if (!target) return target.error();
   return each_blob(
-      named, **source,
+      named, *source,
       [&](const std::string& tenant, const Digest& digest, BlobsCopied& report) -> Status {
         const auto linked = link_local_blob(from, to, tenant, digest);
         if (!linked) return linked.error();
-        if (!*linked) return copy_blob(tenant, digest, **source, **target, report);
-        const auto bytes = (*source)->size(tenant, digest);
+        if (!*linked) return copy_blob(tenant, digest, *source, **target, report);
+        const auto bytes = source->size(tenant, digest);
         if (!bytes) return bytes.error();
         ++report.blobs;
         report.bytes += *bytes;

@@ -70,6 +70,8 @@ class BlobStore {
 // Opens the store in `folder`, which is created where it is missing, and removes what unfinished
 // uploads left. One process at a time, which the lock of the data folder sees to.
 Expected<std::unique_ptr<BlobStore>> open_local_blobs(const std::filesystem::path& folder);
+// The same for reading only: nothing in the folder changes, and it need not be there.
+std::unique_ptr<const BlobStore> look_at_local_blobs(const std::filesystem::path& folder);
 
 // Makes a blob of the local store in `from` one of the store in `to` too, as a hard link. False
 // where the file system cannot; `not_found` where the blob is not there.

@@ -265,6 +265,10 @@ Expected<std::unique_ptr<BlobStore>> open_local_blobs(const fs::path& folder) {
   return std::unique_ptr<BlobStore>(std::move(blobs));
 }
 
+std::unique_ptr<const BlobStore> look_at_local_blobs(const fs::path& folder) {
+  return std::make_unique<LocalBlobs>(folder);
+}
+
 Expected<bool> link_local_blob(const fs::path& from, const fs::path& to, std::string_view tenant,
                                const Digest& digest) {
   const std::string hex = to_string(digest);
@@ -272,7 +276,8 @@ Expected<bool> link_local_blob(const fs::path& from, const fs::path& to, std::st
   if (auto bad = make_folder(to / shard)) return *bad;
   const fs::path source = from / shard / hex.substr(2), target = to / shard / hex.substr(2);
   if (::link(source.c_str(), target.c_str()) == 0 || errno == EEXIST) return true;
-  if (errno == EXDEV || errno == EPERM || errno == EMLINK || errno == EOPNOTSUPP) return false;
+  for (const int cannot : {EXDEV, EPERM, EACCES, EROFS, EMLINK, EOPNOTSUPP})
+    if (errno == cannot) return false;
   return errno == ENOENT ? no_such_blob(digest) : file_error(errno, "linking", target);
 }
 

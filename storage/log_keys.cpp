@@ -80,11 +80,11 @@ bool is_endorsed(const LogKeyAdded& event, const VerifierKey& before, const Veri
 
 std::string log_origin(const Uuid& log_id) { return "mlforge/" + to_string(log_id); }
 
-Expected<LogKeysState> read_log_keys(const Log& log) {
+Expected<LogKeysState> read_log_keys(const Log& log, Position as_of) {
   LogKeysState state;
   Status failed;
   const auto read =
-      log.read_stream(kLogTenant, kLogKeysStream, 1, ~0ull, ~0ull, [&](const EventView& view) {
+      log.read_stream(kLogTenant, kLogKeysStream, 1, ~0ull, as_of, [&](const EventView& view) {
         const auto event = decode_event(view);
         if (!event) failed = event.error();
         if (failed) return false;

@@ -23,7 +23,7 @@ struct LogSigner {
 };
 
 // The keys as the log has them. `corrupt` where an event of theirs does not decode.
-Expected<LogKeysState> read_log_keys(const Log& log);
+Expected<LogKeysState> read_log_keys(const Log& log, Position as_of = ~0ull);
 
 // The key of an event; `corrupt` where it is no key, or its id is not its own.
 Expected<VerifierKey> verifier_key(const LogKeyAdded& event);

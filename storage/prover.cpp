@@ -14,13 +14,6 @@ namespace {
 
 constexpr std::size_t kMostStreamBytes = 64 << 20;
 
-std::vector<std::string> to_texts(const HashPath& path) {
-  std::vector<std::string> texts;
-  texts.reserve(path.size());
-  for (const Digest& hash : path) texts.push_back(to_base64(hash.bytes));
-  return texts;
-}
-
 }  // namespace
 
 Expected<std::unique_ptr<Prover>> Prover::open(const std::filesystem::path& folder, const Log& log,
@@ -154,11 +147,19 @@ Expected<Prover::State> Prover::walk_to(std::string_view tenant, std::string_vie
 
 Expected<ProofFile> Prover::prove_stream(std::string_view tenant, std::string_view stream,
                                          std::uint64_t size) {
+  auto begun = begin_stream(tenant, stream, size);
+  if (!begun) return begun.error();
+  return std::move(**begun).whole();
+}
+
+Expected<std::unique_ptr<StreamProof>> Prover::begin_stream(std::string_view tenant,
+                                                            std::string_view stream,
+                                                            std::uint64_t size) {
   MapProof proof;
   const auto root = walk_to(tenant, stream, size, proof);
   if (!root) return root.error();
   auto file = start("stream", *root);
-  if (!file) return file;
+  if (!file) return file.error();
   file->tenant = tenant;
   file->stream = stream;
   for (const auto& step : proof.path)
@@ -166,38 +167,29 @@ Expected<ProofFile> Prover::prove_stream(std::string_view tenant, std::string_vi
   if (proof.leaf)
     file->leaf = ProofLeaf{to_base64(proof.leaf->key.bytes), proof.leaf->state.version,
                            proof.leaf->state.last_position};
-  if (auto bad = add_stream_events(*file, root->size)) return *bad;
-  return file;
+  auto positions = stream_positions(*file, root->size);
+  if (!positions) return positions.error();
+  return std::make_unique<StreamProof>(log_, *tree_, *std::move(file), *std::move(positions),
+                                       root->size);
 }
 
-Status Prover::add_stream_events(ProofFile& file, std::uint64_t size) {
+Expected<std::vector<Position>> Prover::stream_positions(const ProofFile& file,
+                                                         std::uint64_t size) {
   std::vector<Position> positions;
-  auto read = log_.read_stream(file.tenant, file.stream, 1, ~0ull, size, [&](const EventView& e) {
-    positions.push_back(e.position);
-    return true;
-  });
-  if (!read) return read.error();
-  LogTree::Reader reader(*tree_);
   std::size_t bytes = 0;
-  for (const Position position : positions) {
-    auto path = reader.inclusion(position, size);
-    if (!path) return path.error();
-    ProofEvent event{position, {}, to_texts(*path)};
-    const auto found = log_.read_records(position, 1, [&](Position, Bytes record) {
-      bytes += record.size();
-      event.record = to_base64(record);
-      return false;
-    });
-    if (!found) return found.error();
-    if (bytes > kMostStreamBytes)
-      return Error{ErrorCode::payload_too_large,
-                   fmt::format("The records of stream {} have more than 64 MiB, too many for one "
-                               "proof file.",
-                               file.stream),
-                   "stream"};
-    file.events.push_back(std::move(event));
-  }
-  return {};
+  const auto read =
+      log_.read_stream(file.tenant, file.stream, 1, ~0ull, size, [&](const EventView& e) {
+        positions.push_back(e.position);
+        bytes += e.payload.size();
+        return bytes <= kMostStreamBytes;
+      });
+  if (!read) return read.error();
+  if (bytes <= kMostStreamBytes) return positions;
+  return Error{ErrorCode::payload_too_large,
+               fmt::format("The events of stream {} have more than 64 MiB, too many for one proof "
+                           "file.",
+                           file.stream),
+               "stream"};
 }
 
 Expected<ProofFile> Prover::prove_consistency(std::uint64_t from, std::uint64_t size) {

@@ -11,6 +11,7 @@
 #include "storage/log_tree.hpp"
 #include "storage/note.hpp"
 #include "storage/proof_file.hpp"
+#include "storage/stream_proof.hpp"
 
 namespace mlforge::storage {
 
@@ -41,10 +42,13 @@ class Prover {
 
   // Proof files, under such a checkpoint.
   Expected<ProofFile> prove_event(Position position, std::uint64_t size = 0);
-  // `payload_too_large` for a stream whose records have more than 64 MiB. Of an earlier size it
-  // reads the whole log up to there.
+  // `payload_too_large` for a stream whose payloads have more than 64 MiB. Of an earlier size it
+  // reads the whole log up to there. begin_stream() makes it piece by piece.
   Expected<ProofFile> prove_stream(std::string_view tenant, std::string_view stream,
                                    std::uint64_t size = 0);
+  Expected<std::unique_ptr<StreamProof>> begin_stream(std::string_view tenant,
+                                                      std::string_view stream,
+                                                      std::uint64_t size = 0);
   Expected<ProofFile> prove_consistency(std::uint64_t from, std::uint64_t size = 0);
 
   // What has to be appended before anything that is signed is given away: the key, where the log
@@ -84,7 +88,7 @@ class Prover {
   Expected<State> root_of(std::uint64_t size);
   Expected<State> walk_to(std::string_view tenant, std::string_view stream, std::uint64_t size,
                           MapProof& proof);
-  Status add_stream_events(ProofFile& file, std::uint64_t size);
+  Expected<std::vector<Position>> stream_positions(const ProofFile& file, std::uint64_t size);
   Status store(const std::string& note, std::uint64_t size);
 
   const Log& log_;

@@ -14,10 +14,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kFingerprint = 16, kSalt = 32;  // characters
+constexpr std::size_t kSecretFingerprint = 16, kSecretSalt = 32;  // characters
 
 bool is_fingerprint(std::string_view text) {
-  return text.size() == kFingerprint &&
+  return text.size() == kSecretFingerprint &&
          text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
@@ -32,8 +32,8 @@ Expected<std::string> keep_secret(const fs::path& folder, std::string_view secre
       return std::string(known);
   std::array<std::uint8_t, 32> random{};
   system_ids()->salt(random);
-  const auto salt = hex_digest(as_text(random)).substr(0, kSalt);
-  const auto fingerprint = hex_digest(salt + std::string(secret)).substr(0, kFingerprint);
+  const auto salt = hex_digest(as_text(random)).substr(0, kSecretSalt);
+  const auto fingerprint = hex_digest(salt + std::string(secret)).substr(0, kSecretFingerprint);
   if (auto bad = make_folder(folder)) return *bad;
   fs::permissions(folder, fs::perms::owner_all);
   const auto path = folder / fingerprint;
@@ -53,9 +53,9 @@ Expected<std::string> read_secret(const fs::path& folder, std::string_view finge
   if (!is_fingerprint(fingerprint)) return missing;
   auto text = read_small_file(folder / fingerprint);
   if (!text) return text.error().code == ErrorCode::not_found ? missing : text.error();
-  if (text->size() < kSalt || hex_digest(*text).substr(0, kFingerprint) != fingerprint)
+  if (text->size() < kSecretSalt || hex_digest(*text).substr(0, kSecretFingerprint) != fingerprint)
     return Error{ErrorCode::corrupt, "the file of the secret is damaged: set it again", "secret"};
-  return text->substr(kSalt);
+  return text->substr(kSecretSalt);
 }
 
 void forget_secret(const fs::path& folder, std::string_view fingerprint) {

@@ -83,6 +83,21 @@ CheckRow check_folder(const fs::path& folder) {
   return row(kName, is_in_use(opened.error()) ? kNote : kFinding, opened.error().message);
 }
 
+CheckRow check_subscriptions(const fs::path& folder) {
+  constexpr std::string_view kName = "subscriptions";
+  std::error_code bad;
+  std::string aside;
+  for (const auto& entry : fs::directory_iterator(folder, bad)) {
+    const auto name = entry.path().filename().string();
+    if (name.starts_with("subscriptions.damaged-")) aside += (aside.empty() ? "" : ", ") + name;
+  }
+  if (aside.empty()) return row(kName, kGood, "no damaged cursors were put aside");
+  return row(kName, kNote,
+             "cursors were damaged, and their subscriptions have begun again; delete what was put "
+             "aside when it is not needed any more: " +
+                 aside);
+}
+
 CheckRow check_disk(const fs::path& folder) {
   struct statvfs disk {};
   const auto there = existing_folder(folder);

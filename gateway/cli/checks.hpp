@@ -25,6 +25,7 @@ using CheckRows = std::vector<CheckRow>;
 std::filesystem::path existing_folder(const std::filesystem::path& folder);
 
 CheckRow check_folder(const std::filesystem::path& folder);
+CheckRow check_subscriptions(const std::filesystem::path& folder);
 CheckRow check_disk(const std::filesystem::path& folder);
 // Appends and syncs 4 KiB at a time for `duration`, in a file that is gone afterwards.
 CheckRow check_sync_rate(const std::filesystem::path& folder, std::chrono::milliseconds duration);

@@ -6,9 +6,11 @@
 #include <chrono>
 #include <thread>
 
+#include "events/checks.hpp"
 #include "gateway/cli/folders.hpp"
 #include "gateway/cli/groups.hpp"
 #include "gateway/cli/progress.hpp"
+#include "storage/cursor_store.hpp"
 #include "storage/verify.hpp"
 
 namespace mlforge::gateway::cli {
@@ -81,7 +83,8 @@ using Copy = Expected<Origin> (*)(const storage::Log&, const CopyRequest&);
 Expected<CopyRow> copy(const Session& s, const Config& config, const std::string& at,
                        CopyRequest request, Copy how) {
   const auto start = Clock::now();
-  auto log = open_folder(config);
+  if (request.to.empty()) return invalid("output", "must name a new folder");
+  const auto log = look_at_folder(config);
   if (!log) return log.error();
   const auto position =
       at.empty() ? Expected<Position>((*log)->head()) : parse_moment(**log, at, "at");
@@ -100,21 +103,19 @@ Expected<CopyRow> copy(const Session& s, const Config& config, const std::string
   auto row = row_of(*origin, request.to.string(), start);
   if (const auto id = storage::DataFolder::open_existing(request.to))
     row.log_id = to_string(id->format().log_id);
-  if (auto bad = (*log)->close()) return *bad;
   return row;
 }
 
 Expected<Origin> copy_with_blobs(const storage::Log& log, const CopyRequest& request) {
-  const auto blobs = storage::open_local_blobs(request.from / "blobs");
-  if (!blobs) return blobs.error();
-  const auto folder = request.from / "subscriptions";
-  std::error_code ignored;
-  if (!std::filesystem::exists(folder, ignored)) return copy_folder(log, **blobs, request);
-  const auto cursors = storage::CursorStore::open(folder, log.log_id());
-  if (!cursors) return cursors.error();
+  const auto blobs = storage::look_at_local_blobs(request.from / "blobs");
   CopyRequest with_cursors = request;
-  with_cursors.cursors = cursors->get();
-  return copy_folder(log, **blobs, with_cursors);
+  const auto cursors = request.from / "subscriptions";
+  std::error_code ignored;
+  if (std::filesystem::exists(cursors, ignored))
+    with_cursors.copy_cursors = [&](const std::filesystem::path& folder) {
+      return storage::copy_cursors(cursors, folder, log.log_id());
+    };
+  return copy_folder(log, *blobs, with_cursors);
 }
 
 int backup_folder(const Session& s, const Config& config, const std::string& to) {

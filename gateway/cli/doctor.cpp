@@ -21,6 +21,7 @@ int doctor(const Session& s, const Config& config) {
   const auto add = [&](CheckRow row) { report.checks.push_back(std::move(row)); };
   const std::filesystem::path folder = config.data_dir;
   add(check_folder(folder));
+  add(check_subscriptions(folder));
   add(check_disk(folder));
   add(check_sync_rate(folder, std::chrono::seconds(1)));
   for (auto& row : check_limits(config)) add(std::move(row));

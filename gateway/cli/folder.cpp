@@ -9,8 +9,10 @@
 
 #include "gateway/cli/groups.hpp"
 #include "gateway/cli/progress.hpp"
+#include "gateway/cli/verify_views.hpp"
 #include "projections/open_views.hpp"
 #include "storage/base64.hpp"
+#include "storage/cursor_store.hpp"
 #include "storage/lmdb_log.hpp"
 #include "storage/proof_file.hpp"
 #include "storage/verify.hpp"
@@ -29,6 +31,9 @@ struct VerifyRow {
   std::uint64_t blobs = 0, blob_bytes = 0;
   std::vector<std::string> damaged_blobs;
   std::uint64_t missing_blobs = 0, damaged_keys = 0;
+  bool damaged_cursors = false;
+  bool views_checked = false;
+  std::vector<std::string> damaged_views;  // projections
   double seconds = 0;
   bool tree_checked = false;
   std::uint64_t expired = 0;
@@ -47,6 +52,9 @@ struct VerifyRow {
                       field("damaged_blobs", &VerifyRow::damaged_blobs),
                       field("missing_blobs", &VerifyRow::missing_blobs),
                       field("damaged_keys", &VerifyRow::damaged_keys),
+                      field("damaged_cursors", &VerifyRow::damaged_cursors),
+                      field("views_checked", &VerifyRow::views_checked),
+                      field("damaged_views", &VerifyRow::damaged_views),
                       field("seconds", &VerifyRow::seconds),
                       field("tree_checked", &VerifyRow::tree_checked),
                       field("root", &VerifyRow::root),
@@ -91,6 +99,38 @@ Status verify_subject_keys(const std::string& folder, VerifyRow& row) {
         *damaged);
   return {};
 }
+
+// And for the cursors of subscriptions.
+Status verify_cursors(const std::string& folder, VerifyRow& row) {
+  const auto opened = storage::DataFolder::open_existing(folder);
+  if (!opened) return opened.error();
+  const auto damage =
+      storage::verify_cursors(opened->path() / "subscriptions", opened->format().log_id);
+  if (!damage) return damage.error();
+  row.damaged_cursors = !damage->empty();
+  row.ok = row.ok && damage->empty();
+  if (row.what.empty()) row.what = *damage;
+  return {};
+}
+
+// And, where that is asked for, for the read models.
+Status verify_read_models(const Session& s, const std::string& folder, VerifyRow& row) {
+  ProgressBar bar(s.io, "verifying read models");
+  auto report = verify_views(folder);
+  bar.clear();
+  if (!report) return report.error();
+  row.views_checked = report->checked;
+  row.damaged_views = std::move(report->damaged);
+  row.ok = row.ok && report->what.empty();
+  if (row.what.empty()) row.what = report->what;
+  return {};
+}
+
+struct VerifyOptions {
+  std::shared_ptr<ConfigFlags> flags;
+  std::string path, key;
+  bool read_models = false;
+};
 
 using Key = std::optional<storage::VerifierKey>;
 
@@ -164,7 +204,7 @@ int verify_proof_file(const Session& s, const std::string& path, const Key& key)
   return row.ok ? kOk : kFindings;
 }
 
-int verify_folder(const Session& s, const std::string& folder, const Key& key) {
+int verify_folder(const Session& s, const std::string& folder, const Key& key, bool read_models) {
   const auto start = std::chrono::steady_clock::now();
   ProgressBar bar(s.io, "verifying");
   const auto report = storage::verify_log(
@@ -185,46 +225,54 @@ int verify_folder(const Session& s, const std::string& folder, const Key& key) {
                 .pinned = report->pinned};
   if (auto bad = verify_blobs(s, folder, row)) return s.fail(*bad);
   if (auto bad = verify_subject_keys(folder, row)) return s.fail(*bad);
+  if (auto bad = verify_cursors(folder, row)) return s.fail(*bad);
+  if (read_models && row.ok)
+    if (auto bad = verify_read_models(s, folder, row)) return s.fail(*bad);
   row.seconds = seconds_since(start);
   if (s.json)
     s.line(to_json(row));
   else
-    s.facts({{"events", std::to_string(row.events)},
-             {"result", row.ok ? "ok" : "damaged"},
-             {"dropped by retention", row.expired ? std::to_string(row.expired) : ""},
-             {"first bad position",
-              row.first_bad_position ? std::to_string(row.first_bad_position) : ""},
-             {"finding", row.what},
-             {"index", row.index_checked ? "checked" : "not there: made anew at the next start"},
-             {"blobs", fmt::format("{} ({} bytes)", row.blobs, row.blob_bytes)},
-             {"damaged blobs", fmt::format("{}", fmt::join(row.damaged_blobs, ", "))},
-             {"missing blobs", row.missing_blobs
-                                   ? fmt::format("{} files that events name are not in this folder",
-                                                 row.missing_blobs)
-                                   : ""},
-             {"tree", row.tree_checked ? "checked" : "not there: made anew at the next start"},
-             {"root", row.root},
-             {"checkpoint", row.checkpoint_size
-                                ? fmt::format("of {} events, signed {}", row.checkpoint_size,
-                                              signature_text(row.signed_by, row.pinned))
-                                : ""},
-             {"seconds", fmt::format("{:.2f}", row.seconds)}});
+    s.facts(
+        {{"events", std::to_string(row.events)},
+         {"result", row.ok ? "ok" : "damaged"},
+         {"dropped by retention", row.expired ? std::to_string(row.expired) : ""},
+         {"first bad position",
+          row.first_bad_position ? std::to_string(row.first_bad_position) : ""},
+         {"finding", row.what},
+         {"index", row.index_checked ? "checked" : "not there: made anew at the next start"},
+         {"blobs", fmt::format("{} ({} bytes)", row.blobs, row.blob_bytes)},
+         {"damaged blobs", fmt::format("{}", fmt::join(row.damaged_blobs, ", "))},
+         {"missing blobs",
+          row.missing_blobs
+              ? fmt::format("{} files that events name are not in this folder", row.missing_blobs)
+              : ""},
+         {"read models", read_models ? row.views_checked ? "compared with the log"
+                                                         : "not there: made anew at the next start"
+                                     : ""},
+         {"damaged read models", fmt::format("{}", fmt::join(row.damaged_views, ", "))},
+         {"tree", row.tree_checked ? "checked" : "not there: made anew at the next start"},
+         {"root", row.root},
+         {"checkpoint", row.checkpoint_size
+                            ? fmt::format("of {} events, signed {}", row.checkpoint_size,
+                                          signature_text(row.signed_by, row.pinned))
+                            : ""},
+         {"seconds", fmt::format("{:.2f}", row.seconds)}});
   return row.ok ? kOk : kFindings;
 }
 
 // A proof file or a data folder.
-int verify(const Session& s, const Config& config, const std::string& path,
-           const std::string& key_text) {
+int verify(const Session& s, const Config& config, const VerifyOptions& o) {
   Key key;
-  if (!key_text.empty()) {
-    auto parsed = storage::parse_verifier_key(key_text);
+  if (!o.key.empty()) {
+    auto parsed = storage::parse_verifier_key(o.key);
     if (!parsed) return s.fail(parsed.error());
     key = *std::move(parsed);
   }
   std::error_code ignored;
-  const std::string what = path.empty() ? config.data_dir : path;
-  return std::filesystem::is_regular_file(what, ignored) ? verify_proof_file(s, what, key)
-                                                         : verify_folder(s, what, key);
+  const std::string what = o.path.empty() ? config.data_dir : o.path;
+  return std::filesystem::is_regular_file(what, ignored)
+             ? verify_proof_file(s, what, key)
+             : verify_folder(s, what, key, o.read_models);
 }
 
 struct RebuiltRow {
@@ -392,9 +440,9 @@ int rebuild(const Session& s, const Config& config, const std::string& wanted) {
 void add_folder_commands(CLI::App& root, Session& s) {
   struct Options {
     std::shared_ptr<ConfigFlags> flags;
-    std::string projection, path, key;
+    std::string projection;
   };
-  const auto v = std::make_shared<Options>();
+  const auto v = std::make_shared<VerifyOptions>();
   auto* c = s.command(
       root, "verify",
       "Check a proof file, or every record and every blob of a folder that no server has open",
@@ -402,12 +450,14 @@ void add_folder_commands(CLI::App& root, Session& s) {
       "  mlforge verify --json",
       [&s, v] {
         const auto loaded = s.load(*v->flags);
-        return loaded ? verify(s, loaded->config, v->path, v->key) : s.fail(loaded.error());
+        return loaded ? verify(s, loaded->config, *v) : s.fail(loaded.error());
       });
   c->add_option("path", v->path, "A proof file or a data folder; without it, the one of --data")
       ->type_name("FILE|DIR");
   c->add_option("--key", v->key, "The verifier key that is trusted: name+hash+base64")
       ->type_name("KEY");
+  c->add_flag("--read-models", v->read_models,
+              "Make the read models anew, in a temporary folder, and compare");
   v->flags = s.add_config(*c, {"data_dir"});
 
   const auto r = std::make_shared<Options>();

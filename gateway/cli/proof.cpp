@@ -89,15 +89,25 @@ int prove_event(const Session& s, const Options& o) {
                   [&](FolderProver& prover) { return prover->prove_event(o.position, o.size); }));
 }
 
+Expected<std::string> stream_text(const Expected<std::unique_ptr<storage::StreamProof>>& begun) {
+  if (!begun) return begun.error();
+  std::string text;
+  for (std::string piece;; piece.clear()) {
+    if (auto bad = (*begun)->next(piece)) return *bad;
+    if (piece.empty()) return text;
+    text += piece;
+  }
+}
+
 int prove_stream(const Session& s, const Options& o) {
   Query query;
   query.add("stream", o.stream);
   query.add("tenant", o.tenant);
-  return save(s, o.output,
-              ask(s, o, "/api/v1/proofs/stream", std::move(query), [&](FolderProver& prover) {
-                return prover->prove_stream(o.tenant.empty() ? actors::kTenant : o.tenant, o.stream,
-                                            o.size);
-              }));
+  return save(
+      s, o.output, ask(s, o, "/api/v1/proofs/stream", std::move(query), [&](FolderProver& prover) {
+        return stream_text(
+            prover->begin_stream(o.tenant.empty() ? actors::kTenant : o.tenant, o.stream, o.size));
+      }));
 }
 
 // From an earlier checkpoint, as `mlforge proof checkpoint` saved it; it becomes part of the proof.

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <iostream>
 
+#include "events/checks.hpp"
 #include "gateway/cli/folders.hpp"
 #include "gateway/cli/groups.hpp"
 #include "gateway/cli/import_mlflow.hpp"
@@ -48,7 +49,7 @@ Error unwritable(const std::string& file) {
 
 Expected<ExportRow> export_folder(const Session& s, const Config& config,
                                   const ExportOptions& options, std::ostream& out) {
-  auto log = open_folder(config);
+  const auto log = look_at_folder(config);
   if (!log) return log.error();
   ExportRequest request{.from = 1, .to = (*log)->head(), .header = options.header};
   request.filter = event_filter(options.stream, options.type);
@@ -61,6 +62,7 @@ Expected<ExportRow> export_folder(const Session& s, const Config& config,
     const auto to = parse_moment(**log, options.to, "to");
     if (!to) return to.error();
     request.to = *to;
+    if (request.from > request.to + 1) return invalid("from", "must not be after 'to'");
   }
   auto lines = Exporter::open(**log, request);
   if (!lines) return lines.error();
@@ -78,13 +80,12 @@ Expected<ExportRow> export_folder(const Session& s, const Config& config,
   if (options.blobs.empty()) return row;
   const auto named = storage::blobs_named(**log, request.to);
   if (!named) return named.error();
-  const auto from = storage::open_local_blobs(std::filesystem::path(config.data_dir) / "blobs");
-  if (!from) return from.error();
+  const auto from = storage::look_at_local_blobs(std::filesystem::path(config.data_dir) / "blobs");
   const auto to = storage::open_local_blobs(options.blobs);
   if (!to) return to.error();
   ProgressBar blob_bar(s.io, "copying blobs");
   const auto copied =
-      storage::copy_blobs(*named, **from, **to, [&](std::uint64_t done, std::uint64_t total) {
+      storage::copy_blobs(*named, *from, **to, [&](std::uint64_t done, std::uint64_t total) {
         blob_bar.update(done, total);
         return true;
       });
@@ -258,6 +259,10 @@ Expected<std::unique_ptr<storage::LmdbLog>> open_folder(const Config& config) {
   storage::LmdbLogOptions options;
   options.map_bytes = std::size_t{config.log_map_gib} << 30;
   return storage::open_lmdb_log(config.data_dir, options);
+}
+
+Expected<std::unique_ptr<storage::ReadOnlyLog>> look_at_folder(const Config& config) {
+  return storage::ReadOnlyLog::open(config.data_dir, std::size_t{config.log_map_gib} << 30);
 }
 
 void add_transfer_commands(CLI::App& root, Session& s) {

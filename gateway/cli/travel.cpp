@@ -42,7 +42,7 @@ Expected<Answer<T>> ask(const Session& s, const Window& window, const std::strin
   }
   const auto loaded = s.load(*window.flags);
   if (!loaded) return loaded.error();
-  const auto log = open_folder(loaded->config);
+  const auto log = look_at_folder(loaded->config);
   if (!log) return log.error();
   const auto at = positions(**log, window);
   if (!at) return at.error();

@@ -111,6 +111,20 @@ TEST_CASE("nats cursor: survives, and counts for its own log only", "[nats]") {
     CHECK(load_cursor(path, test_id(1, 1)) == BroadcastCursor{});
     REQUIRE_FALSE(save_cursor(path, test_id(1, 1), cursor));
   }
+  // Whatever bit is damaged, nothing that was not published is passed by.
+  std::ifstream in(path, std::ios::binary);
+  const std::string text(std::istreambuf_iterator<char>(in), {});
+  REQUIRE(text.ends_with("\n"));
+  for (std::size_t bit = 0; bit + 8 < text.size() * 8; ++bit) {
+    auto damaged = text;
+    damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ 1 << bit % 8);
+    std::ofstream(path, std::ios::binary) << damaged;
+    INFO(bit << ": " << damaged);
+    CHECK(load_cursor(path, test_id(1, 1)) == BroadcastCursor{});
+  }
+  // As it was written before there were checksums.
+  std::ofstream(path) << text.substr(0, text.find(" crc:")) << '\n';
+  CHECK(load_cursor(path, test_id(1, 1)) == cursor);
   CHECK(save_cursor("/no/such/folder/cursor", test_id(1, 1), cursor)->code ==
         ErrorCode::unavailable);
 }

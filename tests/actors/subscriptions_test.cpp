@@ -3,7 +3,9 @@
 
 #include <catch2/catch.hpp>
 #include <filesystem>
+#include <fstream>
 #include <future>
+#include <iterator>
 
 #include "actors/repository.hpp"
 #include "storage/memory_log.hpp"
@@ -270,6 +272,41 @@ TEST_CASE("subscriptions: without their store they tell everything again") {
   // What the log says is parked stays so.
   CHECK(w.fetch("s") == Some{second});
   CHECK(w.all->status("s").value().parked == 1);
+}
+
+TEST_CASE("subscriptions: one whose row is damaged begins again and says so, others go on") {
+  World w;
+  w.create("good");
+  w.create("poor", {.max_attempts = 1});
+  const auto first = w.happen(), second = w.happen();
+  w.until([&] { return w.all->status("poor").value().in_flight == 2; });
+  CHECK(w.fetch("good") == Some{first, second});
+  CHECK(w.fetch("poor") == Some{first, second});
+  w.acknowledge("good", {first, second});
+  w.acknowledge("poor", {second});
+  (void)w.all->nack("poor", {{first}, "no", {}, false});
+  w.until([&] { return w.all->status("poor").value().parked == 1; });
+  w.all.reset();
+  w.store.reset();
+  const auto file = w.folder / "cursors" / "data.mdb";
+  std::string bytes;
+  {
+    std::ifstream in(file, std::ios::binary);
+    bytes.assign(std::istreambuf_iterator<char>(in), {});
+  }
+  // Nothing that is in flight or acknowledged may be taken from a row that says it wrongly.
+  for (auto at = bytes.find("{\"name\":\"poor\""); at != bytes.npos;
+       at = bytes.find("{\"name\":\"poor\"", at + 1))
+    bytes.replace(at + 9, 4, "rich");
+  std::ofstream(file, std::ios::binary) << bytes;
+  w.open();
+  CHECK(w.look("good").empty());
+  CHECK(w.all->status("good").value().last_error.empty());
+  CHECK(w.fetch("poor") == Some{second});
+  const auto status = w.all->status("poor").value();
+  CHECK(status.parked == 1);
+  CHECK(status.last_error.find("was damaged") != std::string::npos);
+  CHECK(std::filesystem::exists(w.folder / "cursors.damaged-1" / "data.mdb"));
 }
 
 TEST_CASE("subscriptions: who waits is answered when it is over") {

@@ -3,6 +3,7 @@
 #include "actors/whatif.hpp"
 
 #include <catch2/catch.hpp>
+#include <limits>
 
 #include "actors/gate.hpp"
 #include "events/aggregates.hpp"
@@ -150,6 +151,25 @@ TEST_CASE("under the same policy nothing differs") {
                               .gate_max_regression = 1,
                               .psi_threshold = 0.2}))
             .empty());
+}
+
+TEST_CASE("a policy that the server would refuse is refused, by its field") {
+  const Life life;
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const auto refused = [&](const WhatIfPolicy& policy, const std::string& field) {
+    const auto out = what_if(*life.log, "default", 0, life.log->head(), policy);
+    REQUIRE_FALSE(out);
+    CHECK(out.error().code == ErrorCode::invalid_argument);
+    CHECK(out.error().field == field);
+  };
+  for (const double wrong : {-0.1, 1.1, nan}) {
+    refused({.min_improvement = wrong}, "min_improvement");
+    refused({.gate_minimum = wrong}, "gate_minimum");
+    refused({.gate_max_regression = wrong}, "gate_max_regression");
+    refused({.ks_pvalue_threshold = wrong}, "ks_pvalue_threshold");
+  }
+  for (const double wrong : {-0.1, 0.0, 100.0, nan})
+    refused({.psi_threshold = wrong}, "psi_threshold");
 }
 
 TEST_CASE("another required lead changes the champion, and what later ones are compared with") {

@@ -81,6 +81,53 @@ class Damaged(test_durability.Durability):
             self.assertEqual(self.ok(answer)["state"], state)
             self.assertEqual(server.stop(), 0)
 
+    def test_damaged_cursors_of_subscriptions_lose_nothing(self):
+        server = self.server()
+        subs = f"{V1}/subscriptions"
+        self.ok(server.post(V1 + "/experiments", {"name": "e"}), 201)
+        run = self.ok(server.post(V1 + "/runs", {"experiment_id": "1"}), 201)["run_id"]
+        self.ok(server.post(subs, {"name": "s", "types": ["run.tags_set"], "from": 1}), 201)
+        tags = [self.ok(server.post(f"{V1}/runs/{run}/tags", {"tags": {"t": str(i)}}))["position"]
+                for i in range(5)]
+        self.ok(server.post(f"{subs}/s/fetch", {"max": 3, "wait_ms": 5000}))
+        self.ok(server.post(f"{subs}/s/ack", {"positions": tags[:3]}))
+        self.assertEqual(server.stop(), 0)
+        self.verified()
+        file = os.path.join(self.data(), "subscriptions", "data.mdb")
+
+        def wild():  # pages that say that they hold more than they can
+            with open(file, "r+b") as out:
+                for page in range(8192, os.path.getsize(file), 4096):
+                    out.seek(page + 12)
+                    out.write(b"\x10\xf0")
+
+        def cut():
+            os.truncate(file, 5000)
+
+        def zero():
+            with open(file, "r+b") as out:
+                out.seek(8192)
+                out.write(bytes(os.path.getsize(file) - 8192))
+
+        for number, damage in enumerate((wild, cut, zero), 1):
+            damage()
+            row = support.strict_json(
+                self.cli("verify", "--data", self.data(), "--json", code=6).stdout)
+            self.assertTrue(row["damaged_cursors"])
+            self.assertIn("cursors of subscriptions", row["what"])
+            server.start()
+            status = self.ok(server.get(f"{subs}/s/status"))
+            self.assertIn("damaged", status["last_error"])
+            items = self.ok(server.post(f"{subs}/s/fetch", {"max": 9, "wait_ms": 5000}))["items"]
+            self.assertEqual([each["position"] for each in items], tags)
+            self.ok(server.post(f"{subs}/s/ack", {"positions": tags[:3]}))
+            self.assertEqual(server.stop(), 0)
+            self.assertTrue(os.path.exists(
+                os.path.join(self.data(), f"subscriptions.damaged-{number}", "data.mdb")))
+            self.verified()
+        doctor = support.run_cli("doctor", "--data", self.data()).stdout
+        self.assertIn("subscriptions.damaged-1", doctor)
+
     def test_damaged_blobs_are_not_served_and_mended_by_an_upload(self):
         server = self.server()
         self.ok(server.post(V1 + "/experiments", {"name": "e"}), 201)

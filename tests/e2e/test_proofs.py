@@ -168,11 +168,18 @@ class Proofs(Case):
             self.assertEqual(text.read().split("\n\n")[0].split("\n")[:3], then.split("\n")[:3])
 
     def test_rotation_and_the_folder(self):
+        path = V1 + "/log/keys"
+        before = self.s.position()
+        self.assertEqual(self.ok(self.s.get(f"{path}?as_of={before}"))["items"], [])
+        self.assertEqual(self.s.position(), before)
         first = self.key()
+        then = self.ok(self.s.get(path))
         self.cli("proof", "event", "2", "-o", self.path("old.json"))
         rotated = support.strict_json(self.cli("keys", "rotate", "--reason", "a test", "--json"))
         self.assertNotEqual(rotated["verifier_key"], first)
         self.assertEqual(self.key(), rotated["verifier_key"])
+        self.assertEqual(self.ok(self.s.get(f"{path}?as_of={then['position']}")), then)
+        self.error(self.s.get(f"{path}?as_of=999999"), "invalid_argument", "as_of")
         self.cli("proof", "event", "2", "-o", self.path("new.json"))
         self.assertTrue(self.verify("new.json", "--key", first)["pinned"])
         self.verify("old.json", "--key", rotated["verifier_key"], code=6)

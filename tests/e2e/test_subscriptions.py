@@ -234,6 +234,14 @@ class Settings(Subscriptions):
         self.make("life", max_attempts=4)  # the same again
         self.error(self.s.post(SUBS, {"name": "life", "max_attempts": 9}), "already_exists",
                    "name")
+        begun = self.make("begun", **{"from": 1})
+        self.assertEqual(begun["name"], "begun")
+        self.make("begun", **{"from": 1})
+        self.make("begun")  # the same, wherever it begins
+        other = {"name": "begun", "types": ["run.tags_set"], "from": 2}
+        self.error(self.s.post(SUBS, other), "already_exists", "from",
+                   "cannot be moved")
+        self.ok(self.s.call("DELETE", f"{SUBS}/begun"))
         row = self.ok(self.s.get(f"{SUBS}/life"))
         self.assertEqual((row["settings"]["kind"], row["settings"]["max_attempts"]), ("pull", 4))
         before = row["position"]

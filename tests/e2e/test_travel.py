@@ -124,6 +124,9 @@ class Travel(Case):
                          [line for line in text.splitlines() if '"type":"run.' in line])
         self.error(self.s.get(f"{V1}/events/export?to=99999"), "invalid_argument", "to")
         self.error(self.s.get(f"{V1}/events/export?from=x"), "invalid_argument", "from")
+        self.error(self.s.get(f"{V1}/events/export?from=3&to=1"), "invalid_argument", "from")
+        self.assertEqual(self.s.get(f"{V1}/events/export?from=2&to=1").body, b"")
+        self.cli("export", "--server", self.s.url, "--from", "3", "--to", "1", code=2)
         self.cli("export", "--data", self.data, code=5)  # the server has it open
         with open(self.path("log.jsonl"), "w", encoding="utf-8") as out:
             out.write(text)
@@ -134,6 +137,7 @@ class Travel(Case):
         self.assertEqual(self.ok(other.get(f"{V1}/runs/{run}"))["run_id"], run)
 
     def test_fork(self):
+        self.cli("fork", "--data", self.data, "-o", "", code=2)
         run = self.start_run()
         self.artifact(run, "a file")
         at = self.s.position()
@@ -186,10 +190,13 @@ class Moments(Case):
     def prepare(self):
         self.ok(self.s.post(f"{V1}/endpoints", {"name": "m", "model": "m", "canary_bp": 1000}), 201)
         self.ok(self.s.post(f"{V1}/subscriptions", {"name": "m"}), 201)
+        self.ok(self.s.get(f"{V1}/log/keys"))  # the first answer writes the key into the log
         experiment = self.ok(self.s.post(f"{V1}/experiments", {"name": "own"}), 201)
         self.experiment = experiment["experiment_id"]
         self.started = self.ok(self.s.post(f"{V1}/runs", {"experiment_id": self.experiment}),
                                201)["run_id"]
+        self.ok(self.s.post(f"{V1}/runs", {"experiment_id": self.experiment, "name": "ann's"},
+                            X_Mlforge_Subject="person/1"), 201)
         self.ok(self.s.post(f"{V1}/runs/{self.started}/metrics",
                             {"metrics": [{"key": "auc", "value": 0.7, "step": 1}]}))
         self.ok(self.s.put(f"{V1}/runs/{self.started}/artifacts/note.txt", "first"), 201)
@@ -200,7 +207,7 @@ class Moments(Case):
         """Every GET of the API document that takes as_of, with names that exist."""
         names = {"experiment_id": self.experiment, "run_id": self.started, "key": "auc",
                  "pipeline_run_id": self.run["pipeline_run_id"], "version": "1", "id": "1",
-                 "kind": "model"}
+                 "kind": "model", "subject": "person/1"}
         found = []
         for path, methods in self.ok(self.s.get(f"{V1}/openapi.json"))["paths"].items():
             parameters = methods.get("get", {}).get("parameters", [])
@@ -274,6 +281,9 @@ class Moments(Case):
         self.assertEqual(other["champions"][0]["would_be"], [1])
         self.error(self.s.get(f"{V1}/whatif?psi_threshold=high"), "invalid_argument",
                    "psi_threshold")
+        for name in ("min_improvement", "gate_minimum", "gate_max_regression", "psi_threshold",
+                     "ks_pvalue_threshold"):
+            self.error(self.s.get(f"{V1}/whatif?{name}=-0.1"), "invalid_argument", name, "must be")
         # A fork of the stopped folder gives the same answers.
         self.assertEqual(self.s.stop(), 0)
         fork = os.path.join(self.folder, "fork")
@@ -283,6 +293,9 @@ class Moments(Case):
         self.assertIn("would have been", table.stdout.lower())
         self.assertRegex(table.stdout, r"promotion +m version 2 +promoted +refused")
         self.assertIn("1 of 4 decisions differ", table.stderr)
+        refused = run_cli("whatif", "--data", fork, "--gate-min-improvement", "-0.9")
+        self.assertEqual(refused.returncode, 2, refused.stderr)
+        self.assertIn("min_improvement", refused.stderr)
         again = json.loads(run_cli("whatif", "--data", fork, "--gate-min-improvement", "0.9",
                                    "--json").stdout)
         del other["position"]

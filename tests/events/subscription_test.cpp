@@ -43,6 +43,15 @@ TEST_CASE("subscription: made, changed, deleted and made again") {
       .then({SubscriptionDeleted{}})
       .when(CreateSubscription{"deployer", kPull, 5})
       .then({kMade});
+  // The same start is the same command; another one cannot be had by asking again.
+  const auto from = [](Position start) {
+    return CreateSubscription{
+        .name = "deployer", .settings = kPull, .start = start, .start_given = true};
+  };
+  given<SubscriptionState>({kMade}).when(from(kMade.start)).nothing();
+  given<SubscriptionState>({kMade})
+      .when(from(kMade.start + 1))
+      .refused(ErrorCode::already_exists, "from", "cannot be moved");
   auto other = kPull;
   other.max_attempts = 2;
   given<SubscriptionState>({kMade})

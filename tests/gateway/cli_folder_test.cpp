@@ -200,6 +200,54 @@ TEST_CASE("rebuild mends damaged read models, and a damaged log costs none") {
   CHECK(reader->position("audit") == 20);
 }
 
+TEST_CASE("verify --read-models compares them with the log and names the projection") {
+  const TempFolder folder;
+  const auto data = (folder.path / "data").string();
+  const auto views = folder.path / "data" / "views" / "data.mdb";
+  fill(data);
+  const auto verified = [&] { return run({"verify", "--data", data, "--read-models", "--json"}); };
+  CHECK(has(verified().out, "\"views_checked\":false"));
+  REQUIRE(run({"rebuild", "--data", data}).code == 0);
+  const auto whole = verified();
+  CHECK(whole.code == 0);
+  CHECK(has(whole.out, "\"views_checked\":true,\"damaged_views\":[]"));
+  std::string bytes;
+  {
+    std::ifstream in(views, std::ios::binary);
+    bytes.assign(std::istreambuf_iterator<char>(in), {});
+  }
+  const auto write = [&](const std::string& text) {
+    std::ofstream(views, std::ios::binary) << text;
+  };
+  auto wrong = bytes;
+  bool found = false;
+  for (auto at = wrong.find("toy"); at != wrong.npos; at = wrong.find("toy", at + 3)) {
+    wrong.replace(at, 3, "tox");
+    found = true;
+  }
+  REQUIRE(found);
+  write(wrong);
+  const auto damaged = verified();
+  CHECK(damaged.code == 6);
+  CHECK(has(damaged.out, "\"damaged_views\":[\""));
+  CHECK(has(damaged.out, "datasets"));
+  CHECK(has(run({"verify", "--data", data, "--read-models"}).out, "mlforge rebuild"));
+  CHECK(run({"verify", "--data", data}).code == 0);
+  // Pages that say that they hold more than they can crash who reads them.
+  wrong = bytes;
+  for (std::size_t page = 8192; page < wrong.size(); page += 4096)
+    wrong.replace(page + 12, 2, "\x10\xf0");
+  write(wrong);
+  const auto wild = verified();
+  CHECK(wild.code == 6);
+  CHECK(has(wild.out, "The read models are"));
+  // It changes nothing.
+  std::ifstream in(views, std::ios::binary);
+  CHECK(std::string(std::istreambuf_iterator<char>(in), {}) == wrong);
+  write(bytes);
+  CHECK(verified().code == 0);
+}
+
 TEST_CASE("doctor: a folder of a newer format, and one without FORMAT, are findings") {
   const TempFolder folder;
   const auto data = (folder.path / "data").string();

@@ -159,6 +159,28 @@ TEST_CASE("proof of a stream as of an earlier size is what could have been made 
   CHECK(f.prover->prove_stream("acme", "run/0", 100'000).error().code == ErrorCode::not_found);
 }
 
+TEST_CASE("proof of a stream: piece by piece it is the same file, whatever is appended meanwhile") {
+  ProverFixture f;
+  f.fill(3000);
+  for (const std::string stream : {"run/3", "run/7"}) {
+    const auto whole = take(f.prover->prove_stream("acme", stream));
+    auto begun = f.prover->begin_stream("acme", stream);
+    REQUIRE(begun);
+    std::string text;
+    int pieces = 0;
+    for (std::string piece;; piece.clear(), ++pieces) {
+      REQUIRE_FALSE((*begun)->next(piece));
+      if (piece.empty()) break;
+      CHECK(piece.size() < 40'000);
+      text += piece;
+      f.fill(1);
+    }
+    CHECK(text == to_json(whole));
+    CHECK((pieces > 5) == !whole.events.empty());
+    CHECK(verified(text, f.prover->verifier()).pinned);
+  }
+}
+
 TEST_CASE("proof of a stream: all of its events, or that there is no such stream") {
   ProverFixture f;
   f.fill(100);
