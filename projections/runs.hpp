@@ -86,9 +86,9 @@ inline bool is_deleted(const RunRow& run, const ExperimentRow& experiment) {
          run.deleted == experiment.restored;
 }
 
-// Versioned: "experiment" by id, "experiment_name" name -> id, "run" by id: a StoredRun, "param" and
-// "tag" by run and key: a TextRow, "dataset" by run and order: a DatasetUse. Plain, newest first:
-// "experiments", "runs", "runs_of" an experiment.
+// Versioned: "experiment" by id, "experiment_name" name -> id, "run" by id: a StoredRun, "param"
+// and "tag" by run and key: a TextRow, "dataset" by run and order: a DatasetUse. Plain, newest
+// first: "experiments", "runs", "runs_of" an experiment.
 class RunsProjection : public Dispatch<RunsProjection> {
  public:
   static constexpr std::string_view kName = "runs";
