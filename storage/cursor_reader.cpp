@@ -99,7 +99,7 @@ struct Heard {
   std::optional<int> verdict;
 };
 
-std::string hear_all(int in, pid_t child) {
+std::string hear_all(int in, pid_t child, bool& gave_up) {
   std::string text;
   char bytes[65536];
   for (;;) {
@@ -107,6 +107,7 @@ std::string hear_all(int in, pid_t child) {
     const int ready = ::poll(&wait, 1, kCursorsSilence);
     if (ready < 0 && errno == EINTR) continue;
     if (ready <= 0) {
+      gave_up = true;
       ::kill(child, SIGKILL);
       return text;
     }
@@ -216,11 +217,21 @@ Expected<CursorsFound> read_cursors(const fs::path& folder, const Uuid& log_id) 
   if (child < 0) return file_error(errno, "starting the check of", folder);
   if (child == 0) run_reader(name, out.fd());
   out = File();
-  const auto text = hear_all(in.fd(), child);
+  bool gave_up = false;
+  const auto text = hear_all(in.fd(), child, gave_up);
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
-  return judge(take_apart(text), log_id, status);
+  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && !gave_up)
+    return Error{ErrorCode::unavailable,
+                 fmt::format("The process that reads {} was killed: is there too little memory?",
+                             folder.string()),
+                 ""};
+  const auto heard = take_apart(text);
+  // The system refused, which tells nothing about the file. ENOENT: LMDB's word for an empty one.
+  if (heard.verdict && *heard.verdict > 0 && *heard.verdict != ENOENT)
+    return file_error(*heard.verdict, "reading", folder / "data.mdb");
+  return judge(heard, log_id, status);
 }
 
 }  // namespace mlforge::storage

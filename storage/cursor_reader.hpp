@@ -38,7 +38,8 @@ struct CursorsFound {
 };
 
 // Reads in a child process, for LMDB trusts the pages that it maps: a damaged file may crash its
-// reader. Changes nothing. The Error says that there can be no child.
+// reader. Changes nothing. The Error is the system's (no child, no permission, no memory): it tells
+// nothing about the file.
 Expected<CursorsFound> read_cursors(const std::filesystem::path& folder, const Uuid& log_id);
 
 }  // namespace mlforge::storage

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -205,6 +206,8 @@ Status CursorStore::save(const std::vector<Change>& changes) {
 }
 
 Expected<std::string> verify_cursors(const fs::path& folder, const Uuid& log_id) {
+  // Who may not read the file is told nothing about it.
+  if (::access((folder / "data.mdb").c_str(), R_OK) != 0) return std::string();
   auto found = read_cursors(folder, log_id);
   if (!found) return found.error();
   if (found->state != CursorsFound::State::damaged) return std::string();

@@ -63,7 +63,8 @@ class CursorStore {
 Status copy_cursors(const std::filesystem::path& from, const std::filesystem::path& to,
                     const Uuid& log_id);
 
-// For a folder that is only looked at: a sentence about the damage, empty where there is none.
+// For a folder that is only looked at: a sentence about the damage, empty where there is none, or
+// the file may not be read.
 Expected<std::string> verify_cursors(const std::filesystem::path& folder, const Uuid& log_id);
 
 }  // namespace mlforge::storage

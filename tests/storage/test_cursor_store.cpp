@@ -149,6 +149,22 @@ TEST_CASE("cursors: a table from before there were checksums is taken over") {
   CHECK(read_cursors(path, kLog)->state == CursorsFound::State::whole);
 }
 
+TEST_CASE("cursors: a file that the system does not give is not taken for a damaged one") {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "a";
+  REQUIRE_FALSE(open_store(path, kLog)->save({{"one", "1"}}));
+  // Root may read everything, but no folder as a file.
+  const auto file = path / "data.mdb", kept_file = path / "kept";
+  std::filesystem::rename(file, kept_file);
+  std::filesystem::create_directory(file);
+  CHECK_FALSE(read_cursors(path, kLog));
+  CHECK_FALSE(CursorStore::open(path, kLog));
+  std::filesystem::remove(file);
+  std::filesystem::rename(kept_file, file);
+  CHECK(kept(*open_store(path, kLog)) == Kept{{"one", "1"}});
+  CHECK_FALSE(std::filesystem::exists(folder.path() / "a.damaged-1"));
+}
+
 TEST_CASE("cursors: a table without a row is no new one") {
   const TemporaryFolder folder;
   const auto path = folder.path() / "a";
