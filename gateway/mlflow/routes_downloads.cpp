@@ -1,6 +1,4 @@
 // What the web interface downloads and uploads: files named by their run, version or logged model.
-#include <unistd.h>
-#include <atomic>
 #include <filesystem>
 #include <fstream>
 
@@ -8,6 +6,7 @@
 #include "gateway/mlflow/artifact_flags.hpp"
 #include "gateway/mlflow/entities.hpp"
 #include "gateway/mlflow/handlers.hpp"
+#include "gateway/mlflow/local_files.hpp"
 #include "gateway/mlflow/owners.hpp"
 #include "gateway/mlflow/version_source.hpp"
 #include "projections/artifacts.hpp"
@@ -125,25 +124,10 @@ void store_blob(App& app, Reply to, const std::string& id, const std::string& pa
                         [](const Outcome&) { return std::string("{}"); });
 }
 
-// Where clients of this server keep the run's files by themselves: below --default-artifact-root.
-// Readers see the whole file or none.
+// Where clients of this server keep the run's files by themselves.
 void store_local(Reply to, const std::filesystem::path& folder, const std::string& path) {
-  namespace fs = std::filesystem;
-  std::error_code failed;
-  const auto file = fs::weakly_canonical(folder / path, failed);
-  const auto [end, rest] = std::mismatch(folder.begin(), folder.end(), file.begin(), file.end());
-  if (failed || end != folder.end()) return fail(to, said("Invalid path", "path"));
-  fs::create_directories(file.parent_path(), failed);
-  auto part = file;
-  static std::atomic<std::uint64_t> count{0};
-  part += ".part-" + std::to_string(::getpid()) + "-" + std::to_string(++count);
-  std::ofstream out(part, std::ios::binary);
-  out << to.request().body;
-  out.close();
-  if (out && !failed) fs::rename(part, file, failed);
-  if (out && !failed) return to.send(http::Response::json("{}"));
-  fs::remove(part, failed);
-  fail(to, {ErrorCode::unavailable, "The file cannot be written to " + folder.string(), "path"});
+  if (auto bad = write_local_file(folder, path, to.request().body)) return fail(to, *bad);
+  to.send(http::Response::json("{}"));
 }
 
 void upload(App& app, const Request& request, Reply reply) {

@@ -1,11 +1,11 @@
 // runs/create-promptlab-run: what somebody tried in the prompt lab of MLflow's web pages becomes a
 // finished run, with the table of its results and a model that asks the same again.
-#include <fstream>
 #include <future>
 
 #include "gateway/mlflow/artifact_flags.hpp"
 #include "gateway/mlflow/entities.hpp"
 #include "gateway/mlflow/handlers.hpp"
+#include "gateway/mlflow/local_files.hpp"
 #include "projections/artifacts.hpp"
 #include "storage/digest.hpp"
 
@@ -149,17 +149,10 @@ struct Lab {
   }
 
   Status keep(const RunStarted& run, const std::string& path, const std::string& text) const {
-    namespace fs = std::filesystem;
-    const Error unwritten{ErrorCode::unavailable, "The file " + path + " cannot be written", ""};
-    if (const auto folder = local_folder(app.config, run.artifact_uri)) {
-      std::error_code failed;
-      fs::create_directories((*folder / path).parent_path(), failed);
-      std::ofstream out(*folder / path, std::ios::binary);
-      out << text;
-      out.close();
-      return out && !failed ? Status() : unwritten;
-    }
-    if (!projections::proxied_path(run.artifact_uri)) return unwritten;
+    if (const auto folder = local_folder(app.config, run.artifact_uri))
+      return write_local_file(*folder, path, text);
+    if (!projections::proxied_path(run.artifact_uri))
+      return Error{ErrorCode::unavailable, "The file " + path + " cannot be written", ""};
     auto writer = app.blobs->create(kTenant);
     if (!writer) return writer.error();
     if (auto bad = (*writer)->append(storage::as_bytes(text))) return bad;
