@@ -6,11 +6,14 @@
 
 #include "events/checks.hpp"
 #include "gateway/media_type.hpp"
+#include "gateway/read_ahead.hpp"
 
 namespace mlforge::gateway {
 namespace {
 
 using http::Flow;
+
+bool is_remote(const App& app) { return !app.blobs->remote().empty(); }
 
 constexpr std::size_t kPiece = 64 << 10;
 
@@ -73,10 +76,13 @@ std::optional<storage::BlobRange> parse_range(std::string_view text) {
   return range;
 }
 
-Error damaged_file(const FileRef& file, const std::string& how) {
+Error damaged_file(const App& app, const FileRef& file, const std::string& how) {
+  const auto remote = app.blobs->remote();
   return {ErrorCode::corrupt,
           "the stored bytes of '" + file.path + "' " + how +
-              ": upload the file again, or restore the folder 'blobs' from a backup",
+              ": upload the file again, or restore " +
+              (remote.empty() ? "the folder 'blobs' from a backup"
+                              : "the object " + file.digest + " at " + remote),
           ""};
 }
 
@@ -86,9 +92,9 @@ class CheckedBlob {
  public:
   static constexpr std::uint64_t kSmall = 1 << 20;
 
-  CheckedBlob(std::unique_ptr<storage::BlobReader> reader, const storage::Digest& digest,
-              FileRef file)
-      : reader_(std::move(reader)), digest_(digest), file_(std::move(file)) {}
+  CheckedBlob(const App& app, std::unique_ptr<storage::BlobReader> reader,
+              const storage::Digest& digest, FileRef file)
+      : app_(app), reader_(std::move(reader)), digest_(digest), file_(std::move(file)) {}
 
   Status prepare() {
     if (file_.bytes > kSmall) return {};
@@ -116,11 +122,12 @@ class CheckedBlob {
     if (*got == 0) return {};
     hash_.update(storage::as_bytes(out));
     done_ += *got;
-    if (done_ == file_.bytes && hash_.finish() != digest_)
-      return damaged_file(file_, "do not match their digest");
-    return {};
+    if (done_ != file_.bytes || hash_.finish() == digest_) return {};
+    app_.blobs->doubt(kTenant, digest_);
+    return damaged_file(app_, file_, "do not match their digest");
   }
 
+  const App& app_;
   std::unique_ptr<storage::BlobReader> reader_;
   storage::Digest digest_;
   FileRef file_;
@@ -133,10 +140,10 @@ class CheckedBlob {
 Status check_stored(const App& app, const FileRef& file, const storage::Digest& digest) {
   const auto bytes = app.blobs->size(kTenant, digest);
   if (!bytes && bytes.error().code == ErrorCode::not_found)
-    return damaged_file(file, "are missing");
+    return damaged_file(app, file, "are missing");
   if (!bytes) return bytes.error();
   if (*bytes != file.bytes)
-    return damaged_file(file, "have another length than they were stored with");
+    return damaged_file(app, file, "have another length than they were stored with");
   return {};
 }
 
@@ -193,9 +200,10 @@ void stream_blob(App& app, const FileRef& file, std::string_view range_header, P
                                       std::to_string(file.bytes));
   }
   if (whole) {
-    auto blob = std::make_shared<CheckedBlob>(*std::move(reader), *digest, file);
+    auto blob = std::make_shared<CheckedBlob>(app, *std::move(reader), *digest, file);
     if (auto bad = blob->prepare()) return reply.send(refuse(reply.request(), *bad));
     response.next = [blob](std::string& out) { return blob->next(out); };
+    if (is_remote(app)) read_ahead(app, response);
     return reply.stream(std::move(response));
   }
   response.next = [reader = std::shared_ptr(*std::move(reader))](std::string& out) -> Status {
@@ -205,6 +213,7 @@ void stream_blob(App& app, const FileRef& file, std::string_view range_header, P
     out.resize(*got);
     return {};
   };
+  if (is_remote(app)) read_ahead(app, response);
   reply.stream(std::move(response));
 }
 
@@ -265,7 +274,12 @@ void send_file(App& app, const http::Request& request, http::Reply reply,
     const auto file = find(QueryContext{*reader, now ? projections::kLatest : position, seen});
     if (!file) return shared->send(refuse(shared->request(), file.error()));
     const std::string range(shared->request().header("Range"));
-    stream_blob(app, *file, range, seen, std::move(*shared), saved_as, refuse);
+    if (!is_remote(app))
+      return stream_blob(app, *file, range, seen, std::move(*shared), saved_as, refuse);
+    run_blocking(app, std::move(*shared),
+                 [&app, file = *file, range, seen, saved_as, refuse](http::Reply to) {
+                   stream_blob(app, file, range, seen, std::move(to), saved_as, refuse);
+                 });
   };
   if (app.projected.position() >= *as_of) return answer();
   app.projected.when(*as_of, [&app, answer] { app.server->post(answer); });

@@ -99,6 +99,11 @@ std::string_view wanted_folder(std::string_view text) {
   return right ? "" : "a local folder, as a path or as file:///path";
 }
 
+std::string_view wanted_destination(std::string_view text) {
+  const bool right = wanted_folder(text).empty() || text.starts_with("s3://");
+  return right ? "" : "a local folder, as a path or as file:///path, or s3://BUCKET/PREFIX";
+}
+
 constexpr std::array kSettings{
     Setting{"data_dir", &Config::data_dir, "folder of the log, the blobs and the read models", 0, 0,
             wanted_text, "", "data"},
@@ -114,8 +119,10 @@ constexpr std::array kSettings{
             "empty: on this server, mlflow-artifacts:/",
             0, 0, wanted_root},
     Setting{"artifacts_destination", &Config::artifacts_destination,
-            "local folder for the bytes of artifacts and datasets; empty: blobs in the data folder",
-            0, 0, wanted_folder},
+            "local folder, or s3://BUCKET/PREFIX, for the bytes of artifacts and datasets; empty: "
+            "blobs "
+            "in the data folder",
+            0, 0, wanted_destination},
     Setting{.name = "serve_artifacts",
             .member = &Config::serve_artifacts,
             .help = "whether MLflow's clients upload and download files through this server: on or "

@@ -3,6 +3,7 @@
 #include <sstream>
 
 #include "events/codec.hpp"
+#include "storage/blob_place.hpp"
 #include "storage/files.hpp"
 #include "storage/line_checksum.hpp"
 #include "storage/log.hpp"
@@ -50,6 +51,21 @@ Expected<storage::BlobsNamed> copy_events(const storage::Log& log, const CopyReq
   return named;
 }
 
+// Blobs in S3 stay there: the copy says where, and reads them there.
+Expected<storage::BlobsCopied> place_blobs(const storage::BlobStore& blobs,
+                                           const storage::BlobsNamed& named,
+                                           const CopyRequest& request, const fs::path& to) {
+  if (!blobs.remote().empty()) {
+    if (auto bad = storage::copy_remote_note(request.from / "blobs", to)) return *bad;
+    return storage::BlobsCopied{};
+  }
+  const auto target = storage::open_local_blobs(to);
+  if (!target) return target.error();
+  return storage::copy_blobs(named, blobs, **target, [&](auto, auto) {
+    return !request.progress || request.progress(request.at, request.at);
+  });
+}
+
 // Everything but the records and the blobs, then the folder's name.
 Expected<Origin> finish(storage::LogBuilder& builder, Origin origin,
                         const storage::BlobsCopied& blobs, const Uuid& log_id, Position ruled) {
@@ -80,12 +96,8 @@ Expected<Origin> copy_folder(const storage::Log& log, const storage::BlobStore& 
   if (!builder) return builder.error();
   const auto named = copy_events(log, request, **builder);
   if (!named) return named.error();
-  const auto target = storage::open_local_blobs((*builder)->folder() / "blobs");
-  if (!target) return target.error();
   // Whoever watches the records may give up while the blobs are copied, too.
-  const auto copied = storage::copy_blobs(*named, blobs, **target, [&](auto, auto) {
-    return !request.progress || request.progress(request.at, request.at);
-  });
+  const auto copied = place_blobs(blobs, *named, request, (*builder)->folder() / "blobs");
   if (!copied) return copied.error();
   // Newer than the records, they are cut back when the copy is opened.
   if (request.copy_cursors)
@@ -100,8 +112,11 @@ Expected<Origin> fork_folder(const storage::Log& log, const CopyRequest& request
   if (!builder) return builder.error();
   const auto named = copy_events(log, request, **builder);
   if (!named) return named.error();
+  const auto from = request.from / "blobs", to = (*builder)->folder() / "blobs";
+  if (auto bad = storage::copy_remote_note(from, to)) return *bad;
+  const auto remote = storage::remote_blobs(from);
   const auto linked =
-      storage::link_blobs(*named, request.from / "blobs", (*builder)->folder() / "blobs");
+      remote && !remote->empty() ? storage::BlobsCopied{} : storage::link_blobs(*named, from, to);
   if (!linked) return linked.error();
   const auto log_id = storage::system_ids()->next(storage::system_clock()->now());
   return finish(**builder, origin, *linked, log_id, ruled);

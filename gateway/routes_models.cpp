@@ -74,12 +74,15 @@ void create_version(App& app, const Request& request, Reply reply) {
   if (!model) return reply.send(model.error());
   if (!model->exists) return reply.send(not_found("registered model", body->model));
   if (auto bad = check_origin(app, *body)) return reply.send(*bad);
-  if (auto bad = check_files(app, body->artifacts)) return reply.send(*bad);
-  const auto answer = [&app, command = *body](const Outcome& o) {
-    return version_json(app, command, o);
+  const auto create = [&app, command = *std::move(body)](Reply to) {
+    if (auto bad = check_files(app, command.artifacts)) return to.send(*bad);
+    const Request& asked = to.request();
+    submit<RegistryBody>(
+        app.managers.registry, asked, std::move(to), command, 201,
+        [&app, command](const Outcome& o) { return version_json(app, command, o); });
   };
-  submit<RegistryBody>(app.managers.registry, request, std::move(reply), *std::move(body), 201,
-                       answer);
+  if (app.blobs->remote().empty()) return create(std::move(reply));
+  run_blocking(app, std::move(reply), create);
 }
 
 // Answers after the scorer follows the aliases, so that the next prediction is the new version's.

@@ -27,6 +27,7 @@
 #include "projections/open_views.hpp"
 #include "projections/queries.hpp"
 #include "projections/view_damage.hpp"
+#include "storage/blob_place.hpp"
 
 namespace mlforge::gateway {
 namespace {
@@ -108,7 +109,10 @@ Status open_storage(App& app, const StopRequest& stop) {
   app.prover = *std::move(prover);
   if (auto bad = mlflow::link_destination(folder / "blobs", app.config.artifacts_destination))
     return bad;
-  auto blobs = storage::open_local_blobs(folder / "blobs");
+  const auto& destination = app.config.artifacts_destination;
+  auto blobs = storage::open_blobs(folder / "blobs",
+                                   storage::is_s3_uri(destination) ? destination : std::string(),
+                                   storage::environment_variable);
   if (!blobs) return blobs.error();
   app.blobs = *std::move(blobs);
   if (auto bad = interrupted(stop)) return bad;
@@ -122,7 +126,8 @@ void start_system(App& app) {
   app.caf_config->set("scheduler.policy", caf::atom("sharing"));
   app.caf_config->set("scheduler.max-threads", std::size_t{2});
   app.system = std::make_unique<caf::actor_system>(*app.caf_config);
-  app.workers = std::make_unique<boost::asio::thread_pool>(2);
+  // Those that wait for S3 must not keep all others waiting.
+  app.workers = std::make_unique<boost::asio::thread_pool>(app.blobs->remote().empty() ? 2 : 16);
   app.metrics = std::make_unique<Metrics>();
 }
 
@@ -330,6 +335,7 @@ void shut_down(App& app) {
   if (app.flusher && !app.flusher->wait_idle(std::chrono::seconds(5)))
     spdlog::warn("some predictions could not be written down");
   stop_subscriptions(app);
+  if (app.blobs) app.blobs->stop();
   if (app.workers) {
     app.workers->stop();
     app.workers->join();

@@ -28,11 +28,11 @@ Expected<std::string> BlobStore::get(std::string_view tenant, const Digest& dige
     if (*n == 0) break;
     rest = rest.subspan(*n);
   }
-  if (sha256(as_bytes(bytes)) != digest)
-    return Error{ErrorCode::corrupt,
-                 fmt::format("The bytes of blob {} do not match their digest. Upload them again.",
-                             to_string(digest))};
-  return bytes;
+  if (sha256(as_bytes(bytes)) == digest) return bytes;
+  doubt(tenant, digest);
+  return Error{ErrorCode::corrupt,
+               fmt::format("The bytes of blob {} do not match their digest. Upload them again.",
+                           to_string(digest))};
 }
 
 }  // namespace mlforge::storage

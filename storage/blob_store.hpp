@@ -60,6 +60,15 @@ class BlobStore {
   // Reads the blob and compares: `corrupt` when its bytes are not those that its digest names.
   virtual Status verify(std::string_view tenant, const Digest& digest) const = 0;
 
+  // The URI of a store that is not on this machine: its methods may take as long as a network does,
+  // all but create() and append(). Empty for a local one.
+  virtual std::string remote() const { return {}; }
+  // Somebody has read other bytes than those that the digest names: whoever uploads them again is
+  // to mend the blob, although there is one of that name and size.
+  virtual void doubt(std::string_view, const Digest&) const {}
+  // Ends what is under way and refuses what comes, with `unavailable`, where that would take long.
+  virtual void stop() {}
+
   // create(), append() and finish() in one.
   Expected<BlobStored> put(std::string_view tenant, Bytes bytes);
   // The whole blob, checked against its digest; `payload_too_large` above `limit` bytes.

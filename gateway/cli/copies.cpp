@@ -10,6 +10,7 @@
 #include "gateway/cli/folders.hpp"
 #include "gateway/cli/groups.hpp"
 #include "gateway/cli/progress.hpp"
+#include "storage/blob_place.hpp"
 #include "storage/cursor_store.hpp"
 #include "storage/verify.hpp"
 
@@ -107,7 +108,8 @@ Expected<CopyRow> copy(const Session& s, const Config& config, const std::string
 }
 
 Expected<Origin> copy_with_blobs(const storage::Log& log, const CopyRequest& request) {
-  const auto blobs = storage::look_at_local_blobs(request.from / "blobs");
+  const auto blobs = storage::look_at_blobs(request.from / "blobs", storage::environment_variable);
+  if (!blobs) return blobs.error();
   CopyRequest with_cursors = request;
   const auto cursors = request.from / "subscriptions";
   std::error_code ignored;
@@ -115,7 +117,7 @@ Expected<Origin> copy_with_blobs(const storage::Log& log, const CopyRequest& req
     with_cursors.copy_cursors = [&](const std::filesystem::path& folder) {
       return storage::copy_cursors(cursors, folder, log.log_id());
     };
-  return copy_folder(log, *blobs, with_cursors);
+  return copy_folder(log, **blobs, with_cursors);
 }
 
 int backup_folder(const Session& s, const Config& config, const std::string& to) {

@@ -12,6 +12,7 @@
 #include "gateway/cli/groups.hpp"
 #include "gateway/cli/import_mlflow.hpp"
 #include "gateway/cli/progress.hpp"
+#include "storage/blob_place.hpp"
 
 namespace mlforge::gateway::cli {
 namespace {
@@ -80,12 +81,14 @@ Expected<ExportRow> export_folder(const Session& s, const Config& config,
   if (options.blobs.empty()) return row;
   const auto named = storage::blobs_named(**log, request.to);
   if (!named) return named.error();
-  const auto from = storage::look_at_local_blobs(std::filesystem::path(config.data_dir) / "blobs");
+  const auto from = storage::look_at_blobs(std::filesystem::path(config.data_dir) / "blobs",
+                                           storage::environment_variable);
+  if (!from) return from.error();
   const auto to = storage::open_local_blobs(options.blobs);
   if (!to) return to.error();
   ProgressBar blob_bar(s.io, "copying blobs");
   const auto copied =
-      storage::copy_blobs(*named, *from, **to, [&](std::uint64_t done, std::uint64_t total) {
+      storage::copy_blobs(*named, **from, **to, [&](std::uint64_t done, std::uint64_t total) {
         blob_bar.update(done, total);
         return true;
       });

@@ -117,6 +117,7 @@ class Connection final : public ReplyTarget, public Member {
   void start_stream(StreamedResponse response);
   void start_sse(SseOptions options, std::shared_ptr<SseHandle> handle);
   Step step_stream();
+  bool stream_ready();
   Step step_sse();
   void append_sse(std::string_view text);
   void wake_sse();

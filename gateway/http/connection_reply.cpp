@@ -133,11 +133,23 @@ void Connection::start_stream(StreamedResponse response) {
   pump();
 }
 
+bool Connection::stream_ready() {
+  if (!stream_->ready) return true;
+  return stream_->ready([box = mailbox_, self = ConnectionRef(this)] {
+    box->push([self] {
+      if (self->state_ != State::streaming) return;
+      self->turn_ = true;
+      self->pump();
+    });
+  });
+}
+
 Connection::Step Connection::step_stream() {
   if (!std::exchange(turn_, false)) return Step::wait;
   std::string piece;
   Status error;
   try {
+    if (!stream_ready()) return Step::wait;
     error = stream_->next(piece);
   } catch (const std::exception& failure) {
     error = Error{ErrorCode::internal, failure.what(), {}};

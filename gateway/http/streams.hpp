@@ -114,6 +114,10 @@ struct StreamedResponse {
   // piece (64 KiB is a good size) to the empty `out`. Nothing appended means the end; an Error
   // breaks the connection, so that the client notices.
   std::function<Status(std::string& out)> next;
+
+  // Where the next piece may be long in coming: asked, on the server's thread, before next().
+  // False: not yet; then `again`, called once from any thread, has the server ask anew.
+  std::function<bool(std::function<void()> again)> ready;
 };
 
 }  // namespace mlforge::http

@@ -3,6 +3,7 @@
 #include <future>
 
 #include "gateway/handlers.hpp"
+#include "storage/blob_place.hpp"
 
 namespace mlforge::gateway::mlflow {
 namespace {
@@ -19,7 +20,14 @@ bool is_local(const std::string& uri) { return uri.starts_with('/') || uri.start
 }  // namespace
 
 Status link_destination(const fs::path& blobs, const std::string& destination) {
-  if (destination.empty()) return {};
+  if (destination.empty() || storage::is_s3_uri(destination)) return {};
+  const auto remote = storage::remote_blobs(blobs);
+  if (!remote) return remote.error();
+  if (!remote->empty())
+    return Error{ErrorCode::conflict,
+                 "artifacts_destination is " + destination + ", but bytes lie at " + *remote +
+                     " already: move them there first, then remove " + blobs.string(),
+                 "artifacts_destination"};
   std::error_code failed;
   const auto wanted = fs::absolute(without_scheme(destination), failed).lexically_normal();
   if (!failed) fs::create_directories(wanted, failed);

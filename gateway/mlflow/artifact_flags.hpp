@@ -10,7 +10,8 @@
 namespace mlforge::gateway::mlflow {
 
 // Makes `blobs`, in the data folder, a link to the destination, so that every command finds the
-// bytes there. Nothing for an empty destination. `conflict` where bytes lie elsewhere already.
+// bytes there. Nothing for an empty destination, and for one in S3. `conflict` where bytes lie
+// elsewhere already.
 Status link_destination(const std::filesystem::path& blobs, const std::string& destination);
 
 // Set where the settings contradict each other.

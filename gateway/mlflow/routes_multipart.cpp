@@ -1,5 +1,7 @@
-// Uploads in parts and presigned URLs: what stores in the cloud can do. This server's store is a
-// local folder, and MLflow's server answers the same over one: clients then send files whole.
+// Uploads in parts and presigned URLs, with which MLflow's server has clients write to a store in
+// the cloud by themselves. In this server's store a file's name is its digest, which nobody knows
+// before its last byte: it answers as MLflow's does over a local folder, and clients send files
+// whole.
 #include "gateway/mlflow/entities.hpp"
 #include "gateway/mlflow/handlers.hpp"
 #include "gateway/mlflow/owners.hpp"

@@ -34,10 +34,10 @@ Expected<std::string> read_file(const App& app, const FileRef& file) {
     if (*got == 0) break;
     done += *got;
   }
-  if (storage::sha256(storage::as_bytes(out)) != *digest)
-    return Error{ErrorCode::corrupt,
-                 "the stored bytes of '" + file.path + "' do not match their digest", ""};
-  return out;
+  if (storage::sha256(storage::as_bytes(out)) == *digest) return out;
+  app.blobs->doubt(kTenant, *digest);
+  return Error{ErrorCode::corrupt,
+               "the stored bytes of '" + file.path + "' do not match their digest", ""};
 }
 
 }  // namespace
