@@ -136,7 +136,7 @@ class Load {
   sockaddr_in address_{};
   int epoll_ = -1;
   Result result_;
-  std::uint64_t issued_ = 0, total_ = 0, in_flight_ = 0, warmup_answered_ = 0;
+  std::uint64_t issued_ = 0, total_ = 0, in_flight_ = 0;
   bool measuring_ = false, issuing_ = true;
   std::uint64_t begin_ns_ = 0, deadline_ns_ = 0, last_answer_ns_ = 0;
   double own_cpu_begin_ = 0, pids_cpu_begin_ = 0;
@@ -324,7 +324,7 @@ void Load::answered(Connection& c) {
     ++result_.answered;
     result_.latency.record(now - c.started_ns);
     if (now >= deadline_ns_) issuing_ = false;
-  } else if (++warmup_answered_ >= plan_.warmup || now >= deadline_ns_) {
+  } else if (++result_.warmed >= plan_.warmup || now >= deadline_ns_) {
     begin_measure(now);
   }
   if (issuing_ && issued_ < total_) return issue(c, now);

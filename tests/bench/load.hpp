@@ -51,6 +51,7 @@ struct Plan {
 struct Result {
   std::string error;            // a sentence; empty: the load ran to its end
   std::uint64_t answered = 0;   // measured answers
+  std::uint64_t warmed = 0;     // those before; fewer than `warmup` where that was given up
   std::uint64_t refused = 0;    // those whose status is not 2xx (warm-up included)
   std::string first_refusal;    // the beginning of the first such answer
   double seconds = 0;           // from the end of the warm-up to the last answer
