@@ -433,6 +433,105 @@ class Issues(Evaluation):
         self.assertNotIn("trace_count", self.found_issues(e)["issues"][0])
 
 
+class LabelSchemas(Evaluation):
+    def create_schema(self, experiment, name, status=200, **more):
+        answer = self.s.post(V3 + "/label-schemas/create", {
+            "experiment_id": experiment, "name": name, "type": "FEEDBACK",
+            "input": {"text": {}}, **more})
+        self.assertEqual(answer.status, status, answer)
+        return answer["label_schema"] if status == 200 else answer
+
+    def test_made_changed_and_deleted(self):
+        e = self.experiment("label schemas")
+        given = {"input": {"categorical": {"options": ["a", "b"], "multi_select": True}},
+                 "type": "EXPECTATION", "instruction": "look", "enable_comment": True}
+        made = self.create_schema(e, "which?", **given)
+        self.assertRegex(made["schema_id"], r"^ls-[0-9a-f]{32}$")
+        self.assertEqual({k: made[k] for k in given}, given)
+        self.assertEqual((made["name"], made["is_default"]), ("which?", False))
+        number = self.create_schema(e, "number", input={"numeric": {"max_value": 2.5}})
+        self.assertEqual(number["input"], {"numeric": {"max_value": 2.5}})
+        path = V3 + "/label-schemas/"
+        one = path + "get?schema_id=" + made["schema_id"]
+        self.assertEqual(self.ok(self.s.get(one))["label_schema"], made)
+        self.assertEqual(self.ok(self.s.get(f"{path}get-by-name?experiment_id={e}&name=number")),
+                         {"label_schema": number})
+        listed = self.ok(self.s.get(f"{path}list?experiment_id={e}"))
+        names = [x["name"] for x in listed["label_schemas"]]
+        self.assertEqual((sorted(names), names[-1]), (["Feedback", "number", "which?"], "Feedback"))
+        default = listed["label_schemas"][-1]
+        self.assertEqual((default["is_default"], default["type"]), (True, "FEEDBACK"))
+        self.assertEqual(self.ok(self.s.get(path + "get?schema_id=" + default["schema_id"]))[
+            "label_schema"], default)
+        then = self.s.position()
+        changed = self.ok(self.s.call("PATCH", path + "update", {
+            "schema_id": made["schema_id"], "name": "which one?", "enable_comment": False}))
+        self.assertEqual((changed["label_schema"]["name"], changed["label_schema"]["input"]),
+                         ("which one?", given["input"]))
+        self.assertEqual(self.ok(self.s.get(f"{one}&as_of={then}"))["label_schema"], made)
+        self.assertEqual(self.ok(self.s.call("DELETE", path + "delete", {
+            "schema_id": made["schema_id"]})), {})
+        self.refused(self.s.get(one), "RESOURCE_DOES_NOT_EXIST", 404)
+        for method, what in (("PATCH", "update"), ("DELETE", "delete")):
+            self.refused(self.s.call(method, path + what, {"schema_id": default["schema_id"],
+                                                           "name": "x"}), words="default question")
+
+    def test_what_is_refused(self):
+        e = self.experiment("refused schemas")
+        self.create_schema(e, "taken")
+        self.refused(self.create_schema(e, "taken", 400), "RESOURCE_ALREADY_EXISTS")
+        for bad in ({"type": "OTHER"}, {"input": {}}, {"instruction": "x" * 1001},
+                    {"input": {"pass_fail": {"positive_label": "a", "negative_label": "a"}}},
+                    {"input": {"pass_fail": {"positive_label": "a"}}},
+                    {"input": {"categorical": {"options": []}}},
+                    {"input": {"categorical": {"options": ["a", "a"]}}},
+                    {"input": {"categorical": {"options": list("abcdefghijk")}}},
+                    {"input": {"numeric": {"min_value": 2, "max_value": 1}}},
+                    {"input": {"text": {"max_length": 0}}}, {"name": "FeedBack "}):
+            with self.subTest(bad=bad):
+                self.refused(self.create_schema(e, **{"name": "n", "status": 400, **bad}))
+        self.refused(self.create_schema("987654", "n", 404), "RESOURCE_DOES_NOT_EXIST", 404)
+
+
+class TokenSums(Evaluation):
+    def send(self, experiment, trace, *spans):
+        rows = []
+        for span_id, parent, attributes in spans:
+            rows.append({"traceId": trace, "spanId": span_id, "parentSpanId": parent, "name": "s",
+                         "startTimeUnixNano": "1000000000", "endTimeUnixNano": "2000000000",
+                         "attributes": [{"key": k, "value": {"intValue": str(v)} if
+                                         isinstance(v, int) else {"stringValue": v}}
+                                        for k, v in attributes.items()]})
+        body = {"resourceSpans": [{"scopeSpans": [{"spans": rows}]}]}
+        answer = self.s.call("POST", "/v1/traces", body, {"x-mlflow-experiment-id": experiment})
+        self.assertEqual(answer.status, 200, answer)
+
+    def test_of_the_outermost_spans_that_say_it(self):
+        e, trace = self.experiment("tokens"), "0af7651916cd43dd8448eb211c80319d"
+        llm = {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 10,
+               "gen_ai.usage.output_tokens": 5}
+        a, b, c, root = ("b7ad6b716920333%d" % i for i in range(4))
+
+        def said():
+            info = self.ok(self.s.get(f"{V3}/traces/tr-{trace}"))["trace"]["trace_info"]
+            metadata = info["trace_metadata"]
+            return [json.loads(metadata[k]) if k in metadata else None
+                    for k in ("mlflow.trace.tokenUsage", "mlflow.trace.cost")]
+
+        def tokens(i, o):
+            return {"input_tokens": i, "output_tokens": o, "total_tokens": i + o}
+        self.send(e, trace, (a, root, {**llm, "mlflow.llm.cost": '{"input_cost": 0.25, '
+                                                                 '"total_cost": 0.75}'}))
+        cost = {"input_cost": 0.25, "output_cost": 0, "total_cost": 0.75}
+        self.assertEqual(said(), [tokens(10, 5), cost])
+        self.send(e, trace, (b, root, llm), (c, b, llm))
+        self.assertEqual(said(), [tokens(20, 10), cost])
+        self.send(e, trace, (b, root, llm))
+        self.assertEqual(said(), [tokens(20, 10), cost])
+        self.send(e, trace, (root, "", {**llm, "gen_ai.usage.input_tokens": 100}))
+        self.assertEqual(said(), [tokens(100, 5), cost])
+
+
 @unittest.skipUnless(HAS_MLFLOW, WITHOUT)
 class ByTheClient(Evaluation):
     def setUp(self):
