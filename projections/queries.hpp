@@ -46,6 +46,7 @@ Expected<Page<ExperimentRow>> list_experiments(ViewReader& view, std::string_vie
 
 Expected<RunRow> get_run(ViewReader& view, std::string_view tenant, std::string_view run_id,
                          Position as_of = kLatest);
+Expected<RunHead> get_run_head(ViewReader& view, std::string_view tenant, std::string_view run_id);
 // Newest first; of one experiment where `experiment_id` is not empty.
 Expected<Page<RunRow>> list_runs(ViewReader& view, std::string_view tenant,
                                  std::string_view experiment_id, const PageRequest& page);

@@ -71,6 +71,10 @@ Expected<RunRow> get_run(ViewReader& view, std::string_view tenant, std::string_
   return RunRow(*std::move(run));
 }
 
+Expected<RunHead> get_run_head(ViewReader& view, std::string_view tenant, std::string_view run_id) {
+  return get_row<RunHead>(view, view_key(kRuns, tenant, "run", run_id), kLatest, "run", run_id);
+}
+
 Expected<Page<RunRow>> list_runs(ViewReader& view, std::string_view tenant,
                                  std::string_view experiment_id, const PageRequest& page) {
   if (!experiment_id.empty())

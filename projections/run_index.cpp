@@ -31,6 +31,21 @@ Column make_column(CellKind kind) {
   return TextsColumn{};
 }
 
+RunHead head_of(const RunRow& row) { return {row.run_id, row.start_time, row.deleted, row.alone}; }
+
+// In the order of the rows, so that reading them all meets each page once.
+std::vector<std::string_view> sorted_runs(ViewReader& view, std::string_view tenant,
+                                          std::string_view experiment_id) {
+  std::vector<std::string_view> ids;
+  view.scan_plain(view_prefix(RunsProjection::kName, tenant, "runs_of", experiment_id), {},
+                  SIZE_MAX, [&](std::string_view, std::string_view run_id) {
+                    ids.push_back(run_id);
+                    return true;
+                  });
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
 // Room for one run more, absent.
 void extend(Column& column, std::size_t size) {
   if (auto* numbers = std::get_if<NumberColumn>(&column))
@@ -158,29 +173,29 @@ void RunIndex::refresh(ViewReader& view, std::string_view run_id, const Touched&
     const auto at = by_experiment_.find(row.experiment_id);
     if (at == by_experiment_.end()) return;
     table = tables_[at->second].get();
-    run = add_run(*table, row);
+    run = add_run(*table, head_of(row));
   }
-  if (touched.row) set_removal(*table, run, row);
+  if (touched.row) set_removal(*table, run, head_of(row));
   fill(view, *table, run, row, true, touched.row);
 }
 
-std::uint32_t RunIndex::add_run(RunTable& table, const RunRow& row) {
+std::uint32_t RunIndex::add_run(RunTable& table, const RunHead& head) {
   const std::uint32_t run = table.size();
-  const auto number = ids_.add(row.run_id);
+  const auto number = ids_.add(head.run_id);
   places_.resize(ids_.size());
   places_[number] = {by_experiment_.at(table.experiment_id), run};
   table.runs.push_back(number);
-  table.start_times.push_back(parse_time(row.start_time).value_or(0));
+  table.start_times.push_back(parse_time(head.start_time).value_or(0));
   table.deleted.push_back(RunTable::kNever);
   table.alone.push_back(RunTable::kNever);
-  set_removal(table, run, row);
+  set_removal(table, run, head);
   for (auto& [key, kept] : table.columns) extend(kept.column, table.runs.size());
   return run;
 }
 
-void RunIndex::set_removal(RunTable& table, std::uint32_t run, const RunRow& row) {
-  table.deleted[run] = row.deleted.value_or(RunTable::kNever);
-  table.alone[run] = row.alone.value_or(RunTable::kNever);
+void RunIndex::set_removal(RunTable& table, std::uint32_t run, const RunHead& head) {
+  table.deleted[run] = head.deleted.value_or(RunTable::kNever);
+  table.alone[run] = head.alone.value_or(RunTable::kNever);
 }
 
 void RunIndex::fill(ViewReader& view, RunTable& table, std::uint32_t run, const RunRow& row,
@@ -212,19 +227,23 @@ void RunIndex::load(ViewReader& view, const std::string& experiment_id,
   auto& table = *tables_.emplace_back(std::make_unique<RunTable>());
   table.experiment_id = experiment_id;
   for (const auto& key : columns) table.columns[key] = {make_column(key.kind), tick_};
-  const bool metrics =
-      std::any_of(columns.begin(), columns.end(), [](const auto& key) { return key.of_metrics; });
-  view.scan_plain(view_prefix(RunsProjection::kName, tenant_, "runs_of", experiment_id), {},
-                  SIZE_MAX, [&](std::string_view, std::string_view run_id) {
-                    const auto row = get_run(view, tenant_, run_id);
-                    if (row) fill(view, table, add_run(table, *row), *row, metrics, true);
-                    return !view.status();
-                  });
+  const bool rows =
+      !std::all_of(columns.begin(), columns.end(), [](const auto& key) { return key.of_metrics; });
+  for (const auto id : sorted_runs(view, tenant_, experiment_id)) {
+    RunRow row{.run_id = std::string(id)};
+    if (rows) {
+      auto stored = get_run(view, tenant_, id);
+      if (!stored) continue;
+      row = *std::move(stored);
+    }
+    const auto head = rows ? Expected(head_of(row)) : get_run_head(view, tenant_, id);
+    if (head) fill(view, table, add_run(table, *head), row, true, rows);
+    if (view.status()) return;
+  }
 }
 
 void RunIndex::load_columns(ViewReader& view, RunTable& table, std::span<const ColumnKey> columns) {
   std::vector<std::pair<const ColumnKey*, Column*>> fresh;
-  bool rows = false;
   for (const auto& key : columns) {
     auto [at, is_new] = table.columns.try_emplace(key);
     at->second.used = tick_;
@@ -232,9 +251,10 @@ void RunIndex::load_columns(ViewReader& view, RunTable& table, std::span<const C
     at->second.column = make_column(key.kind);
     extend(at->second.column, table.runs.size());
     fresh.emplace_back(&at->first, &at->second.column);
-    rows = rows || !key.of_metrics;
   }
   if (fresh.empty()) return;
+  const bool rows = std::any_of(fresh.begin(), fresh.end(),
+                                [](const auto& each) { return !each.first->of_metrics; });
   for (std::uint32_t run = 0; run < table.size() && !view.status(); ++run) {
     const auto id = run_id(table, run);
     RunRow row{.run_id = std::string(id)};

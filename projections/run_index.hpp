@@ -142,8 +142,8 @@ class RunIndex final : public BatchObserver {
   void refresh(ViewReader& view, std::string_view run_id, const Touched& touched);
   void load(ViewReader& view, const std::string& experiment_id, std::span<const ColumnKey> columns);
   void load_columns(ViewReader& view, RunTable& table, std::span<const ColumnKey> columns);
-  std::uint32_t add_run(RunTable& table, const RunRow& row);
-  static void set_removal(RunTable& table, std::uint32_t run, const RunRow& row);
+  std::uint32_t add_run(RunTable& table, const RunHead& head);
+  static void set_removal(RunTable& table, std::uint32_t run, const RunHead& head);
   void fill(ViewReader& view, RunTable& table, std::uint32_t run, const RunRow& row, bool metrics,
             bool others);
   void set(Column& column, std::uint32_t run, const Cell& cell);

@@ -72,6 +72,15 @@ struct StoredRun : RunRow {
     return std::tuple_cat(RunRow::fields(), std::tuple{field("apart", &StoredRun::apart)});
   }
 };
+// The part of it that says where a run stands among others: less to read than the whole.
+struct RunHead {
+  std::string run_id, start_time;
+  std::optional<std::uint64_t> deleted, alone;
+  static constexpr auto fields() {
+    return std::tuple{field("run_id", &RunHead::run_id), field("start_time", &RunHead::start_time),
+                      field("deleted", &RunHead::deleted), field("alone", &RunHead::alone)};
+  }
+};
 struct TextRow {
   std::string key, value;
   static constexpr auto fields() {

@@ -27,19 +27,22 @@ void report(const bench::Plan& plan, const bench::Result& r, bool json) {
   const double own_us = r.answered ? 1e6 * r.own_cpu_seconds / answered : 0;
   const double server_us = r.answered ? 1e6 * r.pids_cpu_seconds / answered : 0;
   const char* format =
-      json ? "{\"connections\":%d,\"answered\":%llu,\"refused\":%llu,\"seconds\":%.4f,"
+      json ? "{\"connections\":%d,\"answered\":%llu,\"warmed\":%llu,\"refused\":%llu,\"seconds\":%."
+             "4f,"
              "\"requests_per_second\":%.1f,\"p50_us\":%.1f,\"p90_us\":%.1f,\"p99_us\":%.1f,"
              "\"max_us\":%.1f,\"own_cpu_seconds\":%.3f,\"server_cpu_seconds\":%.3f,"
              "\"own_cpu_us_per_request\":%.2f,\"server_cpu_us_per_request\":%.2f}\n"
-           : "connections      %d\nanswered         %llu\nrefused          %llu\n"
+           : "connections      %d\nanswered         %llu\nwarm-up          %llu\nrefused          "
+             "%llu\n"
              "seconds          %.4f\nrequests/s       %.1f\n"
              "p50, us          %.1f\np90, us          %.1f\np99, us          %.1f\n"
              "max, us          %.1f\nown CPU, s       %.3f\nserver CPU, s    %.3f\n"
              "own CPU/request, us     %.2f\nserver CPU/request, us  %.2f\n";
   std::printf(format, plan.connections, static_cast<unsigned long long>(r.answered),
-              static_cast<unsigned long long>(r.refused), r.seconds, rate, us(0.5), us(0.9),
-              us(0.99), 1e-3 * static_cast<double>(r.latency.max()), r.own_cpu_seconds,
-              r.pids_cpu_seconds, own_us, server_us);
+              static_cast<unsigned long long>(r.warmed), static_cast<unsigned long long>(r.refused),
+              r.seconds, rate, us(0.5), us(0.9), us(0.99),
+              1e-3 * static_cast<double>(r.latency.max()), r.own_cpu_seconds, r.pids_cpu_seconds,
+              own_us, server_us);
 }
 
 }  // namespace

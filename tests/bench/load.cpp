@@ -17,6 +17,7 @@
 #include <iterator>
 #include <sstream>
 #include <string_view>
+#include <utility>
 
 namespace bench {
 namespace {
@@ -67,10 +68,12 @@ std::string widen_marks(std::string text) {
 struct Head {
   int status = 0;
   std::uint64_t body_bytes = 0;
+  bool closes = false;
   const char* error = nullptr;
 };
 
-// Reads status line and Content-Length from [text, end), which ends with the blank line.
+// Reads status line, Content-Length and Connection from [text, end), which ends with the blank
+// line.
 Head parse_head(const char* text, const char* end) {
   Head head;
   if (end - text < 15 || std::memcmp(text, "HTTP/1.", 7) != 0) {
@@ -85,6 +88,8 @@ Head parse_head(const char* text, const char* end) {
     if (strncasecmp(line, "content-length:", 15) == 0) {
       head.body_bytes = std::strtoull(line + 15, nullptr, 10);
       has_length = true;
+    } else if (strncasecmp(line, "connection: close", 17) == 0) {
+      head.closes = true;
     }
   }
   if (!has_length) head.error = "the answer has no Content-Length (chunked answers are not read)";
@@ -99,6 +104,7 @@ struct Connection {
   std::size_t have = 0;
   std::uint64_t body_left = 0;
   bool in_body = false;
+  bool closes = false;  // by the server's word, after this answer
   bool wants_write = false;
   std::uint64_t started_ns = 0;
 };
@@ -111,7 +117,7 @@ class Load {
 
  private:
   bool prepare();
-  bool open(Connection& c, const sockaddr_in& address);
+  bool open(Connection& c);
   void loop();
   void issue(Connection& c, std::uint64_t now);
   void send_rest(Connection& c);
@@ -127,9 +133,10 @@ class Load {
   const Plan& plan_;
   std::vector<Connection> connections_;
   std::vector<std::size_t> number_at_;  // where in a request its number stands
+  sockaddr_in address_{};
   int epoll_ = -1;
   Result result_;
-  std::uint64_t issued_ = 0, total_ = 0, in_flight_ = 0, warmup_answered_ = 0;
+  std::uint64_t issued_ = 0, total_ = 0, in_flight_ = 0;
   bool measuring_ = false, issuing_ = true;
   std::uint64_t begin_ns_ = 0, deadline_ns_ = 0, last_answer_ns_ = 0;
   double own_cpu_begin_ = 0, pids_cpu_begin_ = 0;
@@ -145,12 +152,11 @@ bool Load::prepare() {
   if (plan_.first < kSecondNs || plan_.first + plan_.warmup + plan_.requests >= 10 * kSecondNs)
     return fail("first must leave all request numbers with ten digits, 1000000000 is right."),
            false;
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(plan_.port);
+  address_.sin_family = AF_INET;
+  address_.sin_port = htons(plan_.port);
   const std::string host = plan_.host == "localhost" ? "127.0.0.1" : plan_.host;
-  if (inet_pton(AF_INET, host.c_str(), &address.sin_addr) != 1 ||
-      ntohl(address.sin_addr.s_addr) >> 24 != 127)
+  if (inet_pton(AF_INET, host.c_str(), &address_.sin_addr) != 1 ||
+      ntohl(address_.sin_addr.s_addr) >> 24 != 127)
     return fail("host must be an IPv4 loopback address, such as 127.0.0.1."), false;
 
   const auto body = widen_marks(plan_.body);
@@ -169,16 +175,19 @@ bool Load::prepare() {
   for (auto& c : connections_) {
     c.request = request;
     c.in.resize(kBufferBytes);
-    if (!open(c, address)) return false;
+    if (!open(c)) return false;
   }
   return true;
 }
 
-bool Load::open(Connection& c, const sockaddr_in& address) {
+// Also in place of a connection that the server closes after its answer: the request pays for it.
+bool Load::open(Connection& c) {
+  if (c.fd >= 0) close(c.fd);
+  c.closes = c.wants_write = false;
   c.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const int on = 1;
   if (c.fd < 0 || setsockopt(c.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0 ||
-      connect(c.fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+      connect(c.fd, reinterpret_cast<const sockaddr*>(&address_), sizeof address_) != 0)
     return fail_errno("connecting to port " + std::to_string(plan_.port)), false;
   epoll_event event{};
   event.events = EPOLLIN;
@@ -245,7 +254,7 @@ void Load::issue(Connection& c, std::uint64_t now) {
   ++in_flight_;
   c.started_ns = now;
   c.sent = 0;
-  send_rest(c);
+  if (!c.closes || open(c)) send_rest(c);
 }
 
 void Load::send_rest(Connection& c) {
@@ -272,7 +281,7 @@ void Load::receive(Connection& c) {
   if (n < 0) return fail_errno("recv");
   if (n == 0)
     return fail("The server closed a connection after " + std::to_string(issued_) +
-                " requests; keep-alive is needed.");
+                " requests, and no answer said that it would.");
   if (take(c, static_cast<std::size_t>(n))) answered(c);
 }
 
@@ -296,6 +305,7 @@ bool Load::take(Connection& c, std::size_t bytes) {
     }
     body_here = c.have - static_cast<std::size_t>(blank + 4 - text);
     c.body_left = head.body_bytes;
+    c.closes = head.closes;
     c.in_body = true;
     c.have = 0;
   }
@@ -314,10 +324,11 @@ void Load::answered(Connection& c) {
     ++result_.answered;
     result_.latency.record(now - c.started_ns);
     if (now >= deadline_ns_) issuing_ = false;
-  } else if (++warmup_answered_ >= plan_.warmup || now >= deadline_ns_) {
+  } else if (++result_.warmed >= plan_.warmup || now >= deadline_ns_) {
     begin_measure(now);
   }
-  if (issuing_ && issued_ < total_) issue(c, now);
+  if (issuing_ && issued_ < total_) return issue(c, now);
+  if (c.closes) close(std::exchange(c.fd, -1));
 }
 
 }  // namespace

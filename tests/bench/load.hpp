@@ -1,6 +1,7 @@
 // An HTTP load generator of its own: raw sockets and epoll on one thread, closed loop, keep-alive.
 // It shares no code with the servers that it measures, and spends as little processor time as it
-// can, because they share the machine.
+// can, because they share the machine. A server that says `Connection: close` is connected to anew,
+// on the time of the next request, as any client would.
 #pragma once
 #include <sys/types.h>
 
@@ -50,6 +51,7 @@ struct Plan {
 struct Result {
   std::string error;            // a sentence; empty: the load ran to its end
   std::uint64_t answered = 0;   // measured answers
+  std::uint64_t warmed = 0;     // those before; fewer than `warmup` where that was given up
   std::uint64_t refused = 0;    // those whose status is not 2xx (warm-up included)
   std::string first_refusal;    // the beginning of the first such answer
   double seconds = 0;           // from the end of the warm-up to the last answer
@@ -59,7 +61,7 @@ struct Result {
 };
 
 // Runs the load; blocks. Gives up with an error when nothing is answered for ten seconds, when a
-// connection is closed, or when an answer has no Content-Length.
+// connection is closed without a word, or when an answer has no Content-Length.
 Result run_load(const Plan& plan);
 
 }  // namespace bench

@@ -117,7 +117,7 @@ def subscribed_load(bench, server, path, body, count):
         begin, before = time.monotonic(), subscribers.delivered()
         figures = bench.load(server, path, 64, body, settle=False)
         seconds, meanwhile = time.monotonic() - begin, subscribers.delivered() - before
-        expected = count * (figures["answered"] + 200)  # the load warms up with 200 requests
+        expected = count * (figures["answered"] + figures["warmed"])
         end = time.monotonic() + 60
         while subscribers.delivered() - before < expected and time.monotonic() < end:
             time.sleep(0.05)  # poll: another process takes them
