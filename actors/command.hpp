@@ -134,7 +134,13 @@ using TrackingBody =
                  StoreArtifact, RemoveArtifact,                   //
                  ImportExperiment, ImportRun, ImportLoggedModel,  //
                  RecordTrace, LogSpans, TagTrace, UntagTrace, LinkTraceToRun, LinkPrompts,
-                 AssessTrace, ChangeAssessment, RemoveAssessment, DeleteTrace>;
+                 AssessTrace, ChangeAssessment, RemoveAssessment, DeleteTrace,  //
+                 NewEvaluationDataset, TagEvaluationDataset, UntagEvaluationDataset,
+                 MergeEvaluationRecords, RemoveEvaluationRecords, LinkEvaluationDataset,
+                 UnlinkEvaluationDataset, DeleteEvaluationDataset,      //
+                 RegisterScorer, DeleteScorer, ConfigureOnlineScoring,  //
+                 CreateIssue, UpdateIssue,                              //
+                 CreateLabelSchema, UpdateLabelSchema, DeleteLabelSchema>;
 using RegistryBody = std::variant<RegisterModel, CreateModelVersion, SetAlias, RemoveAlias,
                                   TransitionStage, RecordGate, Promote,  //
                                   NewModel, DescribeModel, RenameModel, DeleteModel, TagModel,

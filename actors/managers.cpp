@@ -58,6 +58,18 @@ template <class C>
 requires requires(const C& c) { c.trace_id; }
 std::string stream_of(const C& c) { return "trace/" + c.trace_id; }
 template <class C>
+requires requires(const C& c) { c.dataset_id; }
+std::string stream_of(const C& c) { return "evaluation_dataset/" + c.dataset_id; }
+template <class C>
+requires requires(const C& c) { c.scorer_name; }
+std::string stream_of(const C& c) { return "scorers/" + c.experiment_id; }
+template <class C>
+requires requires(const C& c) { c.issue_id; }
+std::string stream_of(const C& c) { return "issue/" + c.issue_id; }
+template <class C>
+requires requires(const C& c) { c.label_experiment; }
+std::string stream_of(const C& c) { return "label_schemas/" + c.label_experiment; }
+template <class C>
 requires requires(const C& c) {
   c.pipeline_run_id;
 } &&(!requires(const C& c) { c.run_id; }) && (!requires(const C& c) { c.report_id; })std::string
@@ -129,6 +141,12 @@ void ensure_logged(Manager& manager, const CommandMeta& meta, const std::string&
   EnsureDefaultExperiment command{manager.context.artifact_root};
   decide_and_append(manager.context, std::get<Repository<ExperimentsState>>(*manager.states),
                     manager.recent, manager.forget, "experiments/all", command, {}, request);
+}
+
+// 32 hexadecimal digits as a UUID is written.
+std::string dashed(std::string id) {
+  for (const std::size_t at : {8, 13, 18, 23}) id.insert(at, 1, '-');
+  return id;
 }
 
 template <class Manager>
@@ -213,6 +231,61 @@ Status precondition(Manager& manager, const CommandMeta& meta, LogSpans& c) {
   return {};
 }
 
+// Set where the experiment is not there, or not active.
+template <class Manager>
+Status check_active(Manager& manager, const CommandMeta& meta, const std::string& experiment_id) {
+  const auto place = place_in(manager, meta, experiment_id, "");
+  return place ? Status() : Status(place.error());
+}
+
+template <class Manager>
+Status precondition(Manager& manager, const CommandMeta& meta, NewEvaluationDataset& c) {
+  c.dataset_id = "d-" + fresh_id(meta, *manager.context.ids, *manager.context.clock);
+  return {};
+}
+template <class Manager>
+Status precondition(Manager& manager, const CommandMeta& meta, LinkEvaluationDataset& c) {
+  const auto experiments = experiments_of(manager, meta);
+  if (!experiments) return experiments.error();
+  for (const auto& id : c.experiment_ids)
+    if (c.unknown_experiment.empty() && !(*experiments)->by_id.contains(id))
+      c.unknown_experiment = id;
+  return {};
+}
+template <class Manager>
+Status precondition(Manager& manager, const CommandMeta& meta, RegisterScorer& c) {
+  c.scorer_id = dashed(fresh_id(meta, *manager.context.ids, *manager.context.clock));
+  return check_active(manager, meta, c.experiment_id);
+}
+template <class Manager>
+Status precondition(Manager& manager, const CommandMeta& meta, DeleteScorer& c) {
+  return check_active(manager, meta, c.experiment_id);
+}
+template <class Manager>
+Status precondition(Manager& manager, const CommandMeta& meta, ConfigureOnlineScoring& c) {
+  c.config_id = fresh_id(meta, *manager.context.ids, *manager.context.clock);
+  return check_active(manager, meta, c.experiment_id);
+}
+// The same for what knows deleted experiments as none.
+template <class Manager>
+Status check_there(Manager& manager, const CommandMeta& meta, const std::string& experiment_id) {
+  auto bad = check_active(manager, meta, experiment_id);
+  if (!bad || bad->code != ErrorCode::invalid_argument) return bad;
+  return Error{ErrorCode::not_found, "No Experiment with id=" + experiment_id + " exists",
+               "experiment_id"};
+}
+
+template <class Manager>
+Status precondition(Manager& manager, const CommandMeta& meta, CreateIssue& c) {
+  c.issue_id = "iss-" + fresh_id(meta, *manager.context.ids, *manager.context.clock);
+  return check_there(manager, meta, c.experiment_id);
+}
+template <class Manager>
+Status precondition(Manager& manager, const CommandMeta& meta, CreateLabelSchema& c) {
+  c.schema_id = "ls-" + fresh_id(meta, *manager.context.ids, *manager.context.clock);
+  return check_there(manager, meta, c.label_experiment);
+}
+
 // An imported run is one of its experiment, also where that is deleted.
 template <class Manager>
 Status precondition(Manager& manager, const CommandMeta& meta, ImportRun& c) {
@@ -251,12 +324,16 @@ Status precondition(Manager& manager, const CommandMeta& meta, Command& c) {
 
 // A command names its stream, so its name must be one before the stream is looked up.
 Status check_stream(std::string_view stream) {
-  const auto field = stream.starts_with("run/")            ? "run_id"
-                     : stream.starts_with("logged_model/") ? "model_id"
-                     : stream.starts_with("artifacts/")    ? "path"
-                     : stream.starts_with("trace/")        ? "trace_id"
-                     : stream.starts_with("pipeline_run/") ? "pipeline_run_id"
-                                                           : "name";
+  const auto field = stream.starts_with("run/")             ? "run_id"
+                     : stream.starts_with("logged_model/")  ? "model_id"
+                     : stream.starts_with("artifacts/")     ? "path"
+                     : stream.starts_with("trace/")         ? "trace_id"
+                     : stream.starts_with("scorers/")       ? "experiment_id"
+                     : stream.starts_with("issue/")         ? "issue_id"
+                     : stream.starts_with("label_schemas/") ? "experiment_id"
+                     : stream.starts_with("evaluation_d")   ? "dataset_id"
+                     : stream.starts_with("pipeline_run/")  ? "pipeline_run_id"
+                                                            : "name";
   return check_name(field, stream.substr(stream.find('/') + 1));
 }
 
@@ -395,7 +472,8 @@ Managers spawn_managers(caf::actor_system& system, const ManagerContext& context
       spawn_manager<DatasetActor, DatasetRequest, DatasetState>(system, context),
       spawn_manager<EnvironmentActor, EnvironmentRequest, EnvironmentState>(system, context),
       spawn_manager<TrackingActor, TrackingRequest, RunState, ExperimentsState, LoggedModelState,
-                    ArtifactsState, TraceState>(system, context),
+                    ArtifactsState, TraceState, EvaluationDatasetState, ScorersState, IssueState,
+                    LabelSchemasState>(system, context),
       spawn_manager<RegistryActor, RegistryRequest, ModelState>(system, context),
       spawn_manager<PipelineActor, PipelineRequest, PipelineRunState, PipelineState>(system,
                                                                                      context),

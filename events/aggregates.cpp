@@ -46,6 +46,10 @@ template void fold(SubjectsState&, const Event&);
 template void fold(SubscriptionState&, const Event&);
 template void fold(RetentionState&, const Event&);
 template void fold(TraceState&, const Event&);
+template void fold(EvaluationDatasetState&, const Event&);
+template void fold(ScorersState&, const Event&);
+template void fold(IssueState&, const Event&);
+template void fold(LabelSchemasState&, const Event&);
 
 namespace {
 
@@ -57,7 +61,8 @@ struct EveryEventEvolves<std::variant<E...>> {
   static constexpr int kStates = states_of<
       Each, DatasetState, ExperimentsState, RunState, ModelState, PipelineState, PipelineRunState,
       EnvironmentState, EndpointState, PredictionsState, DriftState, LogKeysState, LoggedModelState,
-      ArtifactsState, SubjectsState, SubscriptionState, RetentionState, TraceState>();
+      ArtifactsState, SubjectsState, SubscriptionState, RetentionState, TraceState,
+      EvaluationDatasetState, ScorersState, IssueState, LabelSchemasState>();
   static constexpr bool value = ((kStates<E> == 1 || std::is_same_v<E, UnknownEvent>)&&...);
 };
 static_assert(EveryEventEvolves<EventVariant>::value,

@@ -84,6 +84,9 @@ Compacted compact(const TraceState& s) {
   if (!s.exists) return out;
   out.events.push_back(s.info);
   for (const auto& run : s.runs) out.events.push_back(TraceRunLinked{.run_id = run});
+  TraceUsageCounted usages;
+  for (const auto& [id, span] : s.usages) usages.spans.push_back(span);
+  if (!usages.spans.empty()) out.events.push_back(std::move(usages));
   return out;
 }
 

@@ -34,19 +34,23 @@ TimeUs unit_of(char letter) {
 }
 
 // What would be lost with the payloads of the other kinds.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 14> kKept{{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 18> kKept{{
     {"artifacts", "which files there are is folded from these events"},
     {"dataset", "the versions of datasets and their files are folded from these events"},
     {"deployment", "what an endpoint serves is folded from these events"},
     {"drift", "which windows were weighed, alerted and retrained for is folded from these events"},
     {"environment", "where runs ran is answered from these events"},
+    {"evaluation_dataset", "evaluation datasets and their records are folded from these events"},
     {"experiments", "names and ids of experiments are folded from these events"},
+    {"issue", "issues are folded from these events"},
+    {"label_schemas", "what people are asked about traces is folded from these events"},
     {"log", "the keys that signed and what retention dropped are read from these events"},
     {"logged_model", "logged models are folded from these events"},
     {"model", "promotions, stages and aliases are folded from these events"},
     {"pipeline", "what a pipeline runs is folded from these events"},
     {"pipeline_run", "cached results and what a run did are folded from these events"},
     {"run", "the curves, params and tags of runs are folded from these events"},
+    {"scorers", "the versions of scorers are folded from these events"},
     {"subjects", "which keys must stay destroyed is read from these events"},
     {"subscription", "settings and what is parked are folded from these events"},
 }};

@@ -66,6 +66,28 @@ TraceRecorded merged(const TraceState& state, const RecordTrace& c) {
   return e;
 }
 
+// Where the sum is the one of `before`, or there is none: of `now`. What a client has reported
+// counts.
+void update_sum(Texts& metadata, const char* key, const std::string& before,
+                const std::string& now) {
+  const auto at = metadata.find(key);
+  if (at != metadata.end() && at->second != before) return;
+  if (!now.empty()) metadata[key] = now;
+}
+
+// The spans that are to be remembered: those that say something new, or may stand between such.
+TraceUsageCounted counted(const TraceState& state, const std::vector<SpanUsage>& spans) {
+  TraceUsageCounted out;
+  bool says = !state.usages.empty();
+  for (const auto& each : spans) says = says || !each.usage.empty() || !each.cost.empty();
+  if (!says) return out;
+  for (const auto& each : spans)
+    if (const auto at = state.usages.find(each.span_id);
+        at == state.usages.end() || at->second != each)
+      out.spans.push_back(each);
+  return out;
+}
+
 }  // namespace
 
 Error no_trace(std::string_view trace_id) {
@@ -111,8 +133,17 @@ Expected<Events> decide(const TraceState& state, const LogSpans& c) {
   for (const auto& [key, value] : c.metadata) e.metadata.emplace(key, value);
   for (const auto& [key, value] : c.tags) e.tags[key] = value;
   e.tags[kTraceSpans] = "TRACKING_STORE";
-  if (state.exists && to_json(e) == to_json(state.info)) return Events{};
-  return Events{std::move(e)};
+  Events events;
+  if (auto more = counted(state, c.spans); !more.spans.empty()) {
+    auto now = state.usages;
+    for (const auto& each : more.spans) now[each.span_id] = each;
+    update_sum(e.metadata, kTraceTokens, sum_of_tokens(state.usages), sum_of_tokens(now));
+    update_sum(e.metadata, kTraceCost, sum_of_costs(state.usages), sum_of_costs(now));
+    events.push_back(std::move(more));
+  }
+  if (!state.exists || to_json(e) != to_json(state.info))
+    events.insert(events.begin(), std::move(e));
+  return events;
 }
 
 Expected<Events> decide(const TraceState& state, const TagTrace& c) {
@@ -234,5 +265,8 @@ void evolve(TraceState& state, const TraceAssessmentRemoved& e) {
                 [&](const auto& each) { return each.assessment_id == e.assessment_id; });
 }
 void evolve(TraceState& state, const TraceDeleted&) { state = {}; }
+void evolve(TraceState& state, const TraceUsageCounted& e) {
+  for (const auto& each : e.spans) state.usages[each.span_id] = each;
+}
 
 }  // namespace mlforge

@@ -4,6 +4,7 @@
 #include <optional>
 #include <set>
 
+#include "events/trace_usage.hpp"
 #include "events/vocabulary.hpp"
 
 namespace mlforge {
@@ -19,6 +20,7 @@ struct TraceState {
   bool exists = false;
   TraceRecorded info;          // all that is known, with tags and assessments as they are now
   std::set<std::string> runs;  // linked; besides the one in the metadata
+  SpanUsages usages;           // of spans that came by themselves, since one has said what it took
 };
 
 // At its end, or again when more is known.
@@ -45,6 +47,7 @@ struct LogSpans {
   std::int64_t start_ms = 0, end_ms = -1;
   std::string request_preview, response_preview;
   Texts metadata, tags;
+  std::vector<SpanUsage> spans;
   std::string artifact_uri;  // filled by the manager
   static constexpr auto fields() {
     return std::tuple{personal("request_preview", &LogSpans::request_preview),
@@ -109,6 +112,7 @@ void evolve(TraceState& state, const TraceRunLinked& event);
 void evolve(TraceState& state, const TraceAssessed& event);
 void evolve(TraceState& state, const TraceAssessmentRemoved& event);
 void evolve(TraceState& state, const TraceDeleted& event);
+void evolve(TraceState& state, const TraceUsageCounted& event);
 
 // Puts it in the place of the one of its id, or behind the others.
 void put_assessment(std::vector<TraceAssessment>& all, const TraceAssessment& assessment);

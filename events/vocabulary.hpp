@@ -14,6 +14,7 @@
 #include "events/fields.hpp"
 #include "events/json_event.hpp"
 #include "events/vocabulary_drift.hpp"
+#include "events/vocabulary_evaluation.hpp"
 #include "events/vocabulary_import.hpp"
 #include "events/vocabulary_log.hpp"
 #include "events/vocabulary_registry.hpp"
@@ -553,7 +554,13 @@ using EventVariant = std::variant<
     SubscriptionCreated, SubscriptionUpdated, SubscriptionDeleted, SubscriptionEventParked,
     SubscriptionParkedReleased,  //
     TraceRecorded, TraceTagsSet, TraceTagRemoved, TraceRunLinked, TraceAssessed,
-    TraceAssessmentRemoved, TraceDeleted,  //
+    TraceAssessmentRemoved, TraceDeleted, TraceUsageCounted,  //
+    EvaluationDatasetCreated, EvaluationDatasetTagsSet, EvaluationDatasetTagRemoved,
+    EvaluationRecordsMerged, EvaluationRecordsRemoved, EvaluationDatasetLinked,
+    EvaluationDatasetUnlinked, EvaluationDatasetDeleted,         //
+    ScorerRegistered, ScorerDeleted, ScorerOnlineConfigured,     //
+    IssueCreated, IssueUpdated,                                  //
+    LabelSchemaCreated, LabelSchemaUpdated, LabelSchemaDeleted,  //
     UnknownEvent>;
 
 template <class E, class Variant>

@@ -101,6 +101,23 @@ struct TraceAssessmentRemoved : JsonEvent<1> {
     return std::tuple{field("assessment_id", &TraceAssessmentRemoved::assessment_id)};
   }
 };
+// What a span took, as it says; texts are JSON objects.
+struct SpanUsage {
+  std::string span_id, parent_id;  // no parent: a root
+  std::string usage, cost;         // empty: it says nothing
+  bool operator==(const SpanUsage&) const = default;
+  static constexpr auto fields() {
+    return std::tuple{field("span_id", &SpanUsage::span_id),
+                      field("parent_id", &SpanUsage::parent_id), field("usage", &SpanUsage::usage),
+                      field("cost", &SpanUsage::cost)};
+  }
+};
+// Spans of a trace of which some say what they took: what the sums in its metadata are of.
+struct TraceUsageCounted : JsonEvent<1> {
+  static constexpr std::string_view type = "trace.usage_counted";
+  std::vector<SpanUsage> spans;
+  static constexpr auto fields() { return std::tuple{field("spans", &TraceUsageCounted::spans)}; }
+};
 // Its id is free again.
 struct TraceDeleted : JsonEvent<1> {
   static constexpr std::string_view type = "trace.deleted";

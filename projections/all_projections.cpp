@@ -4,11 +4,15 @@
 #include "projections/deployments.hpp"
 #include "projections/drift.hpp"
 #include "projections/environments.hpp"
+#include "projections/evaluation_datasets.hpp"
+#include "projections/issues.hpp"
+#include "projections/label_schemas.hpp"
 #include "projections/logged_models.hpp"
 #include "projections/metrics.hpp"
 #include "projections/models.hpp"
 #include "projections/pipelines.hpp"
 #include "projections/runs.hpp"
+#include "projections/scorers.hpp"
 #include "projections/subscriptions.hpp"
 #include "projections/traces.hpp"
 
@@ -28,7 +32,8 @@ std::vector<std::unique_ptr<Projection>> all_projections() {
   return make<RunsProjection, MetricsProjection, DatasetsProjection, ModelsProjection,
               PipelinesProjection, EnvironmentsProjection, DeploymentsProjection, DriftProjection,
               ArtifactsProjection, LoggedModelsProjection, SubscriptionsProjection,
-              TracesProjection, AuditProjection>();
+              TracesProjection, EvaluationDatasetsProjection, ScorersProjection, IssuesProjection,
+              LabelSchemasProjection, AuditProjection>();
 }
 
 }  // namespace mlforge::projections

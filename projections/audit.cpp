@@ -1,6 +1,7 @@
 #include "projections/audit.hpp"
 
 #include <fmt/format.h>
+#include <algorithm>
 
 namespace mlforge::projections {
 namespace {
@@ -164,6 +165,69 @@ struct Sentence {
   }
   std::string operator()(const TraceDeleted&) const {
     return fmt::format("Trace '{}' was deleted.", name);
+  }
+  std::string operator()(const TraceUsageCounted& e) const {
+    return fmt::format("What {} spans of trace '{}' took was counted.", e.spans.size(), name);
+  }
+  std::string operator()(const EvaluationDatasetCreated& e) const {
+    return fmt::format("Evaluation dataset '{}' was created with id {}.", e.name, name);
+  }
+  std::string operator()(const EvaluationDatasetTagsSet& e) const {
+    return fmt::format("Evaluation dataset '{}' got tags: {}.", name, names(e.tags));
+  }
+  std::string operator()(const EvaluationDatasetTagRemoved& e) const {
+    return fmt::format("Evaluation dataset '{}' lost its tag '{}'.", name, e.key);
+  }
+  std::string operator()(const EvaluationRecordsMerged& e) const {
+    const auto added = std::count_if(e.records.begin(), e.records.end(),
+                                     [](const auto& each) { return !each.input_hash.empty(); });
+    return fmt::format("Evaluation dataset '{}' got {} records; {} of them are new.", name,
+                       e.records.size(), added);
+  }
+  std::string operator()(const EvaluationRecordsRemoved& e) const {
+    return fmt::format("Evaluation dataset '{}' lost {} records.", name, e.record_ids.size());
+  }
+  std::string operator()(const EvaluationDatasetLinked& e) const {
+    return fmt::format("Evaluation dataset '{}' was linked with {} experiments, {} first.", name,
+                       e.experiment_ids.size(),
+                       e.experiment_ids.empty() ? "" : e.experiment_ids.front());
+  }
+  std::string operator()(const EvaluationDatasetUnlinked& e) const {
+    return fmt::format("Evaluation dataset '{}' is no more linked with {} experiments, {} first.",
+                       name, e.experiment_ids.size(),
+                       e.experiment_ids.empty() ? "" : e.experiment_ids.front());
+  }
+  std::string operator()(const EvaluationDatasetDeleted& e) const {
+    return fmt::format("Evaluation dataset '{}' ('{}') was deleted.", name, e.name);
+  }
+  std::string operator()(const ScorerRegistered& e) const {
+    return fmt::format("Version {} of scorer '{}' was registered in experiment {}.", e.version,
+                       e.name, name);
+  }
+  std::string operator()(const ScorerDeleted& e) const {
+    return e.version == 0 ? fmt::format("Scorer '{}' of experiment {} was deleted.", e.name, name)
+                          : fmt::format("Version {} of scorer '{}' of experiment {} was deleted.",
+                                        e.version, e.name, name);
+  }
+  std::string operator()(const ScorerOnlineConfigured& e) const {
+    return fmt::format("Scorer '{}' of experiment {} scores {} of what comes in.", e.name, name,
+                       e.sample_rate);
+  }
+  std::string operator()(const IssueCreated& e) const {
+    return fmt::format("Issue '{}' was found in experiment {}: {}.", e.name, e.experiment_id,
+                       e.status);
+  }
+  std::string operator()(const IssueUpdated& e) const {
+    return fmt::format("Issue '{}' was changed{}.", name, e.status.empty() ? "" : ": " + e.status);
+  }
+  std::string operator()(const LabelSchemaCreated& e) const {
+    return fmt::format("Label schema '{}' was made in experiment {}.", e.name, name);
+  }
+  std::string operator()(const LabelSchemaUpdated& e) const {
+    return fmt::format("Label schema '{}' of experiment {} was changed.", e.name, name);
+  }
+  std::string operator()(const LabelSchemaDeleted& e) const {
+    return fmt::format("Label schema {} of experiment {} was deleted.", e.schema_id, name);
   }
   std::string operator()(const ArtifactStored& e) const {
     return fmt::format("Artifact '{}' ({} bytes) was stored.", e.path, e.bytes);

@@ -201,6 +201,23 @@ class Builder {
   void on(const EventView& e, const TraceAssessed&) { count(e); }
   void on(const EventView& e, const TraceAssessmentRemoved&) { count(e); }
   void on(const EventView& e, const TraceDeleted&) { count(e); }
+  void on(const EventView& e, const TraceUsageCounted&) { count(e); }
+  void on(const EventView& e, const EvaluationDatasetCreated&) { count(e); }
+  void on(const EventView& e, const EvaluationDatasetTagsSet&) { count(e); }
+  void on(const EventView& e, const EvaluationDatasetTagRemoved&) { count(e); }
+  void on(const EventView& e, const EvaluationRecordsMerged&) { count(e); }
+  void on(const EventView& e, const EvaluationRecordsRemoved&) { count(e); }
+  void on(const EventView& e, const EvaluationDatasetLinked&) { count(e); }
+  void on(const EventView& e, const EvaluationDatasetUnlinked&) { count(e); }
+  void on(const EventView& e, const EvaluationDatasetDeleted&) { count(e); }
+  void on(const EventView& e, const ScorerRegistered&) { count(e); }
+  void on(const EventView& e, const ScorerDeleted&) { count(e); }
+  void on(const EventView& e, const ScorerOnlineConfigured&) { count(e); }
+  void on(const EventView& e, const IssueCreated&) { count(e); }
+  void on(const EventView& e, const IssueUpdated&) { count(e); }
+  void on(const EventView& e, const LabelSchemaCreated&) { count(e); }
+  void on(const EventView& e, const LabelSchemaUpdated&) { count(e); }
+  void on(const EventView& e, const LabelSchemaDeleted&) { count(e); }
   void on(const EventView& e, const ArtifactStored&) { count(e); }
   void on(const EventView& e, const ArtifactRemoved&) { count(e); }
   void on(const EventView& e, const ModelDescribed&) { count(e); }

@@ -91,6 +91,15 @@ std::optional<TraceRow> find_trace(ViewReader& view, std::string_view tenant,
   return row ? std::optional(*std::move(row)) : std::nullopt;
 }
 
+void each_trace_of_all(ViewReader& view, std::string_view tenant, Position as_of,
+                       const std::function<bool(TraceRow)>& visit) {
+  view.scan(view_prefix(kTraces, tenant, "trace"), {}, as_of, SIZE_MAX,
+            [&](std::string_view, std::string_view text) {
+              auto row = from_json<TraceRow>(text, Unknown::skip);
+              return row ? visit(*std::move(row)) : true;
+            });
+}
+
 void each_trace(ViewReader& view, std::string_view tenant, std::string_view experiment_id,
                 Position as_of, const std::function<bool(TraceRow)>& visit) {
   const auto prefix = view_prefix(kTraces, tenant, "traces_of", experiment_id);

@@ -41,4 +41,8 @@ std::optional<TraceRow> find_trace(ViewReader& view, std::string_view tenant,
 void each_trace(ViewReader& view, std::string_view tenant, std::string_view experiment_id,
                 Position as_of, const std::function<bool(TraceRow)>& visit);
 
+// Those of all experiments, by their ids.
+void each_trace_of_all(ViewReader& view, std::string_view tenant, Position as_of,
+                       const std::function<bool(TraceRow)>& visit);
+
 }  // namespace mlforge::projections

@@ -11,14 +11,15 @@ namespace mlforge::gateway::mlflow {
 namespace {
 
 void add_handler(App& app, http::Router& router, Method method, std::string path, Handler handler,
-                 bool hot) {
-  router.add(http::Route{method,
-                         std::move(path),
-                         [&app, handler](const Request& request, Reply reply) {
-                           Fields fields(request);
-                           handler(app, fields, request, std::move(reply));
-                         },
-                         {.summary = "MLflow", .tag = "mlflow", .hot = hot, .hidden = true}});
+                 bool hot, std::size_t max_body = 0) {
+  router.add(http::Route{
+      method,
+      std::move(path),
+      [&app, handler](const Request& request, Reply reply) {
+        Fields fields(request);
+        handler(app, fields, request, std::move(reply));
+      },
+      {.summary = "MLflow", .tag = "mlflow", .max_body = max_body, .hot = hot, .hidden = true}});
 }
 
 }  // namespace
@@ -29,10 +30,15 @@ void add_route(App& app, http::Router& router, Method method, const std::string&
     add_handler(app, router, method, prefix + path, handler, hot);
 }
 
+void add_large_route_v3(App& app, http::Router& router, Method method, const std::string& path,
+                        Handler handler, std::size_t max_body) {
+  for (const char* prefix : {"/api/3.0/mlflow/", "/ajax-api/3.0/mlflow/"})
+    add_handler(app, router, method, prefix + path, handler, false, max_body);
+}
+
 void add_route_v3(App& app, http::Router& router, Method method, const std::string& path,
                   Handler handler) {
-  for (const char* prefix : {"/api/3.0/mlflow/", "/ajax-api/3.0/mlflow/"})
-    add_handler(app, router, method, prefix + path, handler, false);
+  add_large_route_v3(app, router, method, path, handler, 0);
 }
 
 namespace {
@@ -173,6 +179,11 @@ void add_mlflow_routes(App& app, http::Router& router) {
   mlflow::add_trace_routes(app, router);
   mlflow::add_trace_file_routes(app, router);
   mlflow::add_assessment_routes(app, router);
+  mlflow::add_evaluation_dataset_routes(app, router);
+  mlflow::add_evaluation_dataset_search(app, router);
+  mlflow::add_scorer_routes(app, router);
+  mlflow::add_issue_routes(app, router);
+  mlflow::add_label_schema_routes(app, router);
   mlflow::add_webhook_routes(app, router);
   mlflow::add_import_routes(app, router);
   mlflow::add_otlp_routes(app, router);

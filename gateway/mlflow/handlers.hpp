@@ -39,6 +39,9 @@ void add_route(App& app, http::Router& router, Method method, const std::string&
 // The same under /api/3.0/mlflow/ and /ajax-api/3.0/mlflow/.
 void add_route_v3(App& app, http::Router& router, Method method, const std::string& path,
                   Handler handler);
+// The same for messages of up to `max_body` bytes.
+void add_large_route_v3(App& app, http::Router& router, Method method, const std::string& path,
+                        Handler handler, std::size_t max_body);
 
 // Answers `query(QueryContext) -> Expected<std::string>` of the newest state, or as of `as_of` (a
 // position or a time), when the read models are there.
@@ -125,6 +128,11 @@ void add_logged_model_search(App& app, http::Router& router);
 void add_trace_routes(App& app, http::Router& router);
 void add_trace_file_routes(App& app, http::Router& router);
 void add_assessment_routes(App& app, http::Router& router);
+void add_evaluation_dataset_routes(App& app, http::Router& router);
+void add_evaluation_dataset_search(App& app, http::Router& router);
+void add_scorer_routes(App& app, http::Router& router);
+void add_issue_routes(App& app, http::Router& router);
+void add_label_schema_routes(App& app, http::Router& router);
 void add_webhook_routes(App& app, http::Router& router);
 void add_import_routes(App& app, http::Router& router);
 void add_otlp_routes(App& app, http::Router& router);

@@ -13,12 +13,6 @@ struct Absent {
 };
 
 constexpr Absent kAbsent[] = {
-    {"scorers/list", Method::get, R"({"scorers":[]})"},
-    {"scorers/online-configs", Method::get, R"({"configs":[]})"},
-    {"datasets/search", Method::post, R"({"datasets":[]})"},
-    {"datasets/search", Method::get, R"({"datasets":[]})"},
-    {"issues/search", Method::post, R"({"issues":[]})"},
-    {"label-schemas/list", Method::get, R"({"label_schemas":[]})"},
     {"review-queues/list", Method::get, R"({"review_queues":[]})"},
     {"mcp-servers", Method::get, R"({"mcp_servers":[],"next_page_token":null})"},
     {"mcp-servers/endpoints", Method::get, R"({"mcp_access_endpoints":[],"next_page_token":null})"},

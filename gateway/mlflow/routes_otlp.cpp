@@ -70,6 +70,25 @@ void add_root(LogSpans& out, const otlp::Span& root) {
   }
 }
 
+std::string hex_id(const std::string& bytes) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  std::string out;
+  for (const unsigned char c : bytes) {
+    out += kHex[c >> 4];
+    out += kHex[c & 15];
+  }
+  return out;
+}
+
+SpanUsage usage_of_span(const otlp::Span& span) {
+  SpanUsage out{hex_id(span.span_id), hex_id(span.parent_id), {}, {}};
+  for (const auto& [key, value] : span.attributes) {
+    if (key == "mlflow.chat.tokenUsage") out.usage = value;
+    if (key == "mlflow.llm.cost") out.cost = value;
+  }
+  return out;
+}
+
 LogSpans summary(const std::string& trace_id, const std::string& experiment_id,
                  const Traced& traced) {
   LogSpans out{.trace_id = trace_id, .experiment_id = experiment_id, .start_ms = INT64_MAX};
@@ -84,6 +103,7 @@ LogSpans summary(const std::string& trace_id, const std::string& experiment_id,
       if (key == "user.id") out.metadata.emplace("mlflow.trace.user", unquoted(value));
     }
     if (span->parent_id.empty()) add_root(out, *span);
+    out.spans.push_back(usage_of_span(*span));
   }
   return out;
 }

@@ -3,9 +3,10 @@
 namespace mlforge::gateway::mlflow {
 
 bool read_search(Fields& fields, Reply& reply, const Dialect& dialect, PageLimits limits,
-                 SearchPage& out, std::optional<std::vector<std::string>> orders) {
+                 SearchPage& out, std::optional<std::vector<std::string>> orders,
+                 std::string_view filter_name) {
   out.most = max_results(fields, limits.fallback, limits.most);
-  out.filter_text = fields.text("filter");
+  out.filter_text = fields.text(filter_name);
   if (!orders) orders = fields.texts("order_by");
   const auto token = fields.text("page_token");
   out.as_of = fields.text("as_of");

@@ -21,9 +21,10 @@ struct PageLimits {
 
 // Reads "filter", "order_by", "max_results", "page_token" and "as_of" in the dialect. False where
 // something of the message was wrong, which is then answered. `orders`: ORDER BY, where that has
-// been read in another form.
+// been read in another form. `filter`: what the message calls it.
 bool read_search(Fields& fields, Reply& reply, const Dialect& dialect, PageLimits limits,
-                 SearchPage& out, std::optional<std::vector<std::string>> orders = {});
+                 SearchPage& out, std::optional<std::vector<std::string>> orders = {},
+                 std::string_view filter = "filter");
 
 // Which of `count` things are on the page: [first, last).
 struct PageSpan {

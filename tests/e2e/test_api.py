@@ -451,6 +451,7 @@ class Documents(Case):
         self.assertEqual({p["name"] for p in ready["projections"]},
                          {"runs", "metrics", "datasets", "models", "pipelines", "environments",
                           "deployments", "drift", "artifacts", "logged_models", "subscriptions", "traces",
+                          "evaluation_datasets", "scorers", "issues", "label_schemas",
                           "audit"})
         self.assertEqual([p["error"] for p in ready["projections"] if p["error"]], [])
         info = self.ok(s.get(V1 + "/info"))

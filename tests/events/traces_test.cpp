@@ -97,6 +97,62 @@ TEST_CASE("trace: spans make it, and say more of it until it has ended") {
   given<TraceState>({kRecorded}).when(child).then({reported}).when(child).nothing();
 }
 
+TEST_CASE("trace: what its spans took is summed, of the outermost that say it") {
+  const auto took = [](int in, int out) {
+    return "{\"input_tokens\": " + std::to_string(in) +
+           ", \"output_tokens\": " + std::to_string(out) +
+           ", \"total_tokens\": " + std::to_string(in + out) + "}";
+  };
+  LogSpans spans{.trace_id = "t",
+                 .experiment_id = "1",
+                 .start_ms = 20,
+                 .end_ms = 30,
+                 .spans = {{"a", "r", took(1, 2), R"({"total_cost": 0.5})"}, {"b", "r", "", ""}},
+                 .artifact_uri = "mlflow-artifacts:/1/traces/t/artifacts"};
+  TraceRecorded info{
+      .trace_id = "t",
+      .experiment_id = "1",
+      .state = "IN_PROGRESS",
+      .request_time_ms = 20,
+      .execution_time_ms = 10,
+      .metadata = {{kTraceTokens, took(1, 2)},
+                   {kTraceCost, R"({"input_cost": 0, "output_cost": 0, "total_cost": 0.5})"}},
+      .tags = {{kTraceSpans, "TRACKING_STORE"}, {kTraceArtifacts, spans.artifact_uri}}};
+  const auto one = given<TraceState>()
+                       .when(spans)
+                       .then({info, TraceUsageCounted{.spans = spans.spans}})
+                       .when(spans)
+                       .nothing();
+  // A sibling, as text inside of text, is added; a parent that says what both took stands for them.
+  auto more = spans;
+  more.spans = {{"c", "r", R"("{\"input_tokens\": 3, \"cache_read_input_tokens\": 4}")", ""}};
+  auto second = info;
+  second.metadata[kTraceTokens] =
+      R"({"input_tokens": 4, "output_tokens": 2, "total_tokens": 3, "cache_read_input_tokens": 4})";
+  auto root = spans;
+  root.spans = {{"r", "", took(10, 20), ""}};
+  auto third = info;
+  third.metadata[kTraceTokens] = took(10, 20);
+  const auto two = one.when(more).then({second, TraceUsageCounted{.spans = more.spans}});
+  const auto three = two.when(root).then({third, TraceUsageCounted{.spans = root.spans}});
+  CHECK(to_json(restore<TraceState>(compact(three.state())).info) == to_json(third));
+  CHECK(restore<TraceState>(compact(three.state())).usages == three.state().usages);
+  // What the client reports counts, whatever comes after it.
+  auto reported = third;
+  reported.metadata[kTraceTokens] = took(7, 7);
+  auto late = spans;
+  late.spans = {{"d", "", took(1, 1), ""}};
+  given<TraceState>({third, TraceUsageCounted{.spans = root.spans}, reported})
+      .when(late)
+      .then({TraceUsageCounted{.spans = late.spans}});
+  // Spans that say nothing are not remembered, and one that is its own parent ends nowhere.
+  late.spans = {{"e", "e", "", ""}};
+  info.metadata.clear();
+  given<TraceState>({info}).when(late).nothing();
+  CHECK(sum_of_tokens({{"e", {"e", "e", took(1, 1), ""}}}) == took(1, 1));
+  CHECK(sum_of_tokens({{"e", {"e", "", "[1]", ""}}}).empty());
+}
+
 TEST_CASE("trace: what is not there cannot be changed") {
   const auto none = given<TraceState>();
   none.when(TagTrace{"t", {{"a", "1"}}}).refused(ErrorCode::not_found, "trace_id", "'t' not found");

@@ -1,34 +1,6 @@
-#include <cmath>
-
-#include "fixture.hpp"
+#include "random_source.hpp"
 
 namespace mlforge::projections::test {
-namespace {
-
-class Source {
- public:
-  explicit Source(std::uint64_t seed) : random_(seed) {}
-
-  std::size_t below(std::size_t n) { return random_() % n; }
-  bool coin() { return below(2) == 0; }
-  std::string pick(std::initializer_list<const char*> all) {
-    return all.begin()[below(all.size())];
-  }
-  std::string name(const char* kind) { return kind + std::to_string(below(3)); }
-  double value() {
-    if (below(12) == 0) return std::nan("");
-    return static_cast<double>(below(20)) / 4 - 2;
-  }
-  TimeUs time() { return kStart + static_cast<TimeUs>(below(1000000)); }
-  Texts texts() { return {{name("key"), pick({"a", "b", "c"})}}; }
-
-  template <class E>
-  Happened make();
-  std::size_t serial = 0;
-
- private:
-  std::mt19937_64 random_;
-};
 
 template <>
 Happened Source::make<DatasetCreated>() {
@@ -504,6 +476,8 @@ template <>
 Happened Source::make<UnknownEvent>() {
   return {"later/" + name("x"), UnknownEvent{"later.happened", 7, ContentType::json, "{}"}};
 }
+
+namespace {
 
 template <std::size_t... I>
 Happened any(Source& source, std::size_t which, std::index_sequence<I...>) {
