@@ -98,7 +98,8 @@ TEST_CASE("A destination in S3 is found by the variables that MLflow and boto3 r
 }
 
 TEST_CASE("A destination or variable that cannot be right is refused by name", "[s3]") {
-  for (const char* uri : {"s3://", "s3:///prefix", "s3://a b", "s3://a/b//c", "gs://a", "s3://a/b\n"})
+  for (const char* uri :
+       {"s3://", "s3:///prefix", "s3://a b", "s3://a/b//c", "gs://a", "s3://a/b\n"})
     CHECK_FALSE(s3_settings(uri, variables({})));
   const auto field = [](const char* name, const char* value) {
     const auto bad = s3_settings("s3://a", variables({{name, value}}));
