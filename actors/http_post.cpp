@@ -1,27 +1,17 @@
-// <utility> stands before Asio 1.74, which needs it.
-#include <utility>
-
 #include "actors/http_post.hpp"
 
-#include <boost/asio.hpp>
-#include <boost/asio/ssl.hpp>
-#include <boost/beast/core.hpp>
-#include <boost/beast/http.hpp>
-#include <boost/beast/ssl.hpp>
-#include <charconv>
+#include <curl/curl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cstring>
 #include <optional>
 
 namespace mlforge::actors {
-
-namespace asio = boost::asio;
-namespace beast = boost::beast;
-namespace beast_http = beast::http;
-namespace ssl = asio::ssl;
-using asio::ip::tcp;
-using boost::system::error_code;
-using Steady = std::chrono::steady_clock;
-
 namespace {
+
+using boost::asio::ip::address;
 
 constexpr std::size_t kMaxAnswer = 64 << 10;
 constexpr std::size_t kKeptAnswer = 300;
@@ -30,159 +20,197 @@ Error unreachable(const PostTarget& target, const std::string& why) {
   return {ErrorCode::unavailable, target.authority + " could not be reached: " + why, "url"};
 }
 
-beast::string_view view(std::string_view text) { return {text.data(), text.size()}; }
+std::optional<address> address_of(const sockaddr& from) {
+  if (from.sa_family == AF_INET) {
+    sockaddr_in v4{};
+    std::memcpy(&v4, &from, sizeof v4);
+    return boost::asio::ip::address_v4(ntohl(v4.sin_addr.s_addr));
+  }
+  if (from.sa_family != AF_INET6) return std::nullopt;
+  sockaddr_in6 v6{};
+  std::memcpy(&v6, &from, sizeof v6);
+  boost::asio::ip::address_v6::bytes_type bytes{};
+  std::memcpy(bytes.data(), &v6.sin6_addr, bytes.size());
+  return boost::asio::ip::address_v6(bytes, v6.sin6_scope_id);
+}
+
+// A list that curl reads while the exchange is under way.
+class Lines {
+ public:
+  ~Lines() { curl_slist_free_all(lines_); }
+  void add(const std::string& line) { lines_ = curl_slist_append(lines_, line.c_str()); }
+  curl_slist* get() const { return lines_; }
+
+ private:
+  curl_slist* lines_ = nullptr;
+};
 
 }  // namespace
 
+// A multi handle with one transfer: it keeps the connection, and another thread can wake it.
 class HttpPoster::Impl {
  public:
-  using Request = beast_http::request<beast_http::string_body>;
-
-  Impl(std::shared_ptr<const UrlGuard> guard, const std::string& ca_file)
-      : guard_(std::move(guard)), tls_context_(ssl::context::tls_client) {
-    error_code bad;
-    tls_context_.set_verify_mode(ssl::verify_peer);
-    if (ca_file.empty())
-      tls_context_.set_default_verify_paths(bad);
-    else
-      tls_context_.load_verify_file(ca_file, bad);
-    if (bad) tls_problem_ = "its certificate cannot be checked: " + bad.message();
-    SSL_CTX_set_min_proto_version(tls_context_.native_handle(), TLS1_2_VERSION);
+  Impl(std::shared_ptr<const UrlGuard> guard, std::string ca_file)
+      : guard_(std::move(guard)), ca_file_(std::move(ca_file)) {
+    curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, 1L);
+  }
+  ~Impl() {
+    curl_easy_cleanup(easy_);
+    curl_multi_cleanup(multi_);
   }
 
   void stop() {
     stopped_ = true;
-    context_.stop();
+    curl_multi_wakeup(multi_);
   }
 
   Expected<PostAnswer> post(const PostTarget& target, const Headers& headers,
                             const std::string& body, std::chrono::milliseconds timeout) {
-    until_ = Steady::now() + timeout;
-    Request request(beast_http::verb::post, view(target.path), 11);
-    request.set(beast_http::field::host, view(target.authority));
-    request.set(beast_http::field::user_agent, "mlforge");
-    for (const auto& [name, value] : headers) request.set(view(name), view(value));
-    request.body() = body;
-    request.prepare_payload();
-    // A receiver may have closed a connection that was kept: then once more on a new one.
-    const bool kept = stream_ && target == target_;
-    if (!kept) close();
-    for (bool second = !kept;; second = true) {
-      if (!stream_)
-        if (auto bad = connect(target)) return *bad;
-      auto answer = exchange(target, request);
-      if (answer || second || answer.error().code != ErrorCode::unavailable || stopped_)
-        return answer;
-    }
-  }
-
- private:
-  // Runs one operation to its end, or until the exchange's deadline.
-  template <class Start>
-  error_code wait(const Start& start) {
-    result_ = asio::error::operation_aborted;
-    if (stopped_) return result_;
-    beast::get_lowest_layer(*stream_).expires_at(until_);
-    start([this](error_code ec, const auto&...) { result_ = ec; });
-    context_.restart();
-    if (stopped_) return asio::error::operation_aborted;
-    context_.run();
-    return result_;
-  }
-
-  Error failed(const PostTarget& target, error_code ec) {
-    close();
-    if (stopped_) return {ErrorCode::unavailable, "the delivery was stopped", ""};
-    if (ec == beast::error::timeout)
-      return {ErrorCode::timeout, target.authority + " did not answer in time", "url"};
-    return unreachable(target, ec.message());
-  }
-
-  Expected<std::vector<tcp::endpoint>> look_up(const PostTarget& target) {
-    error_code bad;
-    tcp::resolver resolver(context_);
-    const auto found = resolver.resolve(target.host, target.port, bad);
-    if (bad) return unreachable(target, bad.message());
-    std::vector<tcp::endpoint> allowed;
-    for (const auto& each : found)
-      if (guard_->allows(target.host, each.endpoint().address()))
-        allowed.push_back(each.endpoint());
-    if (!allowed.empty()) return allowed;
-    return Error{ErrorCode::forbidden,
-                 target.host +
-                     " has no public address; the operator can allow it with webhook_allowed_hosts",
-                 "url"};
-  }
-
-  Status connect(const PostTarget& target) {
-    if (auto bad = guard_->check(target)) return bad;
-    if (target.tls && !tls_problem_.empty()) return unreachable(target, tls_problem_);
-    const auto endpoints = look_up(target);
-    if (!endpoints) return endpoints.error();
-    stream_.emplace(beast::tcp_stream(context_), tls_context_);
-    target_ = target;
-    auto& socket = beast::get_lowest_layer(*stream_);
-    // The list is kept: the operation that is under way reads it.
-    endpoints_ = *endpoints;
-    auto ec = wait([&](auto done) { socket.async_connect(endpoints_, done); });
-    if (ec) return failed(target, ec);
-    socket.socket().set_option(tcp::no_delay(true), ec);
-    if (!target.tls) return {};
-    error_code not_address;
-    asio::ip::make_address(target.host, not_address);
-    if (not_address) SSL_set_tlsext_host_name(stream_->native_handle(), target.host.c_str());
-    stream_->set_verify_callback(ssl::host_name_verification(target.host), ec);
-    ec = wait([&](auto done) { stream_->async_handshake(ssl::stream_base::client, done); });
-    if (ec) return failed(target, ec);
-    return {};
-  }
-
-  Expected<PostAnswer> exchange(const PostTarget& target, Request& request) {
-    if (target.tls) return exchange_over(*stream_, target, request);
-    return exchange_over(stream_->next_layer(), target, request);
-  }
-
-  template <class Stream>
-  Expected<PostAnswer> exchange_over(Stream& stream, const PostTarget& target, Request& request) {
-    auto ec = wait([&](auto done) { beast_http::async_write(stream, request, done); });
-    if (ec) return failed(target, ec);
-    beast_http::response_parser<beast_http::string_body> parser;
-    parser.body_limit(kMaxAnswer);
-    parser.header_limit(16 << 10);
-    ec = wait([&](auto done) { beast_http::async_read_header(stream, buffer_, parser, done); });
-    if (ec) return failed(target, ec);
-    PostAnswer answer{.status = static_cast<int>(parser.get().result_int())};
-    const auto after = parser.get()[beast_http::field::retry_after];
-    long seconds = 0;
-    std::from_chars(after.data(), after.data() + after.size(), seconds);
-    answer.retry_after = std::chrono::seconds(std::clamp(seconds, 0L, 86'400L));
-    // What it says besides is for people; a body that is too long or slow changes nothing.
-    ec = wait([&](auto done) { beast_http::async_read(stream, buffer_, parser, done); });
-    answer.body = parser.get().body().substr(0, kKeptAnswer);
-    if (ec || !parser.is_done() || !parser.keep_alive()) close();
+    if (auto bad = guard_->check(target)) return *bad;
+    curl_easy_reset(easy_);
+    host_ = target.host;
+    body_.clear();
+    received_ = 0;
+    answered_ = opened_ = refused_ = false;
+    Lines lines;
+    lines.add("Host: " + target.authority);
+    for (const auto& [name, value] : headers)
+      lines.add(value.empty() ? name + ";" : name + ": " + value);
+    lines.add("Expect:");
+    set_request(target, lines, body, timeout);
+    set_ways();
+    curl_multi_add_handle(multi_, easy_);
+    const auto code = run();
+    auto answer = outcome(target, code);
+    curl_multi_remove_handle(multi_, easy_);
     return answer;
   }
 
-  void close() {
-    if (stream_) {
-      error_code ignored;
-      beast::get_lowest_layer(*stream_).socket().close(ignored);
-    }
-    stream_.reset();
-    buffer_.clear();
+ private:
+  template <class Value>
+  void set(CURLoption option, Value value) {
+    curl_easy_setopt(easy_, option, value);
   }
 
-  std::shared_ptr<const UrlGuard> guard_;
-  asio::io_context context_;
-  ssl::context tls_context_;
-  std::string tls_problem_;
-  std::optional<beast::ssl_stream<beast::tcp_stream>> stream_;  // without TLS its lower layer
-  beast::flat_buffer buffer_;
-  PostTarget target_;  // of the connection
-  std::vector<tcp::endpoint> endpoints_;
-  Steady::time_point until_;
-  error_code result_;
+  void set_request(const PostTarget& target, const Lines& lines, const std::string& body,
+                   std::chrono::milliseconds timeout) {
+    const auto url = (target.tls ? "https://" : "http://") + target.authority + target.path;
+    set(CURLOPT_URL, url.c_str());
+    set(CURLOPT_PATH_AS_IS, 1L);
+    set(CURLOPT_HTTPHEADER, lines.get());
+    set(CURLOPT_USERAGENT, "mlforge");
+    set(CURLOPT_POST, 1L);
+    set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
+    set(CURLOPT_POSTFIELDS, body.c_str());
+    set(CURLOPT_TIMEOUT_MS, static_cast<long>(std::max<std::int64_t>(timeout.count(), 1)));
+    set(CURLOPT_WRITEFUNCTION, &take_body);
+    set(CURLOPT_WRITEDATA, this);
+    set(CURLOPT_HEADERFUNCTION, &take_header);
+    set(CURLOPT_HEADERDATA, this);
+  }
+
+  // Neither the environment nor the receiver says where else to go.
+  void set_ways() {
+    set(CURLOPT_PROTOCOLS_STR, "http,https");
+    set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+    set(CURLOPT_PROXY, "");
+    set(CURLOPT_NOSIGNAL, 1L);
+    set(CURLOPT_QUICK_EXIT, 1L);
+    set(CURLOPT_DNS_CACHE_TIMEOUT, 0L);
+    set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+    if (!ca_file_.empty()) {
+      set(CURLOPT_CAINFO, ca_file_.c_str());
+      set(CURLOPT_CAPATH, static_cast<char*>(nullptr));
+    }
+    set(CURLOPT_OPENSOCKETFUNCTION, &open_socket);
+    set(CURLOPT_OPENSOCKETDATA, this);
+    why_[0] = '\0';
+    set(CURLOPT_ERRORBUFFER, why_);
+  }
+
+  // The address that is connected to is the one that the guard sees.
+  static curl_socket_t open_socket(void* self, curlsocktype, curl_sockaddr* to) {
+    auto& me = *static_cast<Impl*>(self);
+    const auto where = address_of(to->addr);
+    if (!where || !me.guard_->allows(me.host_, *where)) {
+      me.refused_ = true;
+      return CURL_SOCKET_BAD;
+    }
+    me.opened_ = true;
+    return ::socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+  }
+
+  static std::size_t take_header(char* line, std::size_t size, std::size_t count, void* self) {
+    auto& me = *static_cast<Impl*>(self);
+    if (std::string_view(line, size * count) == "\r\n") me.answered_ = me.status() >= 200;
+    return size * count;
+  }
+
+  static std::size_t take_body(char* bytes, std::size_t size, std::size_t count, void* self) {
+    auto& me = *static_cast<Impl*>(self);
+    me.received_ += size * count;
+    if (me.body_.size() < kKeptAnswer)
+      me.body_.append(bytes, std::min(size * count, kKeptAnswer - me.body_.size()));
+    return me.received_ > kMaxAnswer ? 0 : size * count;
+  }
+
+  long status() const {
+    long out = 0;
+    curl_easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &out);
+    return out;
+  }
+
+  CURLcode run() {
+    for (int running = 1; !stopped_;) {
+      if (curl_multi_perform(multi_, &running) != CURLM_OK) return CURLE_FAILED_INIT;
+      if (running == 0) break;
+      curl_multi_poll(multi_, nullptr, 0, 1000, nullptr);
+    }
+    int left = 0;
+    while (const CURLMsg* message = curl_multi_info_read(multi_, &left))
+      if (message->msg == CURLMSG_DONE) return message->data.result;
+    return CURLE_ABORTED_BY_CALLBACK;
+  }
+
+  // What an answer says besides its head is for people: a body that is too long or slow changes
+  // nothing.
+  Expected<PostAnswer> outcome(const PostTarget& target, CURLcode code) {
+    if (answered_) {
+      curl_off_t seconds = 0;
+      curl_easy_getinfo(easy_, CURLINFO_RETRY_AFTER, &seconds);
+      return PostAnswer{
+          .status = static_cast<int>(status()),
+          .retry_after = std::chrono::seconds(std::clamp<curl_off_t>(seconds, 0, 86'400)),
+          .body = body_};
+    }
+    if (stopped_) return Error{ErrorCode::unavailable, "the delivery was stopped", ""};
+    if (code == CURLE_OPERATION_TIMEDOUT)
+      return Error{ErrorCode::timeout, target.authority + " did not answer in time", "url"};
+    if (refused_ && !opened_)
+      return Error{
+          ErrorCode::forbidden,
+          target.host +
+              " has no public address; the operator can allow it with webhook_allowed_hosts",
+          "url"};
+    const bool certificate =
+        code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE;
+    return unreachable(target, std::string(certificate ? "cannot verify its certificate: " : "") +
+                                   (why_[0] ? why_ : curl_easy_strerror(code)));
+  }
+
+  const std::shared_ptr<const UrlGuard> guard_;
+  const std::string ca_file_;
+  CURLM* const multi_ = curl_multi_init();
+  CURL* const easy_ = curl_easy_init();
   std::atomic<bool> stopped_ = false;
+  char why_[CURL_ERROR_SIZE] = {};
+
+  // Of the exchange under way.
+  std::string host_, body_;
+  std::size_t received_ = 0;
+  bool answered_ = false;  // its head is complete
+  bool opened_ = false;    // a socket to an allowed address
+  bool refused_ = false;   // an address, by the guard
 };
 
 HttpPoster::HttpPoster(std::shared_ptr<const UrlGuard> guard, const std::string& ca_file)
