@@ -442,7 +442,7 @@ class Damage(Durability):
         for _ in range(2):
             done = self.cli("rebuild", "--data", self.data(), "--json")
             rows = support.strict_json(done.stdout)["projections"]
-            self.assertEqual(len(rows), 13)
+            self.assertEqual(len(rows), 17)
             for r in rows:
                 self.assertTrue(r["equal"], r)
                 self.assertEqual(r["digest_before"], r["digest_after"])
