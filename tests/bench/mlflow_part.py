@@ -14,7 +14,8 @@ API = "/api/2.0/mlflow/"
 PEER, DEFAULT, OURS, CEILING = "MLflow, gunicorn + PostgreSQL", "MLflow, default", "mlforge", "bare ceiling"
 METRIC = '{"run_id":"RUN","key":"loss","value":0.123,"timestamp":1700000000000,"step":{{i}}}'
 POINT = '{"key":"m%d","value":0.5,"timestamp":17000000%05d,"step":{{i}}}'
-BATCH = '{"run_id":"RUN","metrics":[' + ",".join(POINT % (n % 10, n) for n in range(1000)) + "]}"
+BATCHES = {keys: '{"run_id":"RUN","metrics":[' + ",".join(POINT % (n % keys, n) for n in range(1000)) + "]}"
+           for keys in (1, 10, 1000)}
 CREATE = '{"experiment_id":"EXPERIMENT","start_time":1700000000000,"run_name":"r{{i}}"}'
 SEARCH = '{"experiment_ids":["EXPERIMENT"],"order_by":["metrics.auc DESC"],"max_results":100}'
 FILTERED = ('{"experiment_ids":["EXPERIMENT"],"filter":"params.depth = \'7\' AND metrics.auc > 0.9",'
@@ -191,7 +192,9 @@ def sampled_path(run):
 def measure_small(bench, c):
     for connections in (8, 64):
         c.rate(f"log-metric, {connections} connections", "runs/log-metric", METRIC, connections)
-    c.rate("log-batch of 1,000 metrics, 4 connections (metrics/s)", "runs/log-batch", BATCH, 4, per_request=1000)
+    for keys, batch in BATCHES.items():
+        c.rate(f"log-batch of 1,000 points of {keys:,} metrics, 4 connections (points/s)", "runs/log-batch", batch, 4,
+               per_request=1000)
     c.rate("runs/create, 8 connections", "runs/create", CREATE, 8)
     count = 1000 if bench.options.quick else 10_000
     title = f"runs/search, 100 of {count:,} runs by a metric"
