@@ -12,10 +12,10 @@ struct ReferenceColumns {
   std::vector<std::string> names, kinds, references;
   std::string probabilities;
   static constexpr auto fields() {
-    return std::tuple{field("names", &ReferenceColumns::names),
-                      field("kinds", &ReferenceColumns::kinds),
-                      field("references", &ReferenceColumns::references),
-                      field("probabilities", &ReferenceColumns::probabilities)};
+    return FieldList{field("names", &ReferenceColumns::names),
+                     field("kinds", &ReferenceColumns::kinds),
+                     field("references", &ReferenceColumns::references),
+                     field("probabilities", &ReferenceColumns::probabilities)};
   }
 };
 

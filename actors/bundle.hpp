@@ -29,8 +29,8 @@ struct FeatureColumn {
   std::string name, kind;  // kind: numeric, categorical
   bool operator==(const FeatureColumn&) const = default;
   static constexpr auto fields() {
-    return std::tuple{required("name", &FeatureColumn::name),
-                      required("kind", &FeatureColumn::kind)};
+    return FieldList{required("name", &FeatureColumn::name),
+                     required("kind", &FeatureColumn::kind)};
   }
 };
 
@@ -45,14 +45,14 @@ struct Manifest {
   // as in bundles of before: missing is missing.
   std::optional<std::string> missing_category;
   static constexpr auto fields() {
-    return std::tuple{required("label", &Manifest::label),
-                      required("positive", &Manifest::positive),
-                      field("threshold", &Manifest::threshold),
-                      required("features", &Manifest::features),
-                      field("seed", &Manifest::seed),
-                      field("dataset", &Manifest::dataset),
-                      field("dataset_version", &Manifest::dataset_version),
-                      field("missing_category", &Manifest::missing_category)};
+    return FieldList{required("label", &Manifest::label),
+                     required("positive", &Manifest::positive),
+                     field("threshold", &Manifest::threshold),
+                     required("features", &Manifest::features),
+                     field("seed", &Manifest::seed),
+                     field("dataset", &Manifest::dataset),
+                     field("dataset_version", &Manifest::dataset_version),
+                     field("missing_category", &Manifest::missing_category)};
   }
 };
 

@@ -4,9 +4,9 @@
 #include <functional>
 #include <memory>
 #include <utility>
-#include <variant>
 
 #include "events/aggregates.hpp"
+#include "events/one_of.hpp"
 #include "storage/log.hpp"
 
 namespace mlforge::actors {
@@ -35,7 +35,7 @@ struct Outcome {
   template <class E>
   const E* find() const {
     for (const auto& event : events)
-      if (const auto* found = std::get_if<E>(&event)) return found;
+      if (const auto* found = get_if<E>(&event)) return found;
     return nullptr;
   }
 };
@@ -118,42 +118,74 @@ struct Request {
   std::shared_ptr<Request> next = {};  // in the same message; decided after this one
 };
 
-using DatasetBody = std::variant<StageFiles, UnstageFile, CommitDataset, RecordValidation>;
-using EnvironmentBody = std::variant<CaptureEnvironment>;
-using TrackingBody =
-    std::variant<LogMetrics, CreateExperiment, StartRun, LogParams, SetRunTags, LogArtifact,
-                 LogRunInput, EndRun,  //
-                 NewExperiment, RenameExperiment, DeleteExperiment, RestoreExperiment,
-                 TagExperiment, UntagExperiment,
-                 EnsureDefaultExperiment,  //
-                 LogBatch, NewRun, UntagRun, UpdateRun, DeleteRun, RestoreRun, LogInputs,
-                 RecordModel, RemoveRunArtifact,  //
-                 NewLoggedModel, SetLoggedModelStatus, LogLoggedModelParams, TagLoggedModel,
-                 UntagLoggedModel, RecordModelVersion,
-                 DeleteLoggedModel,                               //
-                 StoreArtifact, RemoveArtifact,                   //
-                 ImportExperiment, ImportRun, ImportLoggedModel,  //
-                 RecordTrace, LogSpans, TagTrace, UntagTrace, LinkTraceToRun, LinkPrompts,
-                 AssessTrace, ChangeAssessment, RemoveAssessment, DeleteTrace,  //
-                 NewEvaluationDataset, TagEvaluationDataset, UntagEvaluationDataset,
-                 MergeEvaluationRecords, RemoveEvaluationRecords, LinkEvaluationDataset,
-                 UnlinkEvaluationDataset, DeleteEvaluationDataset,      //
-                 RegisterScorer, DeleteScorer, ConfigureOnlineScoring,  //
-                 CreateIssue, UpdateIssue,                              //
-                 CreateLabelSchema, UpdateLabelSchema, DeleteLabelSchema>;
-using RegistryBody = std::variant<RegisterModel, CreateModelVersion, SetAlias, RemoveAlias,
-                                  TransitionStage, RecordGate, Promote,  //
-                                  NewModel, DescribeModel, RenameModel, DeleteModel, TagModel,
-                                  UntagModel, NewVersion, DescribeVersion, TagVersion, UntagVersion,
-                                  DeleteVersion, MoveStage, PointAlias, DropAlias, ImportModel>;
-using PipelineBody = std::variant<DefinePipeline, StartPipelineRun, StartStep, CompleteStep,
-                                  FailStep, EndPipelineRun>;
-using DeploymentBody =
-    std::variant<RecordPredictions, CreateEndpoint, ChangeSplit, ActivateVersion>;
-using DriftBody = std::variant<RecordDriftReport, RaiseDriftAlert, TriggerRetraining>;
+struct DatasetCommands : TypeList<StageFiles, UnstageFile, CommitDataset, RecordValidation> {};
+using DatasetBody = OneOf<DatasetCommands>;
+struct EnvironmentCommands : TypeList<CaptureEnvironment> {};
+using EnvironmentBody = OneOf<EnvironmentCommands>;
+struct TrackingCommands
+    : TypeList<LogMetrics, CreateExperiment, StartRun, LogParams, SetRunTags, LogArtifact,
+               LogRunInput, EndRun,  //
+               NewExperiment, RenameExperiment, DeleteExperiment, RestoreExperiment, TagExperiment,
+               UntagExperiment,
+               EnsureDefaultExperiment,  //
+               LogBatch, NewRun, UntagRun, UpdateRun, DeleteRun, RestoreRun, LogInputs, RecordModel,
+               RemoveRunArtifact,  //
+               NewLoggedModel, SetLoggedModelStatus, LogLoggedModelParams, TagLoggedModel,
+               UntagLoggedModel, RecordModelVersion,
+               DeleteLoggedModel,                               //
+               StoreArtifact, RemoveArtifact,                   //
+               ImportExperiment, ImportRun, ImportLoggedModel,  //
+               RecordTrace, LogSpans, TagTrace, UntagTrace, LinkTraceToRun, LinkPrompts,
+               AssessTrace, ChangeAssessment, RemoveAssessment, DeleteTrace,  //
+               NewEvaluationDataset, TagEvaluationDataset, UntagEvaluationDataset,
+               MergeEvaluationRecords, RemoveEvaluationRecords, LinkEvaluationDataset,
+               UnlinkEvaluationDataset, DeleteEvaluationDataset,      //
+               RegisterScorer, DeleteScorer, ConfigureOnlineScoring,  //
+               CreateIssue, UpdateIssue,                              //
+               CreateLabelSchema, UpdateLabelSchema, DeleteLabelSchema> {};
+using TrackingBody = OneOf<TrackingCommands>;
+struct RegistryCommands
+    : TypeList<RegisterModel, CreateModelVersion, SetAlias, RemoveAlias, TransitionStage,
+               RecordGate, Promote,  //
+               NewModel, DescribeModel, RenameModel, DeleteModel, TagModel, UntagModel, NewVersion,
+               DescribeVersion, TagVersion, UntagVersion, DeleteVersion, MoveStage, PointAlias,
+               DropAlias, ImportModel> {};
+using RegistryBody = OneOf<RegistryCommands>;
+struct PipelineCommands : TypeList<DefinePipeline, StartPipelineRun, StartStep, CompleteStep,
+                                   FailStep, EndPipelineRun> {};
+using PipelineBody = OneOf<PipelineCommands>;
+struct DeploymentCommands
+    : TypeList<RecordPredictions, CreateEndpoint, ChangeSplit, ActivateVersion> {};
+using DeploymentBody = OneOf<DeploymentCommands>;
+struct DriftCommands : TypeList<RecordDriftReport, RaiseDriftAlert, TriggerRetraining> {};
+using DriftBody = OneOf<DriftCommands>;
 
-using SubscriptionBody = std::variant<CreateSubscription, UpdateSubscription, DeleteSubscription,
-                                      ParkEvent, ReleaseParked>;
+struct SubscriptionCommands : TypeList<CreateSubscription, UpdateSubscription, DeleteSubscription,
+                                       ParkEvent, ReleaseParked> {};
+using SubscriptionBody = OneOf<SubscriptionCommands>;
+
+}  // namespace mlforge::actors
+
+namespace mlforge {
+template <>
+const Alternative* alternatives<actors::DatasetCommands>();
+template <>
+const Alternative* alternatives<actors::EnvironmentCommands>();
+template <>
+const Alternative* alternatives<actors::TrackingCommands>();
+template <>
+const Alternative* alternatives<actors::RegistryCommands>();
+template <>
+const Alternative* alternatives<actors::PipelineCommands>();
+template <>
+const Alternative* alternatives<actors::DeploymentCommands>();
+template <>
+const Alternative* alternatives<actors::DriftCommands>();
+template <>
+const Alternative* alternatives<actors::SubscriptionCommands>();
+}  // namespace mlforge
+
+namespace mlforge::actors {
 
 using DatasetRequest = std::shared_ptr<Request<DatasetBody>>;
 using EnvironmentRequest = std::shared_ptr<Request<EnvironmentBody>>;

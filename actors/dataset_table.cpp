@@ -15,14 +15,14 @@ struct CsvPart {
   bool header = true, trim = false, missing_as_category = false;
   std::vector<std::string> missing{""};
   static constexpr auto fields() {
-    return std::tuple{field("files", &CsvPart::files),
-                      field("delimiter", &CsvPart::delimiter),
-                      field("header", &CsvPart::header),
-                      field("skip_prefix", &CsvPart::skip_prefix),
-                      field("trim", &CsvPart::trim),
-                      field("missing", &CsvPart::missing),
-                      field("missing_as_category", &CsvPart::missing_as_category),
-                      field("strip_dot", &CsvPart::strip_dot)};
+    return FieldList{field("files", &CsvPart::files),
+                     field("delimiter", &CsvPart::delimiter),
+                     field("header", &CsvPart::header),
+                     field("skip_prefix", &CsvPart::skip_prefix),
+                     field("trim", &CsvPart::trim),
+                     field("missing", &CsvPart::missing),
+                     field("missing_as_category", &CsvPart::missing_as_category),
+                     field("strip_dot", &CsvPart::strip_dot)};
   }
 };
 
@@ -33,13 +33,13 @@ struct ColumnPart {
   std::optional<double> min, max;
   std::optional<std::vector<std::string>> allowed;
   static constexpr auto fields() {
-    return std::tuple{mlforge::required("name", &ColumnPart::name),
-                      mlforge::required("kind", &ColumnPart::kind),
-                      field("required", &ColumnPart::required),
-                      field("max_null_fraction", &ColumnPart::max_null_fraction),
-                      field("min", &ColumnPart::min),
-                      field("max", &ColumnPart::max),
-                      field("allowed", &ColumnPart::allowed)};
+    return FieldList{mlforge::required("name", &ColumnPart::name),
+                     mlforge::required("kind", &ColumnPart::kind),
+                     field("required", &ColumnPart::required),
+                     field("max_null_fraction", &ColumnPart::max_null_fraction),
+                     field("min", &ColumnPart::min),
+                     field("max", &ColumnPart::max),
+                     field("allowed", &ColumnPart::allowed)};
   }
 };
 
@@ -49,9 +49,9 @@ struct SchemaPart {
   bool other_columns = true;
   std::uint64_t min_rows = 1;
   static constexpr auto fields() {
-    return std::tuple{field("csv", &SchemaPart::csv), field("columns", &SchemaPart::columns),
-                      field("other_columns", &SchemaPart::other_columns),
-                      field("min_rows", &SchemaPart::min_rows)};
+    return FieldList{field("csv", &SchemaPart::csv), field("columns", &SchemaPart::columns),
+                     field("other_columns", &SchemaPart::other_columns),
+                     field("min_rows", &SchemaPart::min_rows)};
   }
 };
 

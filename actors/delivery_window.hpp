@@ -39,8 +39,8 @@ struct OpenDelivery {
   Position position = 0;
   std::uint64_t attempts = 0;
   static constexpr auto fields() {
-    return std::tuple{field("position", &OpenDelivery::position),
-                      field("attempts", &OpenDelivery::attempts)};
+    return FieldList{field("position", &OpenDelivery::position),
+                     field("attempts", &OpenDelivery::attempts)};
   }
 };
 

@@ -1,5 +1,6 @@
 #include "actors/gate.hpp"
 
+#include <simdjson.h>
 #include <cmath>
 
 #include "actors/scorer.hpp"

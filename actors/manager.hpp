@@ -59,17 +59,8 @@ void stamp(ManagerContext& context, Command& command) {
 
 // Answers `refusal` (or, without one, that nothing changed) after everything that was handed to the
 // writer before: it may rest on events that are still on their way.
-template <class Body>
-void send_barrier(ManagerContext& context, std::string stream, Status refusal,
-                  Request<Body>& request) {
-  auto append = std::make_shared<Append>();
-  append->request.tenant = std::move(request.meta.tenant);
-  append->request.command_id = std::move(request.meta.command_id);
-  append->stream = std::move(stream);
-  append->refusal = std::move(refusal);
-  append->done = std::move(request.done);
-  context.decided.add(std::move(append));
-}
+void send_barrier(ManagerContext& context, std::string stream, Status refusal, CommandMeta& meta,
+                  Completion& done);
 
 // 32 hexadecimal digits for something new: of a UUIDv7, or, for a command that may be told again,
 // of its id, so that the second time names the same thing.
@@ -83,63 +74,66 @@ Status check_conditions(const storage::Log& log, std::string_view tenant,
 // on.
 Status check_sizes(const std::vector<NewEvent>& events);
 
-// Set where an event or its stream holds a sealed text that this command did not make.
-inline Status check_foreign(const std::vector<NewEvent>& events,
-                            const std::set<std::string>& made) {
-  for (const auto& event : events)
-    for (const std::string_view text :
-         {std::string_view(event.stream), std::string_view(event.payload)})
-      if (auto bad = check_foreign(text, made)) return bad;
-  return {};
-}
+// What deciding a command does with the state of its stream, whatever their types are.
+class Decider {
+ public:
+  virtual ~Decider() = default;
+  // The state as all events decided so far leave it. The Error is the log's.
+  virtual Status load(const std::string& tenant, const std::string& stream) = 0;
+  virtual Expected<Events> decide() = 0;
+  // Moves state and version on; gives the version before.
+  virtual std::uint64_t fold(const Events& events) = 0;
+};
 
-// The state of one stream, decided upon. `made`: the sealed texts of the command. Answers `done` at
-// once where the log knows the command already; else the writer does when the events, or those that
-// a refusal rests on, are on disk.
-template <class State, class Body, class Command>
+template <class State>
+class StateDecider final : public Decider {
+ public:
+  // `decide(state, command)`; `states` and `command` outlive this.
+  using Decide = Expected<Events> (*)(const State& state, const void* command);
+  StateDecider(Repository<State>& states, Decide decide, const void* command)
+      : states_(states), decide_(decide), command_(command) {}
+
+  Status load(const std::string& tenant, const std::string& stream) override {
+    auto entry = states_.load(tenant, stream);
+    if (!entry) return entry.error();
+    entry_ = *entry;
+    return {};
+  }
+  Expected<Events> decide() override { return decide_(entry_->state, command_); }
+  std::uint64_t fold(const Events& events) override {
+    for (const auto& event : events) mlforge::fold(entry_->state, event);
+    return std::exchange(entry_->version, entry_->version + events.size());
+  }
+
+ private:
+  Repository<State>& states_;
+  Decide decide_;
+  const void* command_;
+  typename Repository<State>::Entry* entry_ = nullptr;
+};
+
+// The part that does not depend on the types: compiled once, not for each of a hundred commands.
+// `made`: the sealed texts of the command. Answers `done` at once where the log knows the command
+// already; else the writer does when the events, or those that a refusal rests on, are on disk.
+void decide_and_append(ManagerContext& context, RecentIds& recent,
+                       const std::shared_ptr<const Forget>& forget, std::string stream,
+                       Decider& decider, const std::set<std::string>& made, CommandMeta& meta,
+                       Completion& done);
+
+// The state of one stream, decided upon.
+template <class State, class Command>
 void decide_and_append(ManagerContext& context, Repository<State>& states, RecentIds& recent,
                        const std::shared_ptr<const Forget>& forget, std::string stream,
-                       Command& command, const std::set<std::string>& made,
-                       Request<Body>& request) {
-  auto& meta = request.meta;
-  if (!meta.command_id.empty()) {
-    if (const auto known = context.log->find_command(meta.tenant, meta.command_id))
-      return request.done(outcome_from_log(*context.log, *known, stream));
-    if (recent.contains(meta))
-      return send_barrier(
-          context, std::move(stream),
-          Error{ErrorCode::unavailable,
-                "the first request with this Idempotency-Key failed: try again", ""},
-          request);
-  }
-  if (auto bad = check_conditions(*context.log, meta.tenant, meta.conditions))
-    return request.done(*bad);
-  auto entry = states.load(meta.tenant, stream);
-  if (!entry) return request.done(context.log->writable().value_or(entry.error()));
+                       Command& command, const std::set<std::string>& made, CommandMeta& meta,
+                       Completion& done) {
   stamp(context, command);
-  auto events = decide((*entry)->state, command);
-  if (!events) return send_barrier(context, std::move(stream), events.error(), request);
-  if (events->empty()) return send_barrier(context, std::move(stream), {}, request);
-  std::vector<NewEvent> encoded;
-  encoded.reserve(events->size());
-  for (const auto& event : *events) encoded.push_back(encode_event(event, stream));
-  auto bad = check_sizes(encoded);
-  if (!bad) bad = check_foreign(encoded, made);
-  if (bad) return send_barrier(context, std::move(stream), *bad, request);
-  for (const auto& event : *events) fold((*entry)->state, event);
-  recent.add(meta);
-  auto append = std::make_shared<Append>();
-  append->request = {std::move(meta.tenant), std::move(meta.actor), std::move(meta.command_id),
-                     meta.causation,         meta.correlation,      {{stream, (*entry)->version}},
-                     std::move(encoded)};
-  auto& expected = append->request.expectations;
-  expected.insert(expected.end(), meta.conditions.begin(), meta.conditions.end());
-  (*entry)->version += events->size();
-  append->stream = std::move(stream);
-  append->events = *std::move(events);
-  append->done = std::move(request.done);
-  append->forget = forget;
-  context.decided.add(std::move(append));
+  StateDecider<State> decider(
+      states,
+      [](const State& state, const void* command) {
+        return decide(state, *static_cast<const Command*>(command));
+      },
+      &command);
+  decide_and_append(context, recent, forget, std::move(stream), decider, made, meta, done);
 }
 
 }  // namespace mlforge::actors

@@ -131,16 +131,15 @@ void ensure_logged(Manager& manager, const CommandMeta& meta, const std::string&
   if (experiment_id != kDefaultExperiment) return;
   const auto experiments = experiments_of(manager, meta);
   if (!experiments || (*experiments)->by_id.at(experiment_id).logged) return;
-  Request<TrackingBody> request{{.tenant = meta.tenant,
-                                 .actor = meta.actor,
-                                 .command_id = {},
-                                 .causation = {},
-                                 .correlation = meta.correlation},
-                                EnsureDefaultExperiment{},
-                                [](Expected<Outcome>) {}};
+  CommandMeta own{.tenant = meta.tenant,
+                  .actor = meta.actor,
+                  .command_id = {},
+                  .causation = {},
+                  .correlation = meta.correlation};
+  Completion done;
   EnsureDefaultExperiment command{manager.context.artifact_root};
   decide_and_append(manager.context, std::get<Repository<ExperimentsState>>(*manager.states),
-                    manager.recent, manager.forget, "experiments/all", command, {}, request);
+                    manager.recent, manager.forget, "experiments/all", command, {}, own, done);
 }
 
 // 32 hexadecimal digits as a UUID is written.
@@ -337,29 +336,29 @@ Status check_stream(std::string_view stream) {
   return check_name(field, stream.substr(stream.find('/') + 1));
 }
 
-template <class Manager, class Body, class Command>
-void handle_one(Manager& manager, Request<Body>& request, Command& command) {
+template <class Manager, class Command>
+void handle_one(Manager& manager, CommandMeta& meta, Completion& done, Command& command) {
   auto* keys = manager.context.subjects;
-  if (auto bad = key_fingerprint(keys, request.meta)) return request.done(*bad);
-  if (auto bad = precondition(manager, request.meta, command)) return request.done(*bad);
+  if (auto bad = key_fingerprint(keys, meta)) return done(*bad);
+  if (auto bad = precondition(manager, meta, command)) return done(*bad);
   auto stream = stream_of(command);
-  if (auto bad = check_stream(stream)) return request.done(*bad);
-  const std::string tenant = request.meta.tenant, name = stream;
+  if (auto bad = check_stream(stream)) return done(*bad);
+  const std::string tenant = meta.tenant, name = stream;
   Sealing sealing{tenant, name, {}, {}};
-  if (auto bad = seal_command(keys, request.meta, command, sealing)) return request.done(*bad);
+  if (auto bad = seal_command(keys, meta, command, sealing)) return done(*bad);
   decide_and_append(manager.context, manager.template states_for<Command>(), manager.recent,
-                    manager.forget, std::move(stream), command, sealing.made, request);
+                    manager.forget, std::move(stream), command, sealing.made, meta, done);
 }
 
 template <class Manager, class Body>
 void handle(Manager& manager, Request<Body>& request) {
-  std::visit(
+  visit(
       [&]<class Command>(Command& command) {
         if constexpr (std::is_same_v<Command, RenameModel>)
           rename_model(manager.context, std::get<Repository<ModelState>>(*manager.states),
                        manager.forget, command, request);
         else
-          handle_one(manager, request, command);
+          handle_one(manager, request.meta, request.done, command);
       },
       request.body);
 }
@@ -430,6 +429,78 @@ Expected<Outcome> outcome_from_log(const storage::Log& log, const storage::Appen
   if (!read) return read.error();
   if (bad) return *bad;
   return outcome;
+}
+
+void send_barrier(ManagerContext& context, std::string stream, Status refusal, CommandMeta& meta,
+                  Completion& done) {
+  auto append = std::make_shared<Append>();
+  append->request.tenant = std::move(meta.tenant);
+  append->request.command_id = std::move(meta.command_id);
+  append->stream = std::move(stream);
+  append->refusal = std::move(refusal);
+  append->done = std::move(done);
+  context.decided.add(std::move(append));
+}
+
+namespace {
+
+// Set where an event or its stream holds a sealed text that this command did not make.
+Status check_foreign(const std::vector<NewEvent>& events, const std::set<std::string>& made) {
+  for (const auto& event : events)
+    for (const std::string_view text :
+         {std::string_view(event.stream), std::string_view(event.payload)})
+      if (auto bad = actors::check_foreign(text, made)) return bad;
+  return {};
+}
+
+Expected<std::vector<NewEvent>> encode_all(const Events& events, const std::string& stream,
+                                           const std::set<std::string>& made) {
+  std::vector<NewEvent> encoded;
+  encoded.reserve(events.size());
+  for (const auto& event : events) encoded.push_back(encode_event(event, stream));
+  auto bad = check_sizes(encoded);
+  if (!bad) bad = check_foreign(encoded, made);
+  if (bad) return *bad;
+  return encoded;
+}
+
+}  // namespace
+
+void decide_and_append(ManagerContext& context, RecentIds& recent,
+                       const std::shared_ptr<const Forget>& forget, std::string stream,
+                       Decider& decider, const std::set<std::string>& made, CommandMeta& meta,
+                       Completion& done) {
+  if (!meta.command_id.empty()) {
+    if (const auto known = context.log->find_command(meta.tenant, meta.command_id))
+      return done(outcome_from_log(*context.log, *known, stream));
+    if (recent.contains(meta))
+      return send_barrier(
+          context, std::move(stream),
+          Error{ErrorCode::unavailable,
+                "the first request with this Idempotency-Key failed: try again", ""},
+          meta, done);
+  }
+  if (auto bad = check_conditions(*context.log, meta.tenant, meta.conditions)) return done(*bad);
+  if (auto bad = decider.load(meta.tenant, stream))
+    return done(context.log->writable().value_or(*bad));
+  auto events = decider.decide();
+  if (!events) return send_barrier(context, std::move(stream), events.error(), meta, done);
+  if (events->empty()) return send_barrier(context, std::move(stream), {}, meta, done);
+  auto encoded = encode_all(*events, stream, made);
+  if (!encoded) return send_barrier(context, std::move(stream), encoded.error(), meta, done);
+  const auto version = decider.fold(*events);
+  recent.add(meta);
+  auto append = std::make_shared<Append>();
+  append->request = {std::move(meta.tenant), std::move(meta.actor), std::move(meta.command_id),
+                     meta.causation,         meta.correlation,      {{stream, version}},
+                     *std::move(encoded)};
+  auto& expected = append->request.expectations;
+  expected.insert(expected.end(), meta.conditions.begin(), meta.conditions.end());
+  append->stream = std::move(stream);
+  append->events = *std::move(events);
+  append->done = std::move(done);
+  append->forget = forget;
+  context.decided.add(std::move(append));
 }
 
 std::string fresh_id(const CommandMeta& meta, storage::IdSource& ids, storage::Clock& clock) {

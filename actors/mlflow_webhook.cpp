@@ -114,13 +114,13 @@ Expected<bool> was_prompt(const storage::Log& log, const EventView& until) {
           bad = event.error();
           return false;
         }
-        if (const auto* made = std::get_if<ModelRegistered>(&*event))
+        if (const auto* made = get_if<ModelRegistered>(&*event))
           prompt = says_prompt(made->tags);
-        else if (const auto* taken = std::get_if<ModelTakenOver>(&*event))
+        else if (const auto* taken = get_if<ModelTakenOver>(&*event))
           prompt = says_prompt(taken->tags);
-        else if (const auto* set = std::get_if<ModelTagsSet>(&*event))
+        else if (const auto* set = get_if<ModelTagsSet>(&*event))
           prompt = set->tags.contains(std::string(kIsPrompt)) ? says_prompt(set->tags) : prompt;
-        else if (const auto* removed = std::get_if<ModelTagRemoved>(&*event))
+        else if (const auto* removed = get_if<ModelTagRemoved>(&*event))
           prompt = prompt && removed->key != kIsPrompt;
         else
           prompt = false;
@@ -285,7 +285,7 @@ Expected<std::vector<MlflowMessage>> mlflow_messages(const storage::Log& log, co
     prompt = *was;
   }
   ToMessages to{std::string(e.stream.substr(e.stream.find('/') + 1)), prompt};
-  std::visit(to, *event);
+  visit(to, *event);
   return std::move(to.out);
 }
 

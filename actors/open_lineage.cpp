@@ -285,7 +285,7 @@ std::string lineage_run_id(std::string_view text) {
 
 std::vector<std::string> lineage_events(const EventView& view, const Event& event,
                                         LineageSource& source, const LineageOptions& options) {
-  return std::visit(Mapper(view, source, options), event);
+  return visit(Mapper(view, source, options), event);
 }
 
 }  // namespace mlforge::actors

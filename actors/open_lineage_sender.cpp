@@ -101,7 +101,7 @@ void LogLineage::each(const std::string& stream, std::uint64_t limit, Position a
   const auto read = log_.read_stream(tenant_, stream, 1, limit, as_of, [&](const EventView& view) {
     if (view.type == RunMetricsLogged::type) return true;  // many, and none of them is asked for
     const auto event = decode_event(view);
-    if (event) std::visit(visit, *event);
+    if (event) mlforge::visit(visit, *event);
     return true;
   });
   if (!read) spdlog::warn("lineage of {}: {}", stream, read.error().message);

@@ -136,7 +136,7 @@ class Execution {
         return StepResult(Error{ErrorCode::internal, e.what(), ""});
       }
     }();
-    if (!result || std::holds_alternative<PipelineStepCompleted>(*result)) return result;
+    if (!result || holds_alternative<PipelineStepCompleted>(*result)) return result;
     if (effects_.cancelled()) return stopped();  // it did not fail
     const auto& error = std::get<Error>(*result);
     if (auto bad = effects_.step_failed(id_, step.name, step.kind, error.message)) return *bad;
@@ -183,7 +183,7 @@ class Execution {
   void settle(const StepSpec& step, Expected<StepResult> result) {
     if (!result) {
       if (!broken_) broken_ = result.error();
-    } else if (const auto* done = std::get_if<PipelineStepCompleted>(&*result)) {
+    } else if (const auto* done = get_if<PipelineStepCompleted>(&*result)) {
       settle(*done);
     } else {
       outcome_.failed[step.name] = std::get<Error>(*result).message;

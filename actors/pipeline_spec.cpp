@@ -18,15 +18,15 @@ struct Head {
   std::uint64_t seed = 42;
   YamlNode steps;
   static constexpr auto fields() {
-    return std::tuple{required("pipeline", &Head::pipeline),
-                      required("dataset", &Head::dataset),
-                      required("label", &Head::label),
-                      required("positive", &Head::positive),
-                      field("experiment", &Head::experiment),
-                      field("model", &Head::model),
-                      field("seed", &Head::seed),
-                      field("fresh", &Head::fresh),
-                      required("steps", &Head::steps)};
+    return FieldList{required("pipeline", &Head::pipeline),
+                     required("dataset", &Head::dataset),
+                     required("label", &Head::label),
+                     required("positive", &Head::positive),
+                     field("experiment", &Head::experiment),
+                     field("model", &Head::model),
+                     field("seed", &Head::seed),
+                     field("fresh", &Head::fresh),
+                     required("steps", &Head::steps)};
   }
 };
 
@@ -38,7 +38,7 @@ struct Canonical {
   std::uint64_t seed = 0;
   std::string step;
   static constexpr auto fields() {
-    return std::tuple{
+    return FieldList{
         field("config", &Canonical::config),     field("experiment", &Canonical::experiment),
         field("fresh", &Canonical::fresh),       field("label", &Canonical::label),
         field("positive", &Canonical::positive), field("seed", &Canonical::seed),

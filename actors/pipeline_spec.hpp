@@ -20,9 +20,9 @@ struct SplitConfig {
   std::string assignment;  // path of a file of letters in the dataset; empty: drawn by the seed
   double test = 0.2, validation = 0.1;  // shares of the rows; the rest trains
   static constexpr auto fields() {
-    return std::tuple{field("assignment", &SplitConfig::assignment),
-                      field("test", &SplitConfig::test),
-                      field("validation", &SplitConfig::validation)};
+    return FieldList{field("assignment", &SplitConfig::assignment),
+                     field("test", &SplitConfig::test),
+                     field("validation", &SplitConfig::validation)};
   }
 };
 
@@ -30,8 +30,8 @@ struct CategoricalConfig {
   std::string encode = "onehot";     // onehot, ordinal
   std::string missing = "category";  // category: a state of its own; mode: the most frequent one
   static constexpr auto fields() {
-    return std::tuple{field("encode", &CategoricalConfig::encode),
-                      field("missing", &CategoricalConfig::missing)};
+    return FieldList{field("encode", &CategoricalConfig::encode),
+                     field("missing", &CategoricalConfig::missing)};
   }
 };
 
@@ -39,8 +39,8 @@ struct NumericConfig {
   std::string impute = "none";     // median, mean, none (the trees learn a way for what is missing)
   std::string scale = "standard";  // standard, none
   static constexpr auto fields() {
-    return std::tuple{field("impute", &NumericConfig::impute),
-                      field("scale", &NumericConfig::scale)};
+    return FieldList{field("impute", &NumericConfig::impute),
+                     field("scale", &NumericConfig::scale)};
   }
 };
 
@@ -50,9 +50,9 @@ struct FeaturesConfig {
   std::vector<std::string> drop;  // columns that are no features; sorted
   NumericConfig numeric;
   static constexpr auto fields() {
-    return std::tuple{field("categorical", &FeaturesConfig::categorical),
-                      field("drop", &FeaturesConfig::drop),
-                      field("numeric", &FeaturesConfig::numeric)};
+    return FieldList{field("categorical", &FeaturesConfig::categorical),
+                     field("drop", &FeaturesConfig::drop),
+                     field("numeric", &FeaturesConfig::numeric)};
   }
 };
 
@@ -62,8 +62,8 @@ struct TrainConfig {
   Texts params;                       // of XGBoost
   std::uint64_t rounds = 100;
   static constexpr auto fields() {
-    return std::tuple{field("early_stopping", &TrainConfig::early_stopping),
-                      field("params", &TrainConfig::params), field("rounds", &TrainConfig::rounds)};
+    return FieldList{field("early_stopping", &TrainConfig::early_stopping),
+                     field("params", &TrainConfig::params), field("rounds", &TrainConfig::rounds)};
   }
 };
 
@@ -74,10 +74,10 @@ struct CrossValidateConfig {
   Texts params;
   std::uint64_t rounds = 100;
   static constexpr auto fields() {
-    return std::tuple{field("early_stopping", &CrossValidateConfig::early_stopping),
-                      field("folds", &CrossValidateConfig::folds),
-                      field("params", &CrossValidateConfig::params),
-                      field("rounds", &CrossValidateConfig::rounds)};
+    return FieldList{field("early_stopping", &CrossValidateConfig::early_stopping),
+                     field("folds", &CrossValidateConfig::folds),
+                     field("params", &CrossValidateConfig::params),
+                     field("rounds", &CrossValidateConfig::rounds)};
   }
 };
 
@@ -85,7 +85,7 @@ struct EvaluateConfig {
   static constexpr std::string_view kind = "evaluate";
   double threshold = 0.5;  // probability from which on a row counts as positive
   static constexpr auto fields() {
-    return std::tuple{field("threshold", &EvaluateConfig::threshold)};
+    return FieldList{field("threshold", &EvaluateConfig::threshold)};
   }
 };
 
@@ -93,7 +93,7 @@ struct SelectConfig {
   std::string metric = "validation_auc";
   std::string mode = "max";  // max, min
   static constexpr auto fields() {
-    return std::tuple{field("metric", &SelectConfig::metric), field("mode", &SelectConfig::mode)};
+    return FieldList{field("metric", &SelectConfig::metric), field("mode", &SelectConfig::mode)};
   }
 };
 
@@ -102,8 +102,8 @@ struct RegisterConfig {
   SelectConfig select;
   std::string stage = "None";  // None, Staging
   static constexpr auto fields() {
-    return std::tuple{field("select", &RegisterConfig::select),
-                      field("stage", &RegisterConfig::stage)};
+    return FieldList{field("select", &RegisterConfig::select),
+                     field("stage", &RegisterConfig::stage)};
   }
 };
 

@@ -25,8 +25,8 @@ constexpr std::size_t kHead = 8;             // u32 length, u32 CRC32C
 struct StoredRow {
   std::string endpoint, subject, row;
   static constexpr auto fields() {
-    return std::tuple{field("endpoint", &StoredRow::endpoint),
-                      field("subject", &StoredRow::subject), field("row", &StoredRow::row)};
+    return FieldList{field("endpoint", &StoredRow::endpoint), field("subject", &StoredRow::subject),
+                     field("row", &StoredRow::row)};
   }
 };
 
@@ -108,7 +108,7 @@ Expected<std::map<RowKey, std::size_t>> logged_since(const storage::Log& log,
         tenant, stream, first, last - first + 1, UINT64_MAX, [&](const EventView& e) {
           older = older || e.time < from;
           const auto event = decode_event(e);
-          const auto* batch = event ? std::get_if<PredictionsLogged>(&*event) : nullptr;
+          const auto* batch = event ? get_if<PredictionsLogged>(&*event) : nullptr;
           if (!batch || e.time < from) return true;
           for (std::size_t i = 0; i < batch->times.size(); ++i)
             ++out[key_of(*batch, i, i < batch->sealed.size() && !batch->sealed[i].empty())];

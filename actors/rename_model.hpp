@@ -28,11 +28,11 @@ inline void rename_model(ManagerContext& context, Repository<ModelState>& states
   target = states.load(meta.tenant, to);
   if (!target) return request.done(target.error());
   auto events = decide((*old)->state, (*target)->state, command);
-  if (!events) return send_barrier(context, from, events.error(), request);
-  if (events->empty()) return send_barrier(context, from, {}, request);
+  if (!events) return send_barrier(context, from, events.error(), meta, request.done);
+  if (events->empty()) return send_barrier(context, from, {}, meta, request.done);
   std::vector<NewEvent> encoded{encode_event(events->front(), from),
                                 encode_event(events->back(), to)};
-  if (auto bad = check_sizes(encoded)) return send_barrier(context, from, *bad, request);
+  if (auto bad = check_sizes(encoded)) return send_barrier(context, from, *bad, meta, request.done);
   auto append = std::make_shared<Append>();
   append->request = {
       std::move(meta.tenant),     std::move(meta.actor),

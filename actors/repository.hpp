@@ -1,5 +1,6 @@
 // States of streams, folded from the log on first use and kept while there is room.
 #pragma once
+#include <functional>
 #include <string>
 #include <unordered_map>
 
@@ -8,6 +9,12 @@
 #include "storage/log.hpp"
 
 namespace mlforge::actors {
+
+// Calls `take` for each event of a stream; gives the stream's version. `corrupt` where the log is
+// damaged.
+Expected<std::uint64_t> fold_stream(const storage::Log& log, std::string_view tenant,
+                                    std::string_view stream,
+                                    const std::function<void(const Event&)>& take);
 
 // Not thread-safe: each manager has its own.
 template <class State>
@@ -27,20 +34,10 @@ class Repository {
     const std::string key = tenant + '\0' + stream;
     if (const auto at = entries_.find(key); at != entries_.end()) return &at->second;
     Entry entry;
-    Status bad;
-    const auto read =
-        log_.read_stream(tenant, stream, 1, UINT64_MAX, UINT64_MAX, [&](const EventView& e) {
-          auto event = decode_event(e);
-          if (!event) {
-            bad = event.error();
-            return false;
-          }
-          fold(entry.state, *event);
-          entry.version = e.version;
-          return true;
-        });
-    if (!read) return read.error();
-    if (bad) return *bad;
+    auto version =
+        fold_stream(log_, tenant, stream, [&](const Event& event) { fold(entry.state, event); });
+    if (!version) return version.error();
+    entry.version = *version;
     // States can always be folded again, so a full cache is simply emptied of those nobody waits
     // for.
     if (entries_.size() >= capacity_) evict();

@@ -83,7 +83,7 @@ class Rules {
     try {
       const auto event = decode_event(e.view());
       if (event)
-        std::visit([&](const auto& each) { on(e, each); }, *event);
+        visit([&](const auto& each) { on(e, each); }, *event);
       else
         spdlog::error("event {} cannot be read: {}", e.position, event.error().message);
     } catch (const std::exception& error) {
@@ -171,8 +171,8 @@ bool moves_champion(const EventView& e) {
   if (e.type != ModelAliasSet::type && e.type != ModelAliasRemoved::type) return false;
   const auto event = decode_event(e);
   if (!event) return false;
-  if (const auto* set = std::get_if<ModelAliasSet>(&*event)) return set->alias == kChampion;
-  const auto* removed = std::get_if<ModelAliasRemoved>(&*event);
+  if (const auto* set = get_if<ModelAliasSet>(&*event)) return set->alias == kChampion;
+  const auto* removed = get_if<ModelAliasRemoved>(&*event);
   return removed && removed->alias == kChampion;
 }
 
@@ -192,7 +192,7 @@ void Rules::refill_window(const std::string& name, Watched& watched) {
       kTenant, "predictions/" + name, 1, UINT64_MAX, cursor_, [&](const EventView& e) {
         if (e.position <= covered) return true;
         const auto event = decode_event(e);
-        if (const auto* batch = event ? std::get_if<PredictionsLogged>(&*event) : nullptr)
+        if (const auto* batch = event ? get_if<PredictionsLogged>(&*event) : nullptr)
           watched.window.add(e.position, readable(e.tenant, e.stream, *batch));
         return true;
       });

@@ -16,7 +16,7 @@ struct SealedRow {
   std::vector<double> numeric;
   std::vector<std::string> categorical;
   static constexpr auto fields() {
-    return std::tuple{
+    return FieldList{
         field("request_id", &SealedRow::request_id), field("probability", &SealedRow::probability),
         field("numeric", &SealedRow::numeric), field("categorical", &SealedRow::categorical)};
   }

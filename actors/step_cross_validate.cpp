@@ -13,8 +13,8 @@ struct Spread {
   std::string metric;
   double mean = 0, sd = 0;
   static constexpr auto fields() {
-    return std::tuple{field("metric", &Spread::metric), field("mean", &Spread::mean),
-                      field("sd", &Spread::sd)};
+    return FieldList{field("metric", &Spread::metric), field("mean", &Spread::mean),
+                     field("sd", &Spread::sd)};
   }
 };
 

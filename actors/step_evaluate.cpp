@@ -16,9 +16,9 @@ struct ConfusionReport {
   double threshold = 0;
   std::uint64_t tn = 0, fp = 0, fn = 0, tp = 0;
   static constexpr auto fields() {
-    return std::tuple{field("threshold", &ConfusionReport::threshold),
-                      field("tn", &ConfusionReport::tn), field("fp", &ConfusionReport::fp),
-                      field("fn", &ConfusionReport::fn), field("tp", &ConfusionReport::tp)};
+    return FieldList{field("threshold", &ConfusionReport::threshold),
+                     field("tn", &ConfusionReport::tn), field("fp", &ConfusionReport::fp),
+                     field("fn", &ConfusionReport::fn), field("tp", &ConfusionReport::tp)};
   }
 };
 
@@ -26,9 +26,9 @@ struct ImportanceRow {
   std::string feature;
   double weight = 0, gain = 0, cover = 0;
   static constexpr auto fields() {
-    return std::tuple{field("feature", &ImportanceRow::feature),
-                      field("weight", &ImportanceRow::weight), field("gain", &ImportanceRow::gain),
-                      field("cover", &ImportanceRow::cover)};
+    return FieldList{field("feature", &ImportanceRow::feature),
+                     field("weight", &ImportanceRow::weight), field("gain", &ImportanceRow::gain),
+                     field("cover", &ImportanceRow::cover)};
   }
 };
 

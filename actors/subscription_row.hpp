@@ -16,16 +16,16 @@ struct SubscriptionKept {
   std::uint64_t delivered = 0, acknowledged = 0, failed = 0;
   std::string last_error;
   static constexpr auto fields() {
-    return std::tuple{field("name", &SubscriptionKept::name),
-                      field("settings", &SubscriptionKept::settings),
-                      field("created", &SubscriptionKept::created),
-                      field("scanned", &SubscriptionKept::scanned),
-                      field("open", &SubscriptionKept::open),
-                      field("parked", &SubscriptionKept::parked),
-                      field("delivered", &SubscriptionKept::delivered),
-                      field("acknowledged", &SubscriptionKept::acknowledged),
-                      field("failed", &SubscriptionKept::failed),
-                      field("last_error", &SubscriptionKept::last_error)};
+    return FieldList{field("name", &SubscriptionKept::name),
+                     field("settings", &SubscriptionKept::settings),
+                     field("created", &SubscriptionKept::created),
+                     field("scanned", &SubscriptionKept::scanned),
+                     field("open", &SubscriptionKept::open),
+                     field("parked", &SubscriptionKept::parked),
+                     field("delivered", &SubscriptionKept::delivered),
+                     field("acknowledged", &SubscriptionKept::acknowledged),
+                     field("failed", &SubscriptionKept::failed),
+                     field("last_error", &SubscriptionKept::last_error)};
   }
 };
 

@@ -84,30 +84,30 @@ void Subscriptions::apply(const EventView& view) {
   const auto event = decode_event(view);
   const auto name = name_of(view.stream);
   if (!event) return spdlog::error("event {}: {}", view.position, event.error().message);
-  if (const auto* created = std::get_if<SubscriptionCreated>(&*event)) {
+  if (const auto* created = get_if<SubscriptionCreated>(&*event)) {
     create(name, view.position, *created);
   } else if (const auto at = all_.find(name);
              at == all_.end() || at->second->created > view.position) {
     return;  // of another that had the name before
-  } else if (const auto* updated = std::get_if<SubscriptionUpdated>(&*event)) {
+  } else if (const auto* updated = get_if<SubscriptionUpdated>(&*event)) {
     at->second->set(updated->settings);
     touched(*at->second);
-  } else if (std::holds_alternative<SubscriptionDeleted>(*event)) {
+  } else if (holds_alternative<SubscriptionDeleted>(*event)) {
     ended_.push_back(std::move(at->second));
     all_.erase(at);
     gone_.push_back(name);
-  } else if (const auto* parked = std::get_if<SubscriptionEventParked>(&*event)) {
+  } else if (const auto* parked = get_if<SubscriptionEventParked>(&*event)) {
     at->second->parked.insert(parked->event_position);
     at->second->window.remove(parked->event_position);
     touched(*at->second);
-  } else if (const auto* released = std::get_if<SubscriptionParkedReleased>(&*event)) {
+  } else if (const auto* released = get_if<SubscriptionParkedReleased>(&*event)) {
     for (const auto position : released->event_positions)
       if (at->second->parked.erase(position) > 0 && released->action == "replayed")
         at->second->window.reopen(position, 0);
     touched(*at->second);
   }
-  if (!std::holds_alternative<SubscriptionEventParked>(*event) &&
-      !std::holds_alternative<SubscriptionParkedReleased>(*event))
+  if (!holds_alternative<SubscriptionEventParked>(*event) &&
+      !holds_alternative<SubscriptionParkedReleased>(*event))
     resettled_.push_back(name);
 }
 

@@ -50,18 +50,18 @@ struct SubscriptionStatus {
   std::uint64_t delivered = 0, acknowledged = 0, failed = 0;
   std::string last_error;
   static constexpr auto fields() {
-    return std::tuple{field("name", &SubscriptionStatus::name),
-                      field("kind", &SubscriptionStatus::kind),
-                      field("active", &SubscriptionStatus::active),
-                      field("scanned", &SubscriptionStatus::scanned),
-                      field("floor", &SubscriptionStatus::floor),
-                      field("lag", &SubscriptionStatus::lag),
-                      field("in_flight", &SubscriptionStatus::in_flight),
-                      field("parked", &SubscriptionStatus::parked),
-                      field("delivered", &SubscriptionStatus::delivered),
-                      field("acknowledged", &SubscriptionStatus::acknowledged),
-                      field("failed", &SubscriptionStatus::failed),
-                      field("last_error", &SubscriptionStatus::last_error)};
+    return FieldList{field("name", &SubscriptionStatus::name),
+                     field("kind", &SubscriptionStatus::kind),
+                     field("active", &SubscriptionStatus::active),
+                     field("scanned", &SubscriptionStatus::scanned),
+                     field("floor", &SubscriptionStatus::floor),
+                     field("lag", &SubscriptionStatus::lag),
+                     field("in_flight", &SubscriptionStatus::in_flight),
+                     field("parked", &SubscriptionStatus::parked),
+                     field("delivered", &SubscriptionStatus::delivered),
+                     field("acknowledged", &SubscriptionStatus::acknowledged),
+                     field("failed", &SubscriptionStatus::failed),
+                     field("last_error", &SubscriptionStatus::last_error)};
   }
 };
 

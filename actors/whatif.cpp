@@ -26,9 +26,9 @@ class Replay {
       return {};
     }
     auto& endpoint = endpoints_.try_emplace(name, name, policy_).first->second;
-    if (const auto* created = std::get_if<EndpointCreated>(&*event)) endpoint.created(*created);
+    if (const auto* created = get_if<EndpointCreated>(&*event)) endpoint.created(*created);
     if (kind != "drift") return {};
-    if (applies && std::holds_alternative<DriftReported>(*event)) watch(endpoint, *event);
+    if (applies && holds_alternative<DriftReported>(*event)) watch(endpoint, *event);
     endpoint.add(e, *event, applies, absent_runs_);
     return {};
   }
@@ -74,7 +74,7 @@ class Replay {
     const auto model = models_.find(endpoint.config()->model);
     if (model == models_.end()) return;
     foreign_reports_ +=
-        model->second.champion_would_be() != std::get<DriftReported>(event).model_version;
+        model->second.champion_would_be() != get<DriftReported>(event).model_version;
   }
 
   WhatIfPolicy policy_;

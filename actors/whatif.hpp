@@ -18,11 +18,11 @@ struct WhatIfPolicy {
   std::optional<double> psi_threshold;
   std::optional<double> ks_pvalue_threshold;
   static constexpr auto fields() {
-    return std::tuple{field("min_improvement", &WhatIfPolicy::min_improvement),
-                      field("gate_minimum", &WhatIfPolicy::gate_minimum),
-                      field("gate_max_regression", &WhatIfPolicy::gate_max_regression),
-                      field("psi_threshold", &WhatIfPolicy::psi_threshold),
-                      field("ks_pvalue_threshold", &WhatIfPolicy::ks_pvalue_threshold)};
+    return FieldList{field("min_improvement", &WhatIfPolicy::min_improvement),
+                     field("gate_minimum", &WhatIfPolicy::gate_minimum),
+                     field("gate_max_regression", &WhatIfPolicy::gate_max_regression),
+                     field("psi_threshold", &WhatIfPolicy::psi_threshold),
+                     field("ks_pvalue_threshold", &WhatIfPolicy::ks_pvalue_threshold)};
   }
 };
 
@@ -33,7 +33,7 @@ struct WhatIfRow {
   std::string decided, would_be, why;
   bool differs = false;
   static constexpr auto fields() {
-    return std::tuple{
+    return FieldList{
         field("position", &WhatIfRow::position), field("time", &WhatIfRow::time),
         field("kind", &WhatIfRow::kind),         field("subject", &WhatIfRow::subject),
         field("decided", &WhatIfRow::decided),   field("would_be", &WhatIfRow::would_be),
@@ -46,9 +46,8 @@ struct ChampionLine {
   std::string model;
   std::vector<std::uint64_t> decided, would_be;
   static constexpr auto fields() {
-    return std::tuple{field("model", &ChampionLine::model),
-                      field("decided", &ChampionLine::decided),
-                      field("would_be", &ChampionLine::would_be)};
+    return FieldList{field("model", &ChampionLine::model), field("decided", &ChampionLine::decided),
+                     field("would_be", &ChampionLine::would_be)};
   }
 };
 
@@ -60,7 +59,7 @@ struct WhatIfReport {
   std::vector<ChampionLine> champions;
   std::vector<std::string> unknown;  // what this cannot know, in sentences
   static constexpr auto fields() {
-    return std::tuple{
+    return FieldList{
         field("from", &WhatIfReport::from),           field("to", &WhatIfReport::to),
         field("policy", &WhatIfReport::policy),       field("decisions", &WhatIfReport::decisions),
         field("different", &WhatIfReport::different), field("rows", &WhatIfReport::rows),

@@ -63,10 +63,9 @@ void DriftReplay::would_follow(const DriftReported& report, Seen& seen) {
 
 void DriftReplay::add(const EventView& e, const Event& event, bool applies,
                       std::set<std::string>& absent_runs) {
-  if (const auto* reported = std::get_if<DriftReported>(&event))
-    return report(e, *reported, applies);
-  const auto* alert = std::get_if<DriftAlertRaised>(&event);
-  const auto* retraining = std::get_if<RetrainingTriggered>(&event);
+  if (const auto* reported = get_if<DriftReported>(&event)) return report(e, *reported, applies);
+  const auto* alert = get_if<DriftAlertRaised>(&event);
+  const auto* retraining = get_if<RetrainingTriggered>(&event);
   const std::string id = alert ? alert->report_id : retraining ? retraining->report_id : "";
   for (auto& each : seen_) {
     if (each.report.report_id != id) continue;

@@ -154,7 +154,7 @@ void ModelReplay::promotion(const EventView& e, const ModelPromotionDecided& eve
     row.differs = true;
   } else {
     for (const auto& each : *events) fold(other_, each);
-    const auto& would = std::get<ModelPromotionDecided>(events->front());
+    const auto& would = get<ModelPromotionDecided>(events->front());
     row.would_be = decision_text(would);
     row.why = figures_text(would);
     row.differs = would.approved != event.approved;
@@ -170,7 +170,7 @@ void ModelReplay::promotion(const EventView& e, const ModelPromotionDecided& eve
 }
 
 std::optional<TransitionStage> ModelReplay::as_transition(const Event& event) const {
-  const auto* changed = std::get_if<ModelStageChanged>(&event);
+  const auto* changed = get_if<ModelStageChanged>(&event);
   if (!changed) return std::nullopt;
   return TransitionStage{
       .model = name_, .version = changed->version, .stage = changed->to, .reason = changed->reason};
@@ -205,17 +205,17 @@ void ModelReplay::add(const EventView& e, const Event& event, bool applies,
     taken = true;
   } else if (applies) {
     taken = true;
-    if (const auto* c = std::get_if<ModelVersionCreated>(&event)) {
+    if (const auto* c = get_if<ModelVersionCreated>(&event)) {
       created(e, *c, absent_runs, rows);
-    } else if (const auto* g = std::get_if<ModelGateEvaluated>(&event)) {
+    } else if (const auto* g = get_if<ModelGateEvaluated>(&event)) {
       gate(e, *g, rows);
-    } else if (const auto* p = std::get_if<ModelPromotionDecided>(&event)) {
+    } else if (const auto* p = get_if<ModelPromotionDecided>(&event)) {
       promotion(e, *p, rows);
     } else if (const auto to = as_transition(event)) {
       taken = absent_.contains(to->version) ||
               command(e, *to, "stage",
                       "version " + std::to_string(to->version) + " to " + to->stage, rows);
-    } else if (const auto* set = std::get_if<ModelAliasSet>(&event)) {
+    } else if (const auto* set = get_if<ModelAliasSet>(&event)) {
       taken = absent_.contains(set->version) ||
               command(e,
                       SetAlias{.model = name_,
@@ -224,7 +224,7 @@ void ModelReplay::add(const EventView& e, const Event& event, bool applies,
                                .reason = set->reason,
                                .expected = std::nullopt},
                       "alias", set->alias + " to version " + std::to_string(set->version), rows);
-    } else if (const auto* gone = std::get_if<ModelAliasRemoved>(&event)) {
+    } else if (const auto* gone = get_if<ModelAliasRemoved>(&event)) {
       taken = command(e, RemoveAlias{name_, gone->alias, gone->reason}, "alias",
                       gone->alias + " removed", rows);
     } else {

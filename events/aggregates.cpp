@@ -13,20 +13,12 @@ constexpr int states_of() {
   return (0 + ... + Evolves<States, E>);
 }
 
-template <class State, std::size_t... I>
-void fold_one(State& state, const Event& event, std::index_sequence<I...>) {
-  const auto offer = [&]<class E>(const E* e) {
-    if constexpr (Evolves<State, E>)
-      if (e) evolve(state, *e);
-  };
-  (offer(std::get_if<I>(&event)), ...);
-}
-
 }  // namespace
 
 template <class State>
 void fold(State& state, const Event& event) {
-  fold_one(state, event, std::make_index_sequence<std::variant_size_v<EventVariant>>{});
+  offer(
+      [&]<class E>(const E& e) requires Evolves<State, E> { evolve(state, e); }, event);
 }
 
 template void fold(DatasetState&, const Event&);
@@ -53,19 +45,18 @@ template void fold(LabelSchemasState&, const Event&);
 
 namespace {
 
-template <class T>
-struct EveryEventEvolves;
+template <class E>
+constexpr int kStates = states_of<
+    E, DatasetState, ExperimentsState, RunState, ModelState, PipelineState, PipelineRunState,
+    EnvironmentState, EndpointState, PredictionsState, DriftState, LogKeysState, LoggedModelState,
+    ArtifactsState, SubjectsState, SubscriptionState, RetentionState, TraceState,
+    EvaluationDatasetState, ScorersState, IssueState, LabelSchemasState>();
+
 template <class... E>
-struct EveryEventEvolves<std::variant<E...>> {
-  template <class Each>
-  static constexpr int kStates = states_of<
-      Each, DatasetState, ExperimentsState, RunState, ModelState, PipelineState, PipelineRunState,
-      EnvironmentState, EndpointState, PredictionsState, DriftState, LogKeysState, LoggedModelState,
-      ArtifactsState, SubjectsState, SubscriptionState, RetentionState, TraceState,
-      EvaluationDatasetState, ScorersState, IssueState, LabelSchemasState>();
-  static constexpr bool value = ((kStates<E> == 1 || std::is_same_v<E, UnknownEvent>)&&...);
-};
-static_assert(EveryEventEvolves<EventVariant>::value,
+consteval bool every_event_evolves(const TypeList<E...>&) {
+  return ((kStates<E> == 1 || std::is_same_v<E, UnknownEvent>)&&...);
+}
+static_assert(every_event_evolves(EventTypes{}),
               "an event has no evolve, or more than one state evolves by it");
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "events/codec.hpp"
 
+#include <simdjson.h>
 #include <algorithm>
 #include <utility>
 
@@ -29,6 +30,8 @@ std::string_view kind_name(const element& e) {
   return "something else";
 }
 
+namespace {
+
 Error wrong_type(std::string_view wanted, const element& got) {
   if (wanted == "an integer" && got.type() == element_type::UINT64)
     return {ErrorCode::invalid_argument, "is out of range", ""};
@@ -36,6 +39,8 @@ Error wrong_type(std::string_view wanted, const element& got) {
   message.append(wanted).append(", got ").append(kind_name(got));
   return {ErrorCode::invalid_argument, std::move(message), ""};
 }
+
+}  // namespace
 
 void prefix(Error& error, std::string_view name) {
   std::string path(name);
@@ -47,6 +52,64 @@ void prefix(Error& error, std::size_t index) {
   std::string path = "[" + std::to_string(index) + "]";
   if (!error.field.empty() && error.field[0] != '[') path += '.';
   error.field = path + error.field;
+}
+
+Error given_twice() { return {ErrorCode::invalid_argument, "is given twice", ""}; }
+
+Status read_bool(const element& in, bool& out) {
+  return in.get(out) == simdjson::SUCCESS ? Status{} : wrong_type("true or false", in);
+}
+
+Status read_integer(const element& in, std::int64_t lowest, std::uint64_t highest,
+                    std::uint64_t& out) {
+  if (std::int64_t value; in.get(value) == simdjson::SUCCESS) {
+    if (value < lowest || (value > 0 && static_cast<std::uint64_t>(value) > highest))
+      return Error{ErrorCode::invalid_argument, "is out of range", ""};
+    out = static_cast<std::uint64_t>(value);
+    return {};
+  }
+  if (std::uint64_t value; in.get(value) == simdjson::SUCCESS && value <= highest) {
+    out = value;
+    return {};
+  }
+  return wrong_type("an integer", in);
+}
+
+Status read_string(const element& in, std::string& out) {
+  std::string_view text;
+  if (in.get(text) != simdjson::SUCCESS) return wrong_type("a string", in);
+  out.assign(text);
+  return {};
+}
+
+bool is_null(const element& in) { return in.is_null(); }
+
+Status read_array(const element& in, void* all, Unknown unknown,
+                  Status (*add)(const element& each, void* all, Unknown unknown)) {
+  simdjson::dom::array array;
+  if (in.get(array) != simdjson::SUCCESS) return wrong_type("an array", in);
+  std::size_t at = 0;
+  for (const element each : array) {
+    if (auto failed = add(each, all, unknown)) {
+      prefix(*failed, at);
+      return failed;
+    }
+    ++at;
+  }
+  return {};
+}
+
+Status read_map(const element& in, void* all, Unknown unknown,
+                Status (*add)(std::string_view key, const element& each, void* all,
+                              Unknown unknown)) {
+  simdjson::dom::object object;
+  if (in.get(object) != simdjson::SUCCESS) return wrong_type("an object", in);
+  for (const auto& [key, each] : object)
+    if (auto failed = add(key, each, all, unknown)) {
+      prefix(*failed, key);
+      return failed;
+    }
+  return {};
 }
 
 Status read_double(const element& in, double& out) {
@@ -117,7 +180,7 @@ Status read_object(const element& in, void* object, std::span<const Member> memb
     if (m != members.end()) {
       const std::uint64_t bit = std::uint64_t{1} << (m - members.begin());
       if ((seen & bit) && strict)
-        failed = Error{ErrorCode::invalid_argument, "is given twice", ""};
+        failed = given_twice();
       else
         failed = m->ops->read(value, static_cast<char*>(object) + m->offset, unknown);
       seen |= bit;
@@ -146,6 +209,8 @@ Status read_text(std::string_view text, void* value, const Ops& ops, Unknown unk
     failed->message = "the body " + failed->message;
   return failed;
 }
+
+bool is_json(std::string_view text) { return parse(text).has_value(); }
 
 Expected<element> parse(std::string_view text) {
   // A parser keeps the capacity of the largest body it has read: a rare big one must not stay for

@@ -3,8 +3,7 @@
 // Types: bool, integers, double, std::string, Scalar, RawJson, std::vector, std::map<std::string,
 // T>, std::optional, and structs with fields(). An empty optional is not written.
 #pragma once
-#include <simdjson.h>
-#include <cmath>
+#include <array>
 #include <concepts>
 #include <limits>
 #include <map>
@@ -17,6 +16,11 @@
 #include "events/error.hpp"
 #include "events/fields.hpp"
 #include "events/json.hpp"
+
+// Not its header: half of what this one costs where it is included.
+namespace simdjson::dom {
+class element;
+}
 
 namespace mlforge {
 
@@ -125,82 +129,78 @@ void write(std::string& out, const T& value) {
 }
 
 std::string_view kind_name(const simdjson::dom::element& e);  // "a number", "a string", ...
-Error wrong_type(std::string_view wanted, const simdjson::dom::element& got);
-void prefix(Error& error, std::string_view name);  // name.field
-void prefix(Error& error, std::size_t index);      // [i].field
+void prefix(Error& error, std::string_view name);             // name.field
+void prefix(Error& error, std::size_t index);                 // [i].field
+
+Status read_bool(const simdjson::dom::element& in, bool& out);
 Status read_double(const simdjson::dom::element& in, double& out);
+Status read_string(const simdjson::dom::element& in, std::string& out);
 Status read_scalar(const simdjson::dom::element& in, Scalar& out);
 Status read_raw(const simdjson::dom::element& in, RawJson& out);
+bool is_null(const simdjson::dom::element& in);
+// From `lowest` to `highest`; a negative one as its two's complement.
+Status read_integer(const simdjson::dom::element& in, std::int64_t lowest, std::uint64_t highest,
+                    std::uint64_t& out);
+// `add` reads each and adds it to what `all` points to; its error is told with the place.
+Status read_array(const simdjson::dom::element& in, void* all, Unknown unknown,
+                  Status (*add)(const simdjson::dom::element& each, void* all, Unknown unknown));
+Status read_map(const simdjson::dom::element& in, void* all, Unknown unknown,
+                Status (*add)(std::string_view key, const simdjson::dom::element& each, void* all,
+                              Unknown unknown));
+Error given_twice();
 
 template <class T>
 Status read(const simdjson::dom::element& in, T& out, Unknown unknown);
 
 template <class T>
-Status read_integer(const simdjson::dom::element& in, T& out) {
-  if (std::int64_t value; in.get(value) == simdjson::SUCCESS) {
-    if (!std::in_range<T>(value)) return Error{ErrorCode::invalid_argument, "is out of range", ""};
-    out = static_cast<T>(value);
-    return {};
-  }
-  if (std::uint64_t value; in.get(value) == simdjson::SUCCESS && std::in_range<T>(value)) {
-    out = static_cast<T>(value);
-    return {};
-  }
-  return wrong_type("an integer", in);
+Status read_element(const simdjson::dom::element& in, void* all, Unknown unknown) {
+  typename T::value_type each{};
+  if (auto failed = read(in, each, unknown)) return failed;
+  static_cast<T*>(all)->push_back(std::move(each));
+  return {};
+}
+
+template <class T>
+Status read_entry(std::string_view key, const simdjson::dom::element& in, void* all,
+                  Unknown unknown) {
+  typename T::mapped_type each{};
+  if (auto failed = read(in, each, unknown)) return failed;
+  if (!static_cast<T*>(all)->emplace(std::string(key), std::move(each)).second &&
+      unknown == Unknown::refuse)
+    return given_twice();
+  return {};
 }
 
 template <class T>
 Status read(const simdjson::dom::element& in, T& out, Unknown unknown) {
   if constexpr (std::same_as<T, bool>) {
-    return in.get(out) == simdjson::SUCCESS ? Status{} : wrong_type("true or false", in);
+    return read_bool(in, out);
   } else if constexpr (std::integral<T>) {
-    return read_integer(in, out);
+    using Limits = std::numeric_limits<T>;
+    std::uint64_t bits = 0;
+    auto failed = read_integer(in, Limits::min(), Limits::max(), bits);
+    if (!failed) out = static_cast<T>(bits);
+    return failed;
   } else if constexpr (std::same_as<T, double>) {
     return read_double(in, out);
   } else if constexpr (std::same_as<T, std::string>) {
-    std::string_view text;
-    if (in.get(text) != simdjson::SUCCESS) return wrong_type("a string", in);
-    out.assign(text);
-    return {};
+    return read_string(in, out);
   } else if constexpr (std::same_as<T, RawJson>) {
     return read_raw(in, out);
   } else if constexpr (std::same_as<T, Scalar>) {
     return read_scalar(in, out);
   } else if constexpr (IsOptional<T>::value) {
-    if (in.is_null()) {
+    if (is_null(in)) {
       out.reset();
       return {};
     }
     return read(in, out.emplace(), unknown);
   } else if constexpr (IsVector<T>::value) {
-    simdjson::dom::array array;
-    if (in.get(array) != simdjson::SUCCESS) return wrong_type("an array", in);
     out.clear();
-    for (const simdjson::dom::element element : array) {
-      typename T::value_type each{};
-      if (auto failed = read(element, each, unknown)) {
-        prefix(*failed, out.size());
-        return failed;
-      }
-      out.push_back(std::move(each));
-    }
-    return {};
+    return read_array(in, &out, unknown, &read_element<T>);
   } else if constexpr (IsMap<T>::value) {
-    simdjson::dom::object object;
-    if (in.get(object) != simdjson::SUCCESS) return wrong_type("an object", in);
     out.clear();
-    for (const auto& [key, element] : object) {
-      typename T::mapped_type each{};
-      auto failed = read(element, each, unknown);
-      if (!failed && !out.emplace(std::string(key), std::move(each)).second &&
-          unknown == Unknown::refuse)
-        failed = Error{ErrorCode::invalid_argument, "is given twice", ""};
-      if (failed) {
-        prefix(*failed, key);
-        return failed;
-      }
-    }
-    return {};
+    return read_map(in, &out, unknown, &read_entry<T>);
   } else {
     return read_object(in, &out, members<T>(), unknown);
   }
@@ -232,23 +232,22 @@ std::span<const Member> members() {
     char bytes[sizeof(T)];
     T value;
   };
-  static const auto table = std::apply(
-      []<class... F>(const F&... f) {
-        static_assert(sizeof...(F) <= 64, "read_object() keeps a bit a field");
-        const Room room;
-        const auto at = [&](const void* member) {
-          return static_cast<std::size_t>(static_cast<const char*>(member) - room.bytes);
-        };
-        return std::array<Member, sizeof...(F)>{
-            Member{f.name, at(&(room.value.*f.member)), &kOps<typename F::Type>, f.required}...};
-      },
-      T::fields());
+  static const auto table = T::fields().apply([]<class... F>(const F&... f) {
+    static_assert(sizeof...(F) <= 64, "read_object() keeps a bit a field");
+    const Room room;
+    const auto at = [&](const void* member) {
+      return static_cast<std::size_t>(static_cast<const char*>(member) - room.bytes);
+    };
+    return std::array<Member, sizeof...(F)>{
+        Member{f.name, at(&(room.value.*f.member)), &kOps<typename F::Type>, f.required}...};
+  });
   return table;
 }
 
 // Parses `text` with a parser that each thread keeps; the element lives until the thread parses
 // again.
 Expected<simdjson::dom::element> parse(std::string_view text);
+bool is_json(std::string_view text);
 
 // read_json() of what `ops` tells.
 Status read_text(std::string_view text, void* value, const Ops& ops, Unknown unknown);

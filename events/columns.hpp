@@ -82,7 +82,7 @@ void get(const RawField& f, std::vector<std::string>& out);
 template <HasFields T>
 std::string encode(const T& value) {
   std::string out;
-  const auto count = static_cast<std::uint16_t>(std::tuple_size_v<decltype(T::fields())>);
+  const auto count = static_cast<std::uint16_t>(decltype(T::fields())::size);
   out.append(reinterpret_cast<const char*>(&count), 2);
   for_each_field<T>([&](const auto& f) {
     using M = std::remove_cvref_t<decltype(value.*(f.member))>;
@@ -98,7 +98,7 @@ std::string encode(const T& value) {
 // an unknown kind; the value is then undefined.
 template <HasFields T>
 Status decode_into(std::string_view bytes, T& value) {
-  constexpr std::size_t kFields = std::tuple_size_v<decltype(T::fields())>;
+  constexpr std::size_t kFields = decltype(T::fields())::size;
   std::array<bool, kFields> seen{};
   Reader reader(bytes);
   while (const auto raw = reader.next()) {

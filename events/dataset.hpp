@@ -26,8 +26,8 @@ struct StageFiles {
   std::string source;
   std::vector<FileRef> files;
   static constexpr auto fields() {
-    return std::tuple{field("dataset", &StageFiles::dataset), field("source", &StageFiles::source),
-                      required("files", &StageFiles::files)};
+    return FieldList{field("dataset", &StageFiles::dataset), field("source", &StageFiles::source),
+                     required("files", &StageFiles::files)};
   }
 };
 
@@ -48,7 +48,7 @@ struct CommitDataset {
   std::vector<FileRef> files;  // what was validated; must equal files_to_commit
   std::optional<RecordValidation>
       validation;  // of `files`: recorded with the commit, in one append
-  static constexpr auto fields() { return std::tuple{field("message", &CommitDataset::message)}; }
+  static constexpr auto fields() { return FieldList{field("message", &CommitDataset::message)}; }
 };
 
 Expected<Events> decide(const DatasetState& state, const StageFiles& command);

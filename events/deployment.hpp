@@ -20,15 +20,15 @@ struct CreateEndpoint {
   std::optional<std::uint64_t> drift_window;
   std::optional<double> psi_threshold, ks_pvalue_threshold;
   static constexpr auto fields() {
-    return std::tuple{required("name", &CreateEndpoint::name),
-                      required("model", &CreateEndpoint::model),
-                      field("experiment_id", &CreateEndpoint::experiment_id),
-                      field("canary_bp", &CreateEndpoint::canary_bp),
-                      field("unit", &CreateEndpoint::unit),
-                      field("retrain_pipeline", &CreateEndpoint::retrain_pipeline),
-                      field("drift_window", &CreateEndpoint::drift_window),
-                      field("psi_threshold", &CreateEndpoint::psi_threshold),
-                      field("ks_pvalue_threshold", &CreateEndpoint::ks_pvalue_threshold)};
+    return FieldList{required("name", &CreateEndpoint::name),
+                     required("model", &CreateEndpoint::model),
+                     field("experiment_id", &CreateEndpoint::experiment_id),
+                     field("canary_bp", &CreateEndpoint::canary_bp),
+                     field("unit", &CreateEndpoint::unit),
+                     field("retrain_pipeline", &CreateEndpoint::retrain_pipeline),
+                     field("drift_window", &CreateEndpoint::drift_window),
+                     field("psi_threshold", &CreateEndpoint::psi_threshold),
+                     field("ks_pvalue_threshold", &CreateEndpoint::ks_pvalue_threshold)};
   }
 };
 
@@ -37,8 +37,8 @@ struct ChangeSplit {
   std::uint64_t canary_bp = 0;
   std::string reason;
   static constexpr auto fields() {
-    return std::tuple{required("canary_bp", &ChangeSplit::canary_bp),
-                      field("reason", &ChangeSplit::reason)};
+    return FieldList{required("canary_bp", &ChangeSplit::canary_bp),
+                     field("reason", &ChangeSplit::reason)};
   }
 };
 

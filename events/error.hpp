@@ -1,11 +1,14 @@
 // The one table of error codes: what went wrong, as HTTP status and as exit code.
 #pragma once
 #include <array>
+#include <memory>
+#include <new>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
-#include <variant>
 
 namespace mlforge {
 
@@ -84,22 +87,55 @@ struct Error {
 template <class T>
 class [[nodiscard]] Expected {
  public:
-  Expected(T value) : v_(std::in_place_index<0>, std::move(value)) {}
-  Expected(Error error) : v_(std::in_place_index<1>, std::move(error)) {}
-  explicit operator bool() const { return v_.index() == 0; }
-  bool has_value() const { return v_.index() == 0; }
-  T& value() { return std::get<0>(v_); }
-  const T& value() const { return std::get<0>(v_); }
-  T& operator*() & { return *std::get_if<0>(&v_); }
-  T&& operator*() && { return std::move(*std::get_if<0>(&v_)); }
-  const T& operator*() const& { return *std::get_if<0>(&v_); }
-  T* operator->() { return std::get_if<0>(&v_); }
-  const T* operator->() const { return std::get_if<0>(&v_); }
-  Error& error() { return *std::get_if<1>(&v_); }
-  const Error& error() const { return *std::get_if<1>(&v_); }
+  Expected(T value) : value_(std::move(value)), has_value_(true) {}
+  Expected(Error error) : error_(std::move(error)), has_value_(false) {}
+  Expected(const Expected& other) requires std::is_copy_constructible_v<T> {
+    put(other, other.has_value_);
+  }
+  Expected(Expected&& other) noexcept { put(std::move(other), other.has_value_); }
+  Expected& operator=(Expected other) noexcept {
+    drop();
+    put(std::move(other), other.has_value_);
+    return *this;
+  }
+  ~Expected() { drop(); }
+
+  explicit operator bool() const { return has_value_; }
+  bool has_value() const { return has_value_; }
+  // Throws where there is none.
+  T& value() {
+    if (!has_value_) throw std::logic_error(error_.message);
+    return value_;
+  }
+  T& operator*() & { return value_; }
+  T&& operator*() && { return std::move(value_); }
+  const T& operator*() const& { return value_; }
+  T* operator->() { return std::addressof(value_); }
+  const T* operator->() const { return std::addressof(value_); }
+  Error& error() { return error_; }
+  const Error& error() const { return error_; }
 
  private:
-  std::variant<T, Error> v_;
+  template <class Other>
+  void put(Other&& other, bool value) {
+    has_value_ = value;
+    if (value)
+      ::new (static_cast<void*>(std::addressof(value_))) T(std::forward<Other>(other).value_);
+    else
+      ::new (static_cast<void*>(std::addressof(error_))) Error(std::forward<Other>(other).error_);
+  }
+  void drop() {
+    if (has_value_)
+      value_.~T();
+    else
+      error_.~Error();
+  }
+
+  union {
+    T value_;
+    Error error_;
+  };
+  bool has_value_;
 };
 
 using Status = std::optional<Error>;  // empty means that it went well

@@ -12,58 +12,46 @@ constexpr bool kKnown = !std::is_same_v<E, UnknownEvent>;
 
 // How one type of event is stored. JSON goes by the table of its members, columns by functions.
 struct Row {
-  std::size_t index;  // in the variant
+  std::size_t index;  // in the list
   std::string_view type;
   std::uint16_t schema;
   ContentType content;
   const codec::Ops* ops;
-  void* (*place)(Event&);  // a default one in the event; of columns the one that is there, to be
-                           // written over with its memory
   std::string (*encode_columns)(const void*);
   Status (*decode_columns)(std::string_view, void*);
 };
 
 template <class E>
 Row row_of(std::size_t index) {
-  Row row{index, E::type, E::schema, E::content, &codec::kOps<E>, {}, {}, {}};
+  Row row{index, E::type, E::schema, E::content, &codec::kOps<E>, {}, {}};
   if constexpr (E::content == ContentType::columns) {
-    row.place = [](Event& event) -> void* {
-      E* there = std::get_if<E>(&event);
-      return there ? there : &event.emplace<E>();
-    };
     row.encode_columns = [](const void* e) { return columns::encode(*static_cast<const E*>(e)); };
     row.decode_columns = [](std::string_view payload, void* e) {
       return columns::decode_into(payload, *static_cast<E*>(e));
     };
-  } else {
-    row.place = [](Event& event) -> void* { return &event.emplace<E>(); };
   }
   return row;
 }
 
 Status decode_over(const Row& row, std::string_view payload, Event& event) {
-  void* value = row.place(event);
+  // Columns are written over those that are there, with their memory; JSON over a default one.
+  const bool there = row.decode_columns && event.index() == row.index;
+  void* value = there ? event.data() : event.emplace(row.index);
   if (row.decode_columns) return row.decode_columns(payload, value);
   auto failed = codec::read_text(payload, value, *row.ops, Unknown::skip);
   if (failed) failed->code = ErrorCode::corrupt;
   return failed;
 }
 
-template <std::size_t... I>
-std::vector<Row> make_rows(std::index_sequence<I...>) {
-  std::vector<Row> rows;
-  const auto add = [&]<class E>(std::type_identity<E>, std::size_t index) {
-    if constexpr (kKnown<E>) rows.push_back(row_of<E>(index));
-  };
-  (add(std::type_identity<std::variant_alternative_t<I, EventVariant>>{}, I), ...);
-  return rows;
-}
-
-constexpr auto kIndices = std::make_index_sequence<std::variant_size_v<EventVariant>>{};
-
-// By the place in the variant: UnknownEvent, the last, has none.
+// By the place in the list: UnknownEvent, the last, has none.
 const std::vector<Row>& rows() {
-  static const auto all = make_rows(kIndices);
+  static const auto all = [] {
+    std::vector<Row> rows;
+    for_each_type(EventTypes{}, [&]<class E>(std::type_identity<E>) {
+      if constexpr (kKnown<E>) rows.push_back(row_of<E>(rows.size()));
+    });
+    return rows;
+  }();
   return all;
 }
 
@@ -84,11 +72,6 @@ Expected<Event> decode(const Row& row, std::string_view payload) {
   return event;
 }
 
-template <std::size_t... I, class F>
-void each_type(std::index_sequence<I...>, F&& f) {
-  (f(std::type_identity<std::variant_alternative_t<I, EventVariant>>{}), ...);
-}
-
 void append_member(std::string& out, std::string_view name, std::string_view text) {
   out += ",\"";
   out += name;
@@ -96,23 +79,19 @@ void append_member(std::string& out, std::string_view name, std::string_view tex
   append_json_string(out, text);
 }
 
-const void* in_place(const Event& event) {
-  return std::visit([](const auto& e) -> const void* { return &e; }, event);
-}
-
 void append_columns_json(std::string& out, const Row& row, std::string_view payload) {
   const auto event = decode(row, payload);
   if (!event) return append_json_string(out, payload);
-  row.ops->write(out, in_place(*event));
+  row.ops->write(out, event->data());
 }
 
 }  // namespace
 
 NewEvent encode_event(const Event& event) {
-  if (const auto* e = std::get_if<UnknownEvent>(&event))
+  if (const auto* e = get_if<UnknownEvent>(&event))
     return {"", e->type, e->schema, e->content_type, e->payload, {}};
   const Row& row = rows()[event.index()];
-  const void* value = in_place(event);
+  const void* value = event.data();
   std::string payload;
   if (row.encode_columns)
     payload = row.encode_columns(value);
@@ -140,7 +119,7 @@ Expected<Event> decode_event(std::string_view type, std::uint16_t schema, Conten
 }
 
 Expected<const Event*> EventDecoder::decode(const EventView& e) {
-  kept_.resize(std::variant_size_v<EventVariant>);
+  kept_.resize(EventTypes::size);
   // Of an expired event what is left counts as the whole did.
   const bool gone = e.expired && e.payload.empty();
   const Row* row = gone ? nullptr : find_row(e.type, e.schema, e.content_type);
@@ -160,13 +139,13 @@ Expected<const Event*> EventDecoder::decode(const EventView& e) {
 }
 
 std::string_view type_name(const Event& event) {
-  if (const auto* e = std::get_if<UnknownEvent>(&event)) return e->type;
+  if (const auto* e = get_if<UnknownEvent>(&event)) return e->type;
   return rows()[event.index()].type;
 }
 
 void for_each_event_type(const std::function<void(std::string_view, std::uint16_t, ContentType,
                                                   const std::vector<std::string_view>&)>& visit) {
-  each_type(kIndices, [&]<class E>(std::type_identity<E>) {
+  for_each_type(EventTypes{}, [&]<class E>(std::type_identity<E>) {
     if constexpr (kKnown<E>) {
       std::vector<std::string_view> names;
       for_each_field<E>([&](const auto& f) { names.push_back(f.name); });
@@ -177,7 +156,7 @@ void for_each_event_type(const std::function<void(std::string_view, std::uint16_
 
 bool is_personal(std::string_view type, std::string_view field) {
   bool personal = false;
-  each_type(kIndices, [&]<class E>(std::type_identity<E>) {
+  for_each_type(EventTypes{}, [&]<class E>(std::type_identity<E>) {
     if constexpr (kKnown<E>)
       if (E::type == type)
         for_each_field<E>([&](const auto& f) { personal |= f.personal && f.name == field; });
@@ -194,7 +173,7 @@ void append_payload_json(std::string& out, std::string_view type, std::uint16_t 
     append_columns_json(out, *row, payload);
   else if (row)
     out.append(payload);
-  else if (content == ContentType::json && codec::parse(payload))
+  else if (content == ContentType::json && codec::is_json(payload))
     out.append(payload);
   else
     append_json_string(out, payload);

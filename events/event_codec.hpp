@@ -1,4 +1,4 @@
-// Events to stored payloads and back, derived from the variant in vocabulary.hpp.
+// Events to stored payloads and back, derived from the list in vocabulary.hpp.
 #pragma once
 #include <functional>
 #include <string>
@@ -31,7 +31,7 @@ class EventDecoder {
   Expected<const Event*> decode(const EventView& e);
 
  private:
-  std::vector<Event> kept_;  // one of each type, by its place in the variant
+  std::vector<Event> kept_;  // one of each type, by its place in the list
   std::string lifted_;       // the payload of an older version as the newest has it
 };
 

@@ -1,7 +1,7 @@
 // Names for the members of a struct, said once: codec, schema and documents derive from them.
 #pragma once
+#include <cstddef>
 #include <string_view>
-#include <tuple>
 #include <type_traits>
 #include <utility>
 
@@ -39,6 +39,28 @@ constexpr Field<C, M> required_personal(std::string_view name, M C::*member) {
   return {name, member, true, true};
 }
 
+template <std::size_t I, class F>
+struct FieldSlot {
+  F field;
+};
+template <class Places, class... F>
+struct FieldSlots;
+template <std::size_t... I, class... F>
+struct FieldSlots<std::index_sequence<I...>, F...> : FieldSlot<I, F>... {
+  static constexpr std::size_t size = sizeof...(F);
+  template <class Visit>
+  constexpr decltype(auto) apply(Visit&& visit) const {
+    return visit(static_cast<const FieldSlot<I, F>&>(*this).field...);
+  }
+};
+
+// The list that fields() returns. With a std::tuple in its place the vocabulary takes gcc twice as
+// long.
+template <class... F>
+struct FieldList : FieldSlots<std::index_sequence_for<F...>, F...> {
+  constexpr explicit FieldList(F... f) : FieldSlots<std::index_sequence_for<F...>, F...>{{f}...} {}
+};
+
 template <class T>
 concept HasFields = requires {
   T::fields();
@@ -46,7 +68,7 @@ concept HasFields = requires {
 
 template <HasFields T, class F>
 constexpr void for_each_field(F&& f) {
-  std::apply([&](const auto&... each) { (f(each), ...); }, T::fields());
+  T::fields().apply([&](const auto&... each) { (f(each), ...); });
 }
 
 }  // namespace mlforge

@@ -22,8 +22,8 @@ struct NewLoggedModel {
   Texts params, tags;
   std::string artifact_uri;  // filled by the manager
   static constexpr auto fields() {
-    return std::tuple{personal("params", &NewLoggedModel::params),
-                      personal("tags", &NewLoggedModel::tags)};
+    return FieldList{personal("params", &NewLoggedModel::params),
+                     personal("tags", &NewLoggedModel::tags)};
   }
 };
 struct SetLoggedModelStatus {
@@ -34,13 +34,13 @@ struct LogLoggedModelParams {
   std::string logged_model_id;
   Texts params;
   static constexpr auto fields() {
-    return std::tuple{personal("params", &LogLoggedModelParams::params)};
+    return FieldList{personal("params", &LogLoggedModelParams::params)};
   }
 };
 struct TagLoggedModel {
   std::string logged_model_id;
   Texts tags;
-  static constexpr auto fields() { return std::tuple{personal("tags", &TagLoggedModel::tags)}; }
+  static constexpr auto fields() { return FieldList{personal("tags", &TagLoggedModel::tags)}; }
 };
 struct UntagLoggedModel {
   std::string logged_model_id, key;

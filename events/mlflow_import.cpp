@@ -165,7 +165,7 @@ Status add_aliases(Events& events, const ModelState& state, const ImportModel& c
 ModelImported times_of(const ModelState& state, const ImportModel& c, const Events& events) {
   std::map<std::uint64_t, VersionTimes> times;
   for (const auto& event : events)
-    if (const auto* set = std::get_if<ModelAliasSet>(&event))
+    if (const auto* set = get_if<ModelAliasSet>(&event))
       for (const auto number : {set->version, set->previous})
         if (const auto* here = state.version(number); here && here->created)
           times[number] = {number, here->created, here->updated};

@@ -22,13 +22,13 @@ struct ImportExperiment {
   Texts tags;
   bool operator==(const ImportExperiment&) const = default;
   static constexpr auto fields() {
-    return std::tuple{field("experiment_id", &ImportExperiment::experiment_id),
-                      required("name", &ImportExperiment::name),
-                      field("artifact_location", &ImportExperiment::artifact_location),
-                      field("deleted", &ImportExperiment::deleted),
-                      field("creation_time", &ImportExperiment::creation_time),
-                      field("last_update_time", &ImportExperiment::last_update_time),
-                      field("tags", &ImportExperiment::tags)};
+    return FieldList{field("experiment_id", &ImportExperiment::experiment_id),
+                     required("name", &ImportExperiment::name),
+                     field("artifact_location", &ImportExperiment::artifact_location),
+                     field("deleted", &ImportExperiment::deleted),
+                     field("creation_time", &ImportExperiment::creation_time),
+                     field("last_update_time", &ImportExperiment::last_update_time),
+                     field("tags", &ImportExperiment::tags)};
   }
 };
 
@@ -39,13 +39,13 @@ struct ImportSeries {
   std::vector<std::int64_t> timestamps, steps;  // milliseconds
   std::vector<double> values;
   static constexpr auto fields() {
-    return std::tuple{required("key", &ImportSeries::key),
-                      field("model_id", &ImportSeries::model_id),
-                      field("dataset_name", &ImportSeries::dataset_name),
-                      field("dataset_digest", &ImportSeries::dataset_digest),
-                      required("timestamps", &ImportSeries::timestamps),
-                      required("steps", &ImportSeries::steps),
-                      required("values", &ImportSeries::values)};
+    return FieldList{required("key", &ImportSeries::key),
+                     field("model_id", &ImportSeries::model_id),
+                     field("dataset_name", &ImportSeries::dataset_name),
+                     field("dataset_digest", &ImportSeries::dataset_digest),
+                     required("timestamps", &ImportSeries::timestamps),
+                     required("steps", &ImportSeries::steps),
+                     required("values", &ImportSeries::values)};
   }
 };
 
@@ -63,20 +63,20 @@ struct ImportRun {
   std::vector<ImportSeries> metrics;
   ExperimentFacts experiment;  // filled by the manager
   static constexpr auto fields() {
-    return std::tuple{required("run_id", &ImportRun::run_id),
-                      required("experiment_id", &ImportRun::experiment_id),
-                      personal("name", &ImportRun::name),
-                      field("user_id", &ImportRun::user_id),
-                      required("status", &ImportRun::status),
-                      field("start_time", &ImportRun::start_time),
-                      field("end_time", &ImportRun::end_time),
-                      field("artifact_uri", &ImportRun::artifact_uri),
-                      field("deleted", &ImportRun::deleted),
-                      personal("params", &ImportRun::params),
-                      personal("tags", &ImportRun::tags),
-                      field("datasets", &ImportRun::datasets),
-                      field("models", &ImportRun::models),
-                      field("metrics", &ImportRun::metrics)};
+    return FieldList{required("run_id", &ImportRun::run_id),
+                     required("experiment_id", &ImportRun::experiment_id),
+                     personal("name", &ImportRun::name),
+                     field("user_id", &ImportRun::user_id),
+                     required("status", &ImportRun::status),
+                     field("start_time", &ImportRun::start_time),
+                     field("end_time", &ImportRun::end_time),
+                     field("artifact_uri", &ImportRun::artifact_uri),
+                     field("deleted", &ImportRun::deleted),
+                     personal("params", &ImportRun::params),
+                     personal("tags", &ImportRun::tags),
+                     field("datasets", &ImportRun::datasets),
+                     field("models", &ImportRun::models),
+                     field("metrics", &ImportRun::metrics)};
   }
 };
 
@@ -89,18 +89,18 @@ struct ImportLoggedModel {
   Texts params, tags;
   bool operator==(const ImportLoggedModel&) const = default;
   static constexpr auto fields() {
-    return std::tuple{required("model_id", &ImportLoggedModel::logged_model_id),
-                      required("experiment_id", &ImportLoggedModel::experiment_id),
-                      field("name", &ImportLoggedModel::name),
-                      field("source_run_id", &ImportLoggedModel::source_run_id),
-                      field("model_type", &ImportLoggedModel::model_type),
-                      field("artifact_uri", &ImportLoggedModel::artifact_uri),
-                      required("status", &ImportLoggedModel::status),
-                      field("deleted", &ImportLoggedModel::deleted),
-                      field("creation_time", &ImportLoggedModel::creation_time),
-                      field("last_update_time", &ImportLoggedModel::last_update_time),
-                      field("params", &ImportLoggedModel::params),
-                      field("tags", &ImportLoggedModel::tags)};
+    return FieldList{required("model_id", &ImportLoggedModel::logged_model_id),
+                     required("experiment_id", &ImportLoggedModel::experiment_id),
+                     field("name", &ImportLoggedModel::name),
+                     field("source_run_id", &ImportLoggedModel::source_run_id),
+                     field("model_type", &ImportLoggedModel::model_type),
+                     field("artifact_uri", &ImportLoggedModel::artifact_uri),
+                     required("status", &ImportLoggedModel::status),
+                     field("deleted", &ImportLoggedModel::deleted),
+                     field("creation_time", &ImportLoggedModel::creation_time),
+                     field("last_update_time", &ImportLoggedModel::last_update_time),
+                     field("params", &ImportLoggedModel::params),
+                     field("tags", &ImportLoggedModel::tags)};
   }
 };
 
@@ -113,17 +113,17 @@ struct ImportVersion {
   Texts tags;
   bool operator==(const ImportVersion&) const = default;
   static constexpr auto fields() {
-    return std::tuple{required("version", &ImportVersion::version),
-                      field("source", &ImportVersion::source),
-                      field("run_id", &ImportVersion::run_id),
-                      field("run_link", &ImportVersion::run_link),
-                      field("description", &ImportVersion::description),
-                      field("model_id", &ImportVersion::model_id),
-                      field("stage", &ImportVersion::stage),
-                      field("deleted", &ImportVersion::deleted),
-                      field("creation_time", &ImportVersion::creation_time),
-                      field("last_update_time", &ImportVersion::last_update_time),
-                      field("tags", &ImportVersion::tags)};
+    return FieldList{required("version", &ImportVersion::version),
+                     field("source", &ImportVersion::source),
+                     field("run_id", &ImportVersion::run_id),
+                     field("run_link", &ImportVersion::run_link),
+                     field("description", &ImportVersion::description),
+                     field("model_id", &ImportVersion::model_id),
+                     field("stage", &ImportVersion::stage),
+                     field("deleted", &ImportVersion::deleted),
+                     field("creation_time", &ImportVersion::creation_time),
+                     field("last_update_time", &ImportVersion::last_update_time),
+                     field("tags", &ImportVersion::tags)};
   }
 };
 
@@ -136,13 +136,13 @@ struct ImportModel {
   std::map<std::string, std::uint64_t> aliases;
   bool operator==(const ImportModel&) const = default;
   static constexpr auto fields() {
-    return std::tuple{required("name", &ImportModel::model),
-                      field("description", &ImportModel::description),
-                      field("creation_time", &ImportModel::creation_time),
-                      field("last_update_time", &ImportModel::last_update_time),
-                      field("tags", &ImportModel::tags),
-                      field("versions", &ImportModel::versions),
-                      field("aliases", &ImportModel::aliases)};
+    return FieldList{required("name", &ImportModel::model),
+                     field("description", &ImportModel::description),
+                     field("creation_time", &ImportModel::creation_time),
+                     field("last_update_time", &ImportModel::last_update_time),
+                     field("tags", &ImportModel::tags),
+                     field("versions", &ImportModel::versions),
+                     field("aliases", &ImportModel::aliases)};
   }
 };
 

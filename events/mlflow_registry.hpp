@@ -15,14 +15,14 @@ struct NewModel {
   std::string name, description;
   Texts tags;
   static constexpr auto fields() {
-    return std::tuple{personal("description", &NewModel::description),
-                      personal("tags", &NewModel::tags)};
+    return FieldList{personal("description", &NewModel::description),
+                     personal("tags", &NewModel::tags)};
   }
 };
 struct DescribeModel {
   std::string model, description;
   static constexpr auto fields() {
-    return std::tuple{personal("description", &DescribeModel::description)};
+    return FieldList{personal("description", &DescribeModel::description)};
   }
 };
 // Of a model without versions that mlforge serves: endpoints know those by name.
@@ -35,7 +35,7 @@ struct DeleteModel {
 struct TagModel {
   std::string model;
   Texts tags;
-  static constexpr auto fields() { return std::tuple{personal("tags", &TagModel::tags)}; }
+  static constexpr auto fields() { return FieldList{personal("tags", &TagModel::tags)}; }
 };
 struct UntagModel {
   std::string model, key;
@@ -44,8 +44,8 @@ struct NewVersion {
   std::string model, source, run_id, run_link, description, model_id;
   Texts tags;
   static constexpr auto fields() {
-    return std::tuple{personal("description", &NewVersion::description),
-                      personal("tags", &NewVersion::tags)};
+    return FieldList{personal("description", &NewVersion::description),
+                     personal("tags", &NewVersion::tags)};
   }
 };
 struct DescribeVersion {
@@ -53,14 +53,14 @@ struct DescribeVersion {
   std::uint64_t version = 0;
   std::string description;
   static constexpr auto fields() {
-    return std::tuple{personal("description", &DescribeVersion::description)};
+    return FieldList{personal("description", &DescribeVersion::description)};
   }
 };
 struct TagVersion {
   std::string model;
   std::uint64_t version = 0;
   Texts tags;
-  static constexpr auto fields() { return std::tuple{personal("tags", &TagVersion::tags)}; }
+  static constexpr auto fields() { return FieldList{personal("tags", &TagVersion::tags)}; }
 };
 struct UntagVersion {
   std::string model;

@@ -18,7 +18,7 @@ struct NewExperiment {
   std::string name, artifact_location;  // location empty: below the root
   Texts tags;
   std::string artifact_root;  // filled by the manager; empty: default_artifact_location
-  static constexpr auto fields() { return std::tuple{personal("tags", &NewExperiment::tags)}; }
+  static constexpr auto fields() { return FieldList{personal("tags", &NewExperiment::tags)}; }
 };
 struct RenameExperiment {
   std::string experiment_id, name;
@@ -32,7 +32,7 @@ struct RestoreExperiment {
 struct TagExperiment {
   std::string experiment_id;
   Texts tags;
-  static constexpr auto fields() { return std::tuple{personal("tags", &TagExperiment::tags)}; }
+  static constexpr auto fields() { return FieldList{personal("tags", &TagExperiment::tags)}; }
 };
 struct UntagExperiment {
   std::string experiment_id, key;
@@ -64,8 +64,8 @@ struct NewRun {
   TimeUs start_time = 0;
   std::string artifact_uri;  // filled by the manager
   static constexpr auto fields() {
-    return std::tuple{personal("user_id", &NewRun::user_id), personal("name", &NewRun::name),
-                      personal("tags", &NewRun::tags)};
+    return FieldList{personal("user_id", &NewRun::user_id), personal("name", &NewRun::name),
+                     personal("tags", &NewRun::tags)};
   }
 };
 
@@ -83,7 +83,7 @@ struct LogBatch {
   bool single = false;  // of log-metric, log-parameter, set-tag: other words in the refusals
   ExperimentFacts experiment;
   static constexpr auto fields() {
-    return std::tuple{personal("params", &LogBatch::params), personal("tags", &LogBatch::tags)};
+    return FieldList{personal("params", &LogBatch::params), personal("tags", &LogBatch::tags)};
   }
 };
 
@@ -98,7 +98,7 @@ struct UpdateRun {
   std::optional<TimeUs> end_time;
   std::string name;  // empty: stays
   ExperimentFacts experiment;
-  static constexpr auto fields() { return std::tuple{personal("name", &UpdateRun::name)}; }
+  static constexpr auto fields() { return FieldList{personal("name", &UpdateRun::name)}; }
 };
 struct DeleteRun {
   std::string run_id;

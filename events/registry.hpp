@@ -47,8 +47,8 @@ std::uint64_t find_same_version(const ModelState& state, const CreateModelVersio
 struct RegisterModel {
   std::string name, description;
   static constexpr auto fields() {
-    return std::tuple{required("name", &RegisterModel::name),
-                      personal("description", &RegisterModel::description)};
+    return FieldList{required("name", &RegisterModel::name),
+                     personal("description", &RegisterModel::description)};
   }
 };
 
@@ -62,12 +62,12 @@ struct CreateModelVersion {
   Figures metrics;
   Texts params;
   static constexpr auto fields() {
-    return std::tuple{field("run_id", &CreateModelVersion::run_id),
-                      field("dataset", &CreateModelVersion::dataset),
-                      field("dataset_version", &CreateModelVersion::dataset_version),
-                      required("artifacts", &CreateModelVersion::artifacts),
-                      required("metrics", &CreateModelVersion::metrics),
-                      field("params", &CreateModelVersion::params)};
+    return FieldList{field("run_id", &CreateModelVersion::run_id),
+                     field("dataset", &CreateModelVersion::dataset),
+                     field("dataset_version", &CreateModelVersion::dataset_version),
+                     required("artifacts", &CreateModelVersion::artifacts),
+                     required("metrics", &CreateModelVersion::metrics),
+                     field("params", &CreateModelVersion::params)};
   }
 };
 
@@ -78,8 +78,8 @@ struct SetAlias {
   std::optional<std::uint64_t>
       expected;  // compare-and-set: the version that the alias must point to now, 0 for none
   static constexpr auto fields() {
-    return std::tuple{required("version", &SetAlias::version), field("reason", &SetAlias::reason),
-                      field("expected", &SetAlias::expected)};
+    return FieldList{required("version", &SetAlias::version), field("reason", &SetAlias::reason),
+                     field("expected", &SetAlias::expected)};
   }
 };
 
@@ -92,8 +92,8 @@ struct TransitionStage {
   std::uint64_t version = 0;
   std::string stage, reason;
   static constexpr auto fields() {
-    return std::tuple{required("stage", &TransitionStage::stage),
-                      field("reason", &TransitionStage::reason)};
+    return FieldList{required("stage", &TransitionStage::stage),
+                     field("reason", &TransitionStage::reason)};
   }
 };
 
@@ -111,8 +111,8 @@ struct Promote {
   double min_delta = 0.005;
   std::string reason;
   static constexpr auto fields() {
-    return std::tuple{field("metric", &Promote::metric), field("min_delta", &Promote::min_delta),
-                      field("reason", &Promote::reason)};
+    return FieldList{field("metric", &Promote::metric), field("min_delta", &Promote::min_delta),
+                     field("reason", &Promote::reason)};
   }
 };
 

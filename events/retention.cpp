@@ -59,8 +59,8 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 18> kKept{{
 struct PredictionsLeft {
   std::vector<std::int64_t> versions, challenger;
   static constexpr auto fields() {
-    return std::tuple{field("versions", &PredictionsLeft::versions),
-                      field("challenger", &PredictionsLeft::challenger)};
+    return FieldList{field("versions", &PredictionsLeft::versions),
+                     field("challenger", &PredictionsLeft::challenger)};
   }
 };
 
@@ -136,7 +136,7 @@ void evolve(RetentionState& state, const RetentionApplied& e) {
 
 std::string residue(const EventView& event) {
   const auto decoded = decode_event(event);
-  const auto* batch = decoded ? std::get_if<PredictionsLogged>(&*decoded) : nullptr;
+  const auto* batch = decoded ? get_if<PredictionsLogged>(&*decoded) : nullptr;
   if (!batch) return {};
   const std::size_t n = std::min(batch->versions.size(), batch->challenger.size());
   std::vector<std::pair<std::int64_t, std::int64_t>> answers(n);

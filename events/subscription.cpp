@@ -30,7 +30,7 @@ bool tells_of_a_subscription(const EventView& e) {
   if (e.type != SubscriptionEventParked::type) return false;
   const auto event = decode_event(e);
   if (!event) return true;
-  const auto* parked = std::get_if<SubscriptionEventParked>(&*event);
+  const auto* parked = get_if<SubscriptionEventParked>(&*event);
   return !parked || parked->event_type.starts_with(kOwnKind);
 }
 

@@ -33,10 +33,10 @@ struct RecordTrace {
   std::vector<TraceAssessment> assessments;
   std::string artifact_uri;  // filled by the manager
   static constexpr auto fields() {
-    return std::tuple{personal("request_preview", &RecordTrace::request_preview),
-                      personal("response_preview", &RecordTrace::response_preview),
-                      personal("metadata", &RecordTrace::metadata),
-                      personal("tags", &RecordTrace::tags)};
+    return FieldList{personal("request_preview", &RecordTrace::request_preview),
+                     personal("response_preview", &RecordTrace::response_preview),
+                     personal("metadata", &RecordTrace::metadata),
+                     personal("tags", &RecordTrace::tags)};
   }
 };
 // What spans say of their trace, which they make where nobody has reported it yet. What has been
@@ -50,15 +50,15 @@ struct LogSpans {
   std::vector<SpanUsage> spans;
   std::string artifact_uri;  // filled by the manager
   static constexpr auto fields() {
-    return std::tuple{personal("request_preview", &LogSpans::request_preview),
-                      personal("response_preview", &LogSpans::response_preview),
-                      personal("metadata", &LogSpans::metadata), personal("tags", &LogSpans::tags)};
+    return FieldList{personal("request_preview", &LogSpans::request_preview),
+                     personal("response_preview", &LogSpans::response_preview),
+                     personal("metadata", &LogSpans::metadata), personal("tags", &LogSpans::tags)};
   }
 };
 struct TagTrace {
   std::string trace_id;
   Texts tags;
-  static constexpr auto fields() { return std::tuple{personal("tags", &TagTrace::tags)}; }
+  static constexpr auto fields() { return FieldList{personal("tags", &TagTrace::tags)}; }
 };
 struct UntagTrace {
   std::string trace_id, key;

@@ -26,7 +26,7 @@ struct ExperimentsState {
 
 struct CreateExperiment {
   std::string name;
-  static constexpr auto fields() { return std::tuple{required("name", &CreateExperiment::name)}; }
+  static constexpr auto fields() { return FieldList{required("name", &CreateExperiment::name)}; }
 };
 
 Expected<Events> decide(const ExperimentsState& state, const CreateExperiment& command);
@@ -58,9 +58,9 @@ struct StartRun {
   Texts params, tags;
   TimeUs time = 0;
   static constexpr auto fields() {
-    return std::tuple{required("experiment_id", &StartRun::experiment_id),
-                      personal("name", &StartRun::name), personal("params", &StartRun::params),
-                      personal("tags", &StartRun::tags)};
+    return FieldList{required("experiment_id", &StartRun::experiment_id),
+                     personal("name", &StartRun::name), personal("params", &StartRun::params),
+                     personal("tags", &StartRun::tags)};
   }
 };
 
@@ -68,16 +68,14 @@ struct LogParams {
   std::string run_id;
   Texts params;
   static constexpr auto fields() {
-    return std::tuple{required_personal("params", &LogParams::params)};
+    return FieldList{required_personal("params", &LogParams::params)};
   }
 };
 
 struct SetRunTags {
   std::string run_id;
   Texts tags;
-  static constexpr auto fields() {
-    return std::tuple{required_personal("tags", &SetRunTags::tags)};
-  }
+  static constexpr auto fields() { return FieldList{required_personal("tags", &SetRunTags::tags)}; }
 };
 
 struct Metric {
@@ -86,8 +84,8 @@ struct Metric {
   std::int64_t step = 0;
   std::int64_t timestamp = 0;  // milliseconds; 0: the time of the request
   static constexpr auto fields() {
-    return std::tuple{required("key", &Metric::key), required("value", &Metric::value),
-                      field("step", &Metric::step), field("timestamp", &Metric::timestamp)};
+    return FieldList{required("key", &Metric::key), required("value", &Metric::value),
+                     field("step", &Metric::step), field("timestamp", &Metric::timestamp)};
   }
 };
 
@@ -95,7 +93,7 @@ struct LogMetrics {
   std::string run_id;
   std::vector<Metric> metrics;
   TimeUs time = 0;
-  static constexpr auto fields() { return std::tuple{required("metrics", &LogMetrics::metrics)}; }
+  static constexpr auto fields() { return FieldList{required("metrics", &LogMetrics::metrics)}; }
 };
 
 struct LogArtifact {
@@ -111,7 +109,7 @@ struct LogRunInput {
 struct EndRun {
   std::string run_id, status;
   TimeUs time = 0;
-  static constexpr auto fields() { return std::tuple{required("status", &EndRun::status)}; }
+  static constexpr auto fields() { return FieldList{required("status", &EndRun::status)}; }
 };
 
 // The manager checks that the experiment exists: that is another stream.

@@ -6,13 +6,13 @@
 #pragma once
 #include <map>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "events/codec.hpp"
 #include "events/envelope.hpp"
 #include "events/fields.hpp"
 #include "events/json_event.hpp"
+#include "events/one_of.hpp"
 #include "events/vocabulary_drift.hpp"
 #include "events/vocabulary_evaluation.hpp"
 #include "events/vocabulary_import.hpp"
@@ -35,8 +35,8 @@ struct FileRef {
   std::uint64_t bytes = 0;
   bool operator==(const FileRef&) const = default;
   static constexpr auto fields() {
-    return std::tuple{required("path", &FileRef::path), required("digest", &FileRef::digest),
-                      required("bytes", &FileRef::bytes)};
+    return FieldList{required("path", &FileRef::path), required("digest", &FileRef::digest),
+                     required("bytes", &FileRef::bytes)};
   }
 };
 
@@ -45,8 +45,8 @@ struct DatasetCreated : JsonEvent<1> {
   std::string name;
   std::string source;  // where the data comes from, in words; "synthetic" where it was generated
   static constexpr auto fields() {
-    return std::tuple{field("name", &DatasetCreated::name),
-                      field("source", &DatasetCreated::source)};
+    return FieldList{field("name", &DatasetCreated::name),
+                     field("source", &DatasetCreated::source)};
   }
 };
 
@@ -55,16 +55,16 @@ struct DatasetFileStaged : JsonEvent<1> {
   std::string path, digest;
   std::uint64_t bytes = 0;
   static constexpr auto fields() {
-    return std::tuple{field("path", &DatasetFileStaged::path),
-                      field("digest", &DatasetFileStaged::digest),
-                      field("bytes", &DatasetFileStaged::bytes)};
+    return FieldList{field("path", &DatasetFileStaged::path),
+                     field("digest", &DatasetFileStaged::digest),
+                     field("bytes", &DatasetFileStaged::bytes)};
   }
 };
 
 struct DatasetFileUnstaged : JsonEvent<1> {
   static constexpr std::string_view type = "dataset.file_unstaged";
   std::string path;
-  static constexpr auto fields() { return std::tuple{field("path", &DatasetFileUnstaged::path)}; }
+  static constexpr auto fields() { return FieldList{field("path", &DatasetFileUnstaged::path)}; }
 };
 
 struct DatasetCommitted : JsonEvent<1> {
@@ -74,7 +74,7 @@ struct DatasetCommitted : JsonEvent<1> {
   std::string message;
   std::vector<FileRef> files;
   static constexpr auto fields() {
-    return std::tuple{
+    return FieldList{
         field("version", &DatasetCommitted::version), field("digest", &DatasetCommitted::digest),
         field("message", &DatasetCommitted::message), field("files", &DatasetCommitted::files)};
   }
@@ -88,9 +88,9 @@ struct Check {
   std::string observed, expected;
   bool operator==(const Check&) const = default;
   static constexpr auto fields() {
-    return std::tuple{field("name", &Check::name), field("column", &Check::column),
-                      field("passed", &Check::passed), field("observed", &Check::observed),
-                      field("expected", &Check::expected)};
+    return FieldList{field("name", &Check::name), field("column", &Check::column),
+                     field("passed", &Check::passed), field("observed", &Check::observed),
+                     field("expected", &Check::expected)};
   }
 };
 
@@ -101,7 +101,7 @@ struct DatasetValidated : JsonEvent<1> {
   bool passed = false;
   std::vector<Check> checks;
   static constexpr auto fields() {
-    return std::tuple{
+    return FieldList{
         field("version", &DatasetValidated::version), field("rows", &DatasetValidated::rows),
         field("columns", &DatasetValidated::columns), field("passed", &DatasetValidated::passed),
         field("checks", &DatasetValidated::checks)};
@@ -117,10 +117,10 @@ struct ExperimentCreated : JsonEvent<1> {
   std::string artifact_location;  // a URI; empty: the server's own
   Texts tags;
   static constexpr auto fields() {
-    return std::tuple{field("experiment_id", &ExperimentCreated::experiment_id),
-                      field("name", &ExperimentCreated::name),
-                      field("artifact_location", &ExperimentCreated::artifact_location),
-                      personal("tags", &ExperimentCreated::tags)};
+    return FieldList{field("experiment_id", &ExperimentCreated::experiment_id),
+                     field("name", &ExperimentCreated::name),
+                     field("artifact_location", &ExperimentCreated::artifact_location),
+                     personal("tags", &ExperimentCreated::tags)};
   }
 };
 
@@ -134,29 +134,27 @@ struct RunStarted : JsonEvent<1> {
   std::string user_id;       // as the client names itself
   std::string artifact_uri;  // empty: the server's own
   static constexpr auto fields() {
-    return std::tuple{field("run_id", &RunStarted::run_id),
-                      field("experiment_id", &RunStarted::experiment_id),
-                      personal("name", &RunStarted::name),
-                      field("pipeline_run_id", &RunStarted::pipeline_run_id),
-                      field("step", &RunStarted::step),
-                      field("start_time", &RunStarted::start_time),
-                      personal("user_id", &RunStarted::user_id),
-                      field("artifact_uri", &RunStarted::artifact_uri)};
+    return FieldList{field("run_id", &RunStarted::run_id),
+                     field("experiment_id", &RunStarted::experiment_id),
+                     personal("name", &RunStarted::name),
+                     field("pipeline_run_id", &RunStarted::pipeline_run_id),
+                     field("step", &RunStarted::step),
+                     field("start_time", &RunStarted::start_time),
+                     personal("user_id", &RunStarted::user_id),
+                     field("artifact_uri", &RunStarted::artifact_uri)};
   }
 };
 
 struct RunParamsLogged : JsonEvent<1> {
   static constexpr std::string_view type = "run.params_logged";
   Texts params;
-  static constexpr auto fields() {
-    return std::tuple{personal("params", &RunParamsLogged::params)};
-  }
+  static constexpr auto fields() { return FieldList{personal("params", &RunParamsLogged::params)}; }
 };
 
 struct RunTagsSet : JsonEvent<1> {
   static constexpr std::string_view type = "run.tags_set";
   Texts tags;
-  static constexpr auto fields() { return std::tuple{personal("tags", &RunTagsSet::tags)}; }
+  static constexpr auto fields() { return FieldList{personal("tags", &RunTagsSet::tags)}; }
 };
 
 // Row i is (keys[i], values[i], timestamps[i] in milliseconds, steps[i]).
@@ -168,10 +166,10 @@ struct RunMetricsLogged {
   std::vector<double> values;
   std::vector<std::int64_t> timestamps, steps;
   static constexpr auto fields() {
-    return std::tuple{field("keys", &RunMetricsLogged::keys),
-                      field("values", &RunMetricsLogged::values),
-                      field("timestamps", &RunMetricsLogged::timestamps),
-                      field("steps", &RunMetricsLogged::steps)};
+    return FieldList{field("keys", &RunMetricsLogged::keys),
+                     field("values", &RunMetricsLogged::values),
+                     field("timestamps", &RunMetricsLogged::timestamps),
+                     field("steps", &RunMetricsLogged::steps)};
   }
 };
 
@@ -180,9 +178,9 @@ struct RunArtifactLogged : JsonEvent<1> {
   std::string path, digest;
   std::uint64_t bytes = 0;
   static constexpr auto fields() {
-    return std::tuple{field("path", &RunArtifactLogged::path),
-                      field("digest", &RunArtifactLogged::digest),
-                      field("bytes", &RunArtifactLogged::bytes)};
+    return FieldList{field("path", &RunArtifactLogged::path),
+                     field("digest", &RunArtifactLogged::digest),
+                     field("bytes", &RunArtifactLogged::bytes)};
   }
 };
 
@@ -192,9 +190,9 @@ struct RunInputLogged : JsonEvent<1> {
   std::uint64_t version = 0;
   std::string digest;
   static constexpr auto fields() {
-    return std::tuple{field("dataset", &RunInputLogged::dataset),
-                      field("version", &RunInputLogged::version),
-                      field("digest", &RunInputLogged::digest)};
+    return FieldList{field("dataset", &RunInputLogged::dataset),
+                     field("version", &RunInputLogged::version),
+                     field("digest", &RunInputLogged::digest)};
   }
 };
 
@@ -203,7 +201,7 @@ struct RunEnded : JsonEvent<1> {
   std::string status;  // finished, failed, killed
   TimeUs end_time = 0;
   static constexpr auto fields() {
-    return std::tuple{field("status", &RunEnded::status), field("end_time", &RunEnded::end_time)};
+    return FieldList{field("status", &RunEnded::status), field("end_time", &RunEnded::end_time)};
   }
 };
 
@@ -215,9 +213,9 @@ struct ModelRegistered : JsonEvent<1> {
   std::string name, description;
   Texts tags;
   static constexpr auto fields() {
-    return std::tuple{field("name", &ModelRegistered::name),
-                      personal("description", &ModelRegistered::description),
-                      personal("tags", &ModelRegistered::tags)};
+    return FieldList{field("name", &ModelRegistered::name),
+                     personal("description", &ModelRegistered::description),
+                     personal("tags", &ModelRegistered::tags)};
   }
 };
 
@@ -235,19 +233,19 @@ struct ModelVersionCreated : JsonEvent<1> {
   Texts tags;
   std::string model_id;  // of the logged model that it is
   static constexpr auto fields() {
-    return std::tuple{field("version", &ModelVersionCreated::version),
-                      field("run_id", &ModelVersionCreated::run_id),
-                      field("pipeline_run_id", &ModelVersionCreated::pipeline_run_id),
-                      field("dataset", &ModelVersionCreated::dataset),
-                      field("dataset_version", &ModelVersionCreated::dataset_version),
-                      field("artifacts", &ModelVersionCreated::artifacts),
-                      field("metrics", &ModelVersionCreated::metrics),
-                      field("params", &ModelVersionCreated::params),
-                      field("source", &ModelVersionCreated::source),
-                      field("run_link", &ModelVersionCreated::run_link),
-                      personal("description", &ModelVersionCreated::description),
-                      personal("tags", &ModelVersionCreated::tags),
-                      field("model_id", &ModelVersionCreated::model_id)};
+    return FieldList{field("version", &ModelVersionCreated::version),
+                     field("run_id", &ModelVersionCreated::run_id),
+                     field("pipeline_run_id", &ModelVersionCreated::pipeline_run_id),
+                     field("dataset", &ModelVersionCreated::dataset),
+                     field("dataset_version", &ModelVersionCreated::dataset_version),
+                     field("artifacts", &ModelVersionCreated::artifacts),
+                     field("metrics", &ModelVersionCreated::metrics),
+                     field("params", &ModelVersionCreated::params),
+                     field("source", &ModelVersionCreated::source),
+                     field("run_link", &ModelVersionCreated::run_link),
+                     personal("description", &ModelVersionCreated::description),
+                     personal("tags", &ModelVersionCreated::tags),
+                     field("model_id", &ModelVersionCreated::model_id)};
   }
 };
 
@@ -257,9 +255,9 @@ struct ModelGateEvaluated : JsonEvent<1> {
   bool passed = false;
   std::vector<Check> checks;  // integrity, shape, metric_minimum, no_regression
   static constexpr auto fields() {
-    return std::tuple{field("version", &ModelGateEvaluated::version),
-                      field("passed", &ModelGateEvaluated::passed),
-                      field("checks", &ModelGateEvaluated::checks)};
+    return FieldList{field("version", &ModelGateEvaluated::version),
+                     field("passed", &ModelGateEvaluated::passed),
+                     field("checks", &ModelGateEvaluated::checks)};
   }
 };
 
@@ -269,9 +267,9 @@ struct ModelStageChanged : JsonEvent<1> {
   std::string from, to;  // None, Staging, Production, Archived
   std::string reason;
   static constexpr auto fields() {
-    return std::tuple{field("version", &ModelStageChanged::version),
-                      field("from", &ModelStageChanged::from), field("to", &ModelStageChanged::to),
-                      field("reason", &ModelStageChanged::reason)};
+    return FieldList{field("version", &ModelStageChanged::version),
+                     field("from", &ModelStageChanged::from), field("to", &ModelStageChanged::to),
+                     field("reason", &ModelStageChanged::reason)};
   }
 };
 
@@ -281,7 +279,7 @@ struct ModelAliasSet : JsonEvent<1> {
   std::uint64_t version = 0, previous = 0;  // 0: the alias was free
   std::string reason;
   static constexpr auto fields() {
-    return std::tuple{
+    return FieldList{
         field("alias", &ModelAliasSet::alias), field("version", &ModelAliasSet::version),
         field("previous", &ModelAliasSet::previous), field("reason", &ModelAliasSet::reason)};
   }
@@ -293,9 +291,9 @@ struct ModelAliasRemoved : JsonEvent<1> {
   std::uint64_t previous = 0;
   std::string reason;
   static constexpr auto fields() {
-    return std::tuple{field("alias", &ModelAliasRemoved::alias),
-                      field("previous", &ModelAliasRemoved::previous),
-                      field("reason", &ModelAliasRemoved::reason)};
+    return FieldList{field("alias", &ModelAliasRemoved::alias),
+                     field("previous", &ModelAliasRemoved::previous),
+                     field("reason", &ModelAliasRemoved::reason)};
   }
 };
 
@@ -308,14 +306,14 @@ struct ModelPromotionDecided : JsonEvent<1> {
   bool approved = false;
   std::string reason;
   static constexpr auto fields() {
-    return std::tuple{field("version", &ModelPromotionDecided::version),
-                      field("champion", &ModelPromotionDecided::champion),
-                      field("metric", &ModelPromotionDecided::metric),
-                      field("challenger_value", &ModelPromotionDecided::challenger_value),
-                      field("champion_value", &ModelPromotionDecided::champion_value),
-                      field("required_delta", &ModelPromotionDecided::required_delta),
-                      field("approved", &ModelPromotionDecided::approved),
-                      field("reason", &ModelPromotionDecided::reason)};
+    return FieldList{field("version", &ModelPromotionDecided::version),
+                     field("champion", &ModelPromotionDecided::champion),
+                     field("metric", &ModelPromotionDecided::metric),
+                     field("challenger_value", &ModelPromotionDecided::challenger_value),
+                     field("champion_value", &ModelPromotionDecided::champion_value),
+                     field("required_delta", &ModelPromotionDecided::required_delta),
+                     field("approved", &ModelPromotionDecided::approved),
+                     field("reason", &ModelPromotionDecided::reason)};
   }
 };
 
@@ -330,7 +328,7 @@ struct PipelineDefined : JsonEvent<1> {
   std::string digest;  // its SHA-256
   std::vector<std::string> steps;
   static constexpr auto fields() {
-    return std::tuple{
+    return FieldList{
         field("name", &PipelineDefined::name), field("version", &PipelineDefined::version),
         field("spec", &PipelineDefined::spec), field("digest", &PipelineDefined::digest),
         field("steps", &PipelineDefined::steps)};
@@ -350,14 +348,14 @@ struct PipelineRunStarted : JsonEvent<1> {
   std::string environment;  // digest of the captured environment
   TimeUs start_time = 0;
   static constexpr auto fields() {
-    return std::tuple{field("pipeline_run_id", &PipelineRunStarted::pipeline_run_id),
-                      field("pipeline", &PipelineRunStarted::pipeline),
-                      field("pipeline_version", &PipelineRunStarted::pipeline_version),
-                      field("spec", &PipelineRunStarted::spec),
-                      field("overrides", &PipelineRunStarted::overrides),
-                      field("trigger", &PipelineRunStarted::trigger),
-                      field("environment", &PipelineRunStarted::environment),
-                      field("start_time", &PipelineRunStarted::start_time)};
+    return FieldList{field("pipeline_run_id", &PipelineRunStarted::pipeline_run_id),
+                     field("pipeline", &PipelineRunStarted::pipeline),
+                     field("pipeline_version", &PipelineRunStarted::pipeline_version),
+                     field("spec", &PipelineRunStarted::spec),
+                     field("overrides", &PipelineRunStarted::overrides),
+                     field("trigger", &PipelineRunStarted::trigger),
+                     field("environment", &PipelineRunStarted::environment),
+                     field("start_time", &PipelineRunStarted::start_time)};
   }
 };
 
@@ -366,9 +364,9 @@ struct PipelineStepStarted : JsonEvent<1> {
   std::string step, kind;
   std::string cache_key;  // SHA-256 over the hashes of input, configuration and function
   static constexpr auto fields() {
-    return std::tuple{field("step", &PipelineStepStarted::step),
-                      field("kind", &PipelineStepStarted::kind),
-                      field("cache_key", &PipelineStepStarted::cache_key)};
+    return FieldList{field("step", &PipelineStepStarted::step),
+                     field("kind", &PipelineStepStarted::kind),
+                     field("cache_key", &PipelineStepStarted::cache_key)};
   }
 };
 
@@ -381,14 +379,14 @@ struct PipelineStepCompleted : JsonEvent<1> {
   Figures figures;          // what a person wants to see: rows, auc, ...
   double seconds = 0;
   static constexpr auto fields() {
-    return std::tuple{field("step", &PipelineStepCompleted::step),
-                      field("kind", &PipelineStepCompleted::kind),
-                      field("cache_key", &PipelineStepCompleted::cache_key),
-                      field("cached", &PipelineStepCompleted::cached),
-                      field("cached_from", &PipelineStepCompleted::cached_from),
-                      field("outputs", &PipelineStepCompleted::outputs),
-                      field("figures", &PipelineStepCompleted::figures),
-                      field("seconds", &PipelineStepCompleted::seconds)};
+    return FieldList{field("step", &PipelineStepCompleted::step),
+                     field("kind", &PipelineStepCompleted::kind),
+                     field("cache_key", &PipelineStepCompleted::cache_key),
+                     field("cached", &PipelineStepCompleted::cached),
+                     field("cached_from", &PipelineStepCompleted::cached_from),
+                     field("outputs", &PipelineStepCompleted::outputs),
+                     field("figures", &PipelineStepCompleted::figures),
+                     field("seconds", &PipelineStepCompleted::seconds)};
   }
 };
 
@@ -396,9 +394,9 @@ struct PipelineStepFailed : JsonEvent<1> {
   static constexpr std::string_view type = "pipeline_run.step_failed";
   std::string step, kind, error;
   static constexpr auto fields() {
-    return std::tuple{field("step", &PipelineStepFailed::step),
-                      field("kind", &PipelineStepFailed::kind),
-                      field("error", &PipelineStepFailed::error)};
+    return FieldList{field("step", &PipelineStepFailed::step),
+                     field("kind", &PipelineStepFailed::kind),
+                     field("error", &PipelineStepFailed::error)};
   }
 };
 
@@ -408,10 +406,10 @@ struct PipelineRunEnded : JsonEvent<1> {
   std::uint64_t steps_run = 0, steps_cached = 0;
   TimeUs end_time = 0;
   static constexpr auto fields() {
-    return std::tuple{field("status", &PipelineRunEnded::status),
-                      field("steps_run", &PipelineRunEnded::steps_run),
-                      field("steps_cached", &PipelineRunEnded::steps_cached),
-                      field("end_time", &PipelineRunEnded::end_time)};
+    return FieldList{field("status", &PipelineRunEnded::status),
+                     field("steps_run", &PipelineRunEnded::steps_run),
+                     field("steps_cached", &PipelineRunEnded::steps_cached),
+                     field("end_time", &PipelineRunEnded::end_time)};
   }
 };
 
@@ -424,7 +422,7 @@ struct EnvironmentCaptured : JsonEvent<1> {
   std::string digest;      // SHA-256 over the facts
   Texts facts;             // "os", "cpu", "cores", "cuda", "git_commit", "xgboost", ...
   static constexpr auto fields() {
-    return std::tuple{
+    return FieldList{
         field("name", &EnvironmentCaptured::name), field("kind", &EnvironmentCaptured::kind),
         field("digest", &EnvironmentCaptured::digest), field("facts", &EnvironmentCaptured::facts)};
   }
@@ -443,15 +441,15 @@ struct EndpointCreated : JsonEvent<1> {
   std::uint64_t drift_window = 1000;  // predictions in a drift report
   double psi_threshold = 0.2, ks_pvalue_threshold = 0.05;
   static constexpr auto fields() {
-    return std::tuple{field("name", &EndpointCreated::name),
-                      field("model", &EndpointCreated::model),
-                      field("experiment_id", &EndpointCreated::experiment_id),
-                      field("canary_bp", &EndpointCreated::canary_bp),
-                      field("unit", &EndpointCreated::unit),
-                      field("retrain_pipeline", &EndpointCreated::retrain_pipeline),
-                      field("drift_window", &EndpointCreated::drift_window),
-                      field("psi_threshold", &EndpointCreated::psi_threshold),
-                      field("ks_pvalue_threshold", &EndpointCreated::ks_pvalue_threshold)};
+    return FieldList{field("name", &EndpointCreated::name),
+                     field("model", &EndpointCreated::model),
+                     field("experiment_id", &EndpointCreated::experiment_id),
+                     field("canary_bp", &EndpointCreated::canary_bp),
+                     field("unit", &EndpointCreated::unit),
+                     field("retrain_pipeline", &EndpointCreated::retrain_pipeline),
+                     field("drift_window", &EndpointCreated::drift_window),
+                     field("psi_threshold", &EndpointCreated::psi_threshold),
+                     field("ks_pvalue_threshold", &EndpointCreated::ks_pvalue_threshold)};
   }
 };
 
@@ -460,9 +458,9 @@ struct EndpointSplitChanged : JsonEvent<1> {
   std::uint64_t from_bp = 0, to_bp = 0;
   std::string reason;
   static constexpr auto fields() {
-    return std::tuple{field("from_bp", &EndpointSplitChanged::from_bp),
-                      field("to_bp", &EndpointSplitChanged::to_bp),
-                      field("reason", &EndpointSplitChanged::reason)};
+    return FieldList{field("from_bp", &EndpointSplitChanged::from_bp),
+                     field("to_bp", &EndpointSplitChanged::to_bp),
+                     field("reason", &EndpointSplitChanged::reason)};
   }
 };
 
@@ -472,9 +470,9 @@ struct EndpointVersionActivated : JsonEvent<1> {
   std::string route;                        // champion, challenger
   std::uint64_t version = 0, previous = 0;  // 0: none
   static constexpr auto fields() {
-    return std::tuple{field("route", &EndpointVersionActivated::route),
-                      field("version", &EndpointVersionActivated::version),
-                      field("previous", &EndpointVersionActivated::previous)};
+    return FieldList{field("route", &EndpointVersionActivated::route),
+                     field("version", &EndpointVersionActivated::version),
+                     field("previous", &EndpointVersionActivated::previous)};
   }
 };
 
@@ -500,16 +498,16 @@ struct PredictionsLogged {
   std::vector<std::string> categorical_values;  // empty: missing
   std::vector<std::string> sealed;              // events/sealed_text.hpp; empty: nothing is
   static constexpr auto fields() {
-    return std::tuple{personal("request_ids", &PredictionsLogged::request_ids),
-                      personal("probabilities", &PredictionsLogged::probabilities),
-                      field("versions", &PredictionsLogged::versions),
-                      field("challenger", &PredictionsLogged::challenger),
-                      field("times", &PredictionsLogged::times),
-                      field("numeric_names", &PredictionsLogged::numeric_names),
-                      personal("numeric_values", &PredictionsLogged::numeric_values),
-                      field("categorical_names", &PredictionsLogged::categorical_names),
-                      personal("categorical_values", &PredictionsLogged::categorical_values),
-                      field("sealed", &PredictionsLogged::sealed)};
+    return FieldList{personal("request_ids", &PredictionsLogged::request_ids),
+                     personal("probabilities", &PredictionsLogged::probabilities),
+                     field("versions", &PredictionsLogged::versions),
+                     field("challenger", &PredictionsLogged::challenger),
+                     field("times", &PredictionsLogged::times),
+                     field("numeric_names", &PredictionsLogged::numeric_names),
+                     personal("numeric_values", &PredictionsLogged::numeric_values),
+                     field("categorical_names", &PredictionsLogged::categorical_names),
+                     personal("categorical_values", &PredictionsLogged::categorical_values),
+                     field("sealed", &PredictionsLogged::sealed)};
   }
 };
 
@@ -523,70 +521,55 @@ struct UnknownEvent {
   std::string payload;
 };
 
-using EventVariant = std::variant<
-    DatasetCreated, DatasetFileStaged, DatasetFileUnstaged, DatasetCommitted, DatasetValidated,  //
-    ExperimentCreated,                                                                           //
-    RunStarted, RunParamsLogged, RunTagsSet, RunMetricsLogged, RunArtifactLogged,
-    RunInputLogged,                                                                              //
-    RunEnded,                                                                                    //
-    ModelRegistered, ModelVersionCreated, ModelGateEvaluated, ModelStageChanged, ModelAliasSet,  //
-    ModelAliasRemoved, ModelPromotionDecided,                                                    //
-    PipelineDefined,                                                                             //
-    PipelineRunStarted, PipelineStepStarted, PipelineStepCompleted, PipelineStepFailed,          //
-    PipelineRunEnded,                                                                            //
-    EnvironmentCaptured,                                                                         //
-    EndpointCreated, EndpointSplitChanged, EndpointVersionActivated,                             //
-    PredictionsLogged,                                                                           //
-    DriftReported, DriftAlertRaised, RetrainingTriggered,                                        //
-    LogKeyAdded,                                                                                 //
-    ExperimentRenamed, ExperimentDeleted, ExperimentRestored, ExperimentTagsSet,
-    ExperimentTagRemoved,  //
-    RunRenamed, RunStatusChanged, RunTagRemoved, RunDeleted, RunRestored, RunArtifactRemoved,
-    RunModelMetricsLogged, RunDatasetsLogged, RunModelsLinked,  //
-    LoggedModelCreated, LoggedModelStatusChanged, LoggedModelParamsLogged, LoggedModelTagsSet,
-    LoggedModelTagRemoved, LoggedModelDeleted,  //
-    ArtifactStored, ArtifactRemoved,            //
-    ModelDescribed, ModelTagsSet, ModelTagRemoved, ModelDeleted, ModelRenamed, ModelTakenOver,
-    ModelVersionDescribed, ModelVersionTagsSet, ModelVersionTagRemoved, ModelVersionDeleted,  //
-    ExperimentImported, LoggedModelImported, ModelImported,                                   //
-    SubjectShredded,                                                                          //
-    RetentionApplied,                                                                         //
-    SubscriptionCreated, SubscriptionUpdated, SubscriptionDeleted, SubscriptionEventParked,
-    SubscriptionParkedReleased,  //
-    TraceRecorded, TraceTagsSet, TraceTagRemoved, TraceRunLinked, TraceAssessed,
-    TraceAssessmentRemoved, TraceDeleted, TraceUsageCounted,  //
-    EvaluationDatasetCreated, EvaluationDatasetTagsSet, EvaluationDatasetTagRemoved,
-    EvaluationRecordsMerged, EvaluationRecordsRemoved, EvaluationDatasetLinked,
-    EvaluationDatasetUnlinked, EvaluationDatasetDeleted,         //
-    ScorerRegistered, ScorerDeleted, ScorerOnlineConfigured,     //
-    IssueCreated, IssueUpdated,                                  //
-    LabelSchemaCreated, LabelSchemaUpdated, LabelSchemaDeleted,  //
-    UnknownEvent>;
+struct EventTypes
+    : TypeList<
+          DatasetCreated, DatasetFileStaged, DatasetFileUnstaged, DatasetCommitted,
+          DatasetValidated,   //
+          ExperimentCreated,  //
+          RunStarted, RunParamsLogged, RunTagsSet, RunMetricsLogged, RunArtifactLogged,
+          RunInputLogged,  //
+          RunEnded,        //
+          ModelRegistered, ModelVersionCreated, ModelGateEvaluated, ModelStageChanged,
+          ModelAliasSet,                                                                       //
+          ModelAliasRemoved, ModelPromotionDecided,                                            //
+          PipelineDefined,                                                                     //
+          PipelineRunStarted, PipelineStepStarted, PipelineStepCompleted, PipelineStepFailed,  //
+          PipelineRunEnded,                                                                    //
+          EnvironmentCaptured,                                                                 //
+          EndpointCreated, EndpointSplitChanged, EndpointVersionActivated,                     //
+          PredictionsLogged,                                                                   //
+          DriftReported, DriftAlertRaised, RetrainingTriggered,                                //
+          LogKeyAdded,                                                                         //
+          ExperimentRenamed, ExperimentDeleted, ExperimentRestored, ExperimentTagsSet,
+          ExperimentTagRemoved,  //
+          RunRenamed, RunStatusChanged, RunTagRemoved, RunDeleted, RunRestored, RunArtifactRemoved,
+          RunModelMetricsLogged, RunDatasetsLogged, RunModelsLinked,  //
+          LoggedModelCreated, LoggedModelStatusChanged, LoggedModelParamsLogged, LoggedModelTagsSet,
+          LoggedModelTagRemoved, LoggedModelDeleted,  //
+          ArtifactStored, ArtifactRemoved,            //
+          ModelDescribed, ModelTagsSet, ModelTagRemoved, ModelDeleted, ModelRenamed, ModelTakenOver,
+          ModelVersionDescribed, ModelVersionTagsSet, ModelVersionTagRemoved,
+          ModelVersionDeleted,                                     //
+          ExperimentImported, LoggedModelImported, ModelImported,  //
+          SubjectShredded,                                         //
+          RetentionApplied,                                        //
+          SubscriptionCreated, SubscriptionUpdated, SubscriptionDeleted, SubscriptionEventParked,
+          SubscriptionParkedReleased,  //
+          TraceRecorded, TraceTagsSet, TraceTagRemoved, TraceRunLinked, TraceAssessed,
+          TraceAssessmentRemoved, TraceDeleted, TraceUsageCounted,  //
+          EvaluationDatasetCreated, EvaluationDatasetTagsSet, EvaluationDatasetTagRemoved,
+          EvaluationRecordsMerged, EvaluationRecordsRemoved, EvaluationDatasetLinked,
+          EvaluationDatasetUnlinked, EvaluationDatasetDeleted,         //
+          ScorerRegistered, ScorerDeleted, ScorerOnlineConfigured,     //
+          IssueCreated, IssueUpdated,                                  //
+          LabelSchemaCreated, LabelSchemaUpdated, LabelSchemaDeleted,  //
+          UnknownEvent> {};
+template <>
+const Alternative* alternatives<EventTypes>();
 
-template <class E, class Variant>
-inline constexpr bool kIsOneOf = false;
-template <class E, class... A>
-inline constexpr bool kIsOneOf<E, std::variant<A...>> = (std::is_same_v<E, A> || ...);
-
-struct Event;
-template <class E>
-void put(Event& event, E&& e);  // defined for all of them in vocabulary.cpp
-
-// One of them. A class of its own so that what copies and destroys ninety types is compiled once
-// (vocabulary.cpp) and not wherever an event is held.
-struct Event : EventVariant {
-  Event();
-  Event(const Event&);
-  Event(Event&&) noexcept;
-  Event& operator=(const Event&);
-  Event& operator=(Event&&) noexcept;
-  ~Event();
-
-  template <class E>
-  requires kIsOneOf<E, EventVariant> Event(E e)
-      : Event() {  // NOLINT(google-explicit-constructor): as of a variant
-    put(*this, std::move(e));
-  }
+// One of them; a default one is the first.
+struct Event : OneOf<EventTypes> {
+  using OneOf::OneOf;
 };
 
 using Events = std::vector<Event>;

@@ -19,13 +19,13 @@ struct FeatureDrift {
   std::string severity;  // stable, investigate, alert
   bool operator==(const FeatureDrift&) const = default;
   static constexpr auto fields() {
-    return std::tuple{field("feature", &FeatureDrift::feature),
-                      field("kind", &FeatureDrift::kind),
-                      field("psi", &FeatureDrift::psi),
-                      field("test", &FeatureDrift::test),
-                      field("statistic", &FeatureDrift::statistic),
-                      field("p_value", &FeatureDrift::p_value),
-                      field("severity", &FeatureDrift::severity)};
+    return FieldList{field("feature", &FeatureDrift::feature),
+                     field("kind", &FeatureDrift::kind),
+                     field("psi", &FeatureDrift::psi),
+                     field("test", &FeatureDrift::test),
+                     field("statistic", &FeatureDrift::statistic),
+                     field("p_value", &FeatureDrift::p_value),
+                     field("severity", &FeatureDrift::severity)};
   }
 };
 
@@ -39,14 +39,14 @@ struct DriftReported : JsonEvent<1> {
   bool triggered = false;
   std::vector<FeatureDrift> features;
   static constexpr auto fields() {
-    return std::tuple{field("report_id", &DriftReported::report_id),
-                      field("model_version", &DriftReported::model_version),
-                      field("first_position", &DriftReported::first_position),
-                      field("last_position", &DriftReported::last_position),
-                      field("predictions", &DriftReported::predictions),
-                      field("severity", &DriftReported::severity),
-                      field("triggered", &DriftReported::triggered),
-                      field("features", &DriftReported::features)};
+    return FieldList{field("report_id", &DriftReported::report_id),
+                     field("model_version", &DriftReported::model_version),
+                     field("first_position", &DriftReported::first_position),
+                     field("last_position", &DriftReported::last_position),
+                     field("predictions", &DriftReported::predictions),
+                     field("severity", &DriftReported::severity),
+                     field("triggered", &DriftReported::triggered),
+                     field("features", &DriftReported::features)};
   }
 };
 
@@ -57,10 +57,10 @@ struct DriftAlertRaised : JsonEvent<1> {
   std::vector<std::string> features;  // those over the threshold, worst first
   double worst_psi = 0;
   static constexpr auto fields() {
-    return std::tuple{field("report_id", &DriftAlertRaised::report_id),
-                      field("psi_threshold", &DriftAlertRaised::psi_threshold),
-                      field("features", &DriftAlertRaised::features),
-                      field("worst_psi", &DriftAlertRaised::worst_psi)};
+    return FieldList{field("report_id", &DriftAlertRaised::report_id),
+                     field("psi_threshold", &DriftAlertRaised::psi_threshold),
+                     field("features", &DriftAlertRaised::features),
+                     field("worst_psi", &DriftAlertRaised::worst_psi)};
   }
 };
 
@@ -69,10 +69,10 @@ struct RetrainingTriggered : JsonEvent<1> {
   std::string report_id, pipeline, pipeline_run_id;
   std::uint64_t model_version = 0;  // the champion whose data drifted
   static constexpr auto fields() {
-    return std::tuple{field("report_id", &RetrainingTriggered::report_id),
-                      field("pipeline", &RetrainingTriggered::pipeline),
-                      field("pipeline_run_id", &RetrainingTriggered::pipeline_run_id),
-                      field("model_version", &RetrainingTriggered::model_version)};
+    return FieldList{field("report_id", &RetrainingTriggered::report_id),
+                     field("pipeline", &RetrainingTriggered::pipeline),
+                     field("pipeline_run_id", &RetrainingTriggered::pipeline_run_id),
+                     field("model_version", &RetrainingTriggered::model_version)};
   }
 };
 

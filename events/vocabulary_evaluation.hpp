@@ -26,13 +26,13 @@ struct EvaluationRecord {
   bool operator==(const EvaluationRecord&) const = default;
   static constexpr auto fields() {
     using R = EvaluationRecord;
-    return std::tuple{field("record_id", &R::record_id),
-                      field("input_hash", &R::input_hash),
-                      field("inputs", &R::inputs),
-                      field("outputs", &R::outputs),
-                      field("expectations", &R::expectations),
-                      field("tags", &R::tags),
-                      field("source", &R::source)};
+    return FieldList{field("record_id", &R::record_id),
+                     field("input_hash", &R::input_hash),
+                     field("inputs", &R::inputs),
+                     field("outputs", &R::outputs),
+                     field("expectations", &R::expectations),
+                     field("tags", &R::tags),
+                     field("source", &R::source)};
   }
 };
 
@@ -45,23 +45,23 @@ struct EvaluationDatasetCreated : JsonEvent<1> {
   std::int64_t time_ms = 0;
   static constexpr auto fields() {
     using D = EvaluationDatasetCreated;
-    return std::tuple{field("dataset_id", &D::dataset_id), field("name", &D::name),
-                      field("tags", &D::tags), field("experiment_ids", &D::experiment_ids),
-                      field("time_ms", &D::time_ms)};
+    return FieldList{field("dataset_id", &D::dataset_id), field("name", &D::name),
+                     field("tags", &D::tags), field("experiment_ids", &D::experiment_ids),
+                     field("time_ms", &D::time_ms)};
   }
 };
 struct EvaluationDatasetTagsSet : JsonEvent<1> {
   static constexpr std::string_view type = "evaluation_dataset.tags_set";
   std::map<std::string, std::string> tags;
   static constexpr auto fields() {
-    return std::tuple{field("tags", &EvaluationDatasetTagsSet::tags)};
+    return FieldList{field("tags", &EvaluationDatasetTagsSet::tags)};
   }
 };
 struct EvaluationDatasetTagRemoved : JsonEvent<1> {
   static constexpr std::string_view type = "evaluation_dataset.tag_removed";
   std::string key;
   static constexpr auto fields() {
-    return std::tuple{field("key", &EvaluationDatasetTagRemoved::key)};
+    return FieldList{field("key", &EvaluationDatasetTagRemoved::key)};
   }
 };
 // Many records come as several such events of one time.
@@ -72,15 +72,15 @@ struct EvaluationRecordsMerged : JsonEvent<1> {
   std::int64_t time_ms = 0;
   static constexpr auto fields() {
     using M = EvaluationRecordsMerged;
-    return std::tuple{field("records", &M::records), field("updated_by", &M::updated_by),
-                      field("time_ms", &M::time_ms)};
+    return FieldList{field("records", &M::records), field("updated_by", &M::updated_by),
+                     field("time_ms", &M::time_ms)};
   }
 };
 struct EvaluationRecordsRemoved : JsonEvent<1> {
   static constexpr std::string_view type = "evaluation_dataset.records_removed";
   std::vector<std::string> record_ids;
   static constexpr auto fields() {
-    return std::tuple{field("record_ids", &EvaluationRecordsRemoved::record_ids)};
+    return FieldList{field("record_ids", &EvaluationRecordsRemoved::record_ids)};
   }
 };
 struct EvaluationDatasetLinked : JsonEvent<1> {
@@ -88,8 +88,8 @@ struct EvaluationDatasetLinked : JsonEvent<1> {
   std::vector<std::string> experiment_ids;  // those that are new to it
   std::int64_t time_ms = 0;
   static constexpr auto fields() {
-    return std::tuple{field("experiment_ids", &EvaluationDatasetLinked::experiment_ids),
-                      field("time_ms", &EvaluationDatasetLinked::time_ms)};
+    return FieldList{field("experiment_ids", &EvaluationDatasetLinked::experiment_ids),
+                     field("time_ms", &EvaluationDatasetLinked::time_ms)};
   }
 };
 struct EvaluationDatasetUnlinked : JsonEvent<1> {
@@ -97,15 +97,15 @@ struct EvaluationDatasetUnlinked : JsonEvent<1> {
   std::vector<std::string> experiment_ids;
   std::int64_t time_ms = 0;
   static constexpr auto fields() {
-    return std::tuple{field("experiment_ids", &EvaluationDatasetUnlinked::experiment_ids),
-                      field("time_ms", &EvaluationDatasetUnlinked::time_ms)};
+    return FieldList{field("experiment_ids", &EvaluationDatasetUnlinked::experiment_ids),
+                     field("time_ms", &EvaluationDatasetUnlinked::time_ms)};
   }
 };
 struct EvaluationDatasetDeleted : JsonEvent<1> {
   static constexpr std::string_view type = "evaluation_dataset.deleted";
   std::string name;
   static constexpr auto fields() {
-    return std::tuple{field("name", &EvaluationDatasetDeleted::name)};
+    return FieldList{field("name", &EvaluationDatasetDeleted::name)};
   }
 };
 
@@ -121,9 +121,9 @@ struct ScorerRegistered : JsonEvent<1> {
   std::int64_t time_ms = 0;
   static constexpr auto fields() {
     using S = ScorerRegistered;
-    return std::tuple{field("name", &S::name), field("scorer_id", &S::scorer_id),
-                      field("version", &S::version), field("serialized", &S::serialized),
-                      field("time_ms", &S::time_ms)};
+    return FieldList{field("name", &S::name), field("scorer_id", &S::scorer_id),
+                     field("version", &S::version), field("serialized", &S::serialized),
+                     field("time_ms", &S::time_ms)};
   }
 };
 struct ScorerDeleted : JsonEvent<1> {
@@ -131,8 +131,8 @@ struct ScorerDeleted : JsonEvent<1> {
   std::string name;
   std::uint64_t version = 0;  // 0: all, and the scorer itself
   static constexpr auto fields() {
-    return std::tuple{field("name", &ScorerDeleted::name),
-                      field("version", &ScorerDeleted::version)};
+    return FieldList{field("name", &ScorerDeleted::name),
+                     field("version", &ScorerDeleted::version)};
   }
 };
 // How much of what comes in is to be scored at once; it stands for what was said before.
@@ -144,9 +144,9 @@ struct ScorerOnlineConfigured : JsonEvent<1> {
   std::string filter;
   static constexpr auto fields() {
     using C = ScorerOnlineConfigured;
-    return std::tuple{field("name", &C::name), field("scorer_id", &C::scorer_id),
-                      field("config_id", &C::config_id), field("sample_rate", &C::sample_rate),
-                      field("filter", &C::filter)};
+    return FieldList{field("name", &C::name), field("scorer_id", &C::scorer_id),
+                     field("config_id", &C::config_id), field("sample_rate", &C::sample_rate),
+                     field("filter", &C::filter)};
   }
 };
 
@@ -164,17 +164,17 @@ struct IssueCreated : JsonEvent<1> {
   std::int64_t time_ms = 0;
   static constexpr auto fields() {
     using I = IssueCreated;
-    return std::tuple{field("issue_id", &I::issue_id),
-                      field("experiment_id", &I::experiment_id),
-                      field("name", &I::name),
-                      field("description", &I::description),
-                      field("status", &I::status),
-                      field("severity", &I::severity),
-                      field("root_causes", &I::root_causes),
-                      field("categories", &I::categories),
-                      field("source_run_id", &I::source_run_id),
-                      field("created_by", &I::created_by),
-                      field("time_ms", &I::time_ms)};
+    return FieldList{field("issue_id", &I::issue_id),
+                     field("experiment_id", &I::experiment_id),
+                     field("name", &I::name),
+                     field("description", &I::description),
+                     field("status", &I::status),
+                     field("severity", &I::severity),
+                     field("root_causes", &I::root_causes),
+                     field("categories", &I::categories),
+                     field("source_run_id", &I::source_run_id),
+                     field("created_by", &I::created_by),
+                     field("time_ms", &I::time_ms)};
   }
 };
 // What is empty stays as it was.
@@ -184,9 +184,9 @@ struct IssueUpdated : JsonEvent<1> {
   std::int64_t time_ms = 0;
   static constexpr auto fields() {
     using I = IssueUpdated;
-    return std::tuple{field("name", &I::name), field("description", &I::description),
-                      field("status", &I::status), field("severity", &I::severity),
-                      field("time_ms", &I::time_ms)};
+    return FieldList{field("name", &I::name), field("description", &I::description),
+                     field("status", &I::status), field("severity", &I::severity),
+                     field("time_ms", &I::time_ms)};
   }
 };
 
@@ -204,13 +204,13 @@ struct LabelSchemaCreated : JsonEvent<1> {
   std::int64_t time_ms = 0;
   static constexpr auto fields() {
     using L = LabelSchemaCreated;
-    return std::tuple{field("schema_id", &L::schema_id),
-                      field("name", &L::name),
-                      field("kind", &L::kind),
-                      field("input", &L::input),
-                      field("instruction", &L::instruction),
-                      field("enable_comment", &L::enable_comment),
-                      field("time_ms", &L::time_ms)};
+    return FieldList{field("schema_id", &L::schema_id),
+                     field("name", &L::name),
+                     field("kind", &L::kind),
+                     field("input", &L::input),
+                     field("instruction", &L::instruction),
+                     field("enable_comment", &L::enable_comment),
+                     field("time_ms", &L::time_ms)};
   }
 };
 // As it is from now on.
@@ -222,19 +222,19 @@ struct LabelSchemaUpdated : JsonEvent<1> {
   std::int64_t time_ms = 0;
   static constexpr auto fields() {
     using L = LabelSchemaUpdated;
-    return std::tuple{field("schema_id", &L::schema_id),
-                      field("name", &L::name),
-                      field("input", &L::input),
-                      field("instruction", &L::instruction),
-                      field("enable_comment", &L::enable_comment),
-                      field("time_ms", &L::time_ms)};
+    return FieldList{field("schema_id", &L::schema_id),
+                     field("name", &L::name),
+                     field("input", &L::input),
+                     field("instruction", &L::instruction),
+                     field("enable_comment", &L::enable_comment),
+                     field("time_ms", &L::time_ms)};
   }
 };
 struct LabelSchemaDeleted : JsonEvent<1> {
   static constexpr std::string_view type = "label_schema.deleted";
   std::string schema_id;
   static constexpr auto fields() {
-    return std::tuple{field("schema_id", &LabelSchemaDeleted::schema_id)};
+    return FieldList{field("schema_id", &LabelSchemaDeleted::schema_id)};
   }
 };
 

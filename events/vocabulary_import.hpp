@@ -17,9 +17,9 @@ struct ExperimentImported : JsonEvent<1> {
   std::string experiment_id;
   TimeUs creation_time = 0, last_update_time = 0;
   static constexpr auto fields() {
-    return std::tuple{field("experiment_id", &ExperimentImported::experiment_id),
-                      field("creation_time", &ExperimentImported::creation_time),
-                      field("last_update_time", &ExperimentImported::last_update_time)};
+    return FieldList{field("experiment_id", &ExperimentImported::experiment_id),
+                     field("creation_time", &ExperimentImported::creation_time),
+                     field("last_update_time", &ExperimentImported::last_update_time)};
   }
 };
 // ---------------------------------------------------------------- stream logged_model/<id>
@@ -28,8 +28,8 @@ struct LoggedModelImported : JsonEvent<1> {
   static constexpr std::string_view type = "logged_model.imported";
   TimeUs creation_time = 0, last_update_time = 0;
   static constexpr auto fields() {
-    return std::tuple{field("creation_time", &LoggedModelImported::creation_time),
-                      field("last_update_time", &LoggedModelImported::last_update_time)};
+    return FieldList{field("creation_time", &LoggedModelImported::creation_time),
+                     field("last_update_time", &LoggedModelImported::last_update_time)};
   }
 };
 // ---------------------------------------------------------------- stream model/<name>
@@ -39,9 +39,9 @@ struct VersionTimes {
   TimeUs creation_time = 0, last_update_time = 0;
   bool operator==(const VersionTimes&) const = default;
   static constexpr auto fields() {
-    return std::tuple{field("version", &VersionTimes::version),
-                      field("creation_time", &VersionTimes::creation_time),
-                      field("last_update_time", &VersionTimes::last_update_time)};
+    return FieldList{field("version", &VersionTimes::version),
+                     field("creation_time", &VersionTimes::creation_time),
+                     field("last_update_time", &VersionTimes::last_update_time)};
   }
 };
 // A model, and those of its versions that the same command made or changed.
@@ -50,9 +50,9 @@ struct ModelImported : JsonEvent<1> {
   TimeUs creation_time = 0, last_update_time = 0;
   std::vector<VersionTimes> versions;
   static constexpr auto fields() {
-    return std::tuple{field("creation_time", &ModelImported::creation_time),
-                      field("last_update_time", &ModelImported::last_update_time),
-                      field("versions", &ModelImported::versions)};
+    return FieldList{field("creation_time", &ModelImported::creation_time),
+                     field("last_update_time", &ModelImported::last_update_time),
+                     field("versions", &ModelImported::versions)};
   }
 };
 }  // namespace mlforge

@@ -20,13 +20,13 @@ struct LogKeyAdded : JsonEvent<1> {
   std::string endorsed_by;  // key id of the key before; empty: the first, or the one before is lost
   std::string endorsement;  // its signature over this key, base64
   static constexpr auto fields() {
-    return std::tuple{field("name", &LogKeyAdded::name),
-                      field("key_id", &LogKeyAdded::key_id),
-                      field("algorithm", &LogKeyAdded::algorithm),
-                      field("public_key", &LogKeyAdded::public_key),
-                      field("reason", &LogKeyAdded::reason),
-                      field("endorsed_by", &LogKeyAdded::endorsed_by),
-                      field("endorsement", &LogKeyAdded::endorsement)};
+    return FieldList{field("name", &LogKeyAdded::name),
+                     field("key_id", &LogKeyAdded::key_id),
+                     field("algorithm", &LogKeyAdded::algorithm),
+                     field("public_key", &LogKeyAdded::public_key),
+                     field("reason", &LogKeyAdded::reason),
+                     field("endorsed_by", &LogKeyAdded::endorsed_by),
+                     field("endorsement", &LogKeyAdded::endorsement)};
   }
 };
 
@@ -39,8 +39,8 @@ struct SubjectShredded : JsonEvent<1> {
   std::string key_id;  // 32 hexadecimal digits
   std::string reason;  // in words; never the name
   static constexpr auto fields() {
-    return std::tuple{field("key_id", &SubjectShredded::key_id),
-                      field("reason", &SubjectShredded::reason)};
+    return FieldList{field("key_id", &SubjectShredded::key_id),
+                     field("reason", &SubjectShredded::reason)};
   }
 };
 
@@ -55,10 +55,10 @@ struct RetentionApplied : JsonEvent<1> {
   Position up_to = 0;        // nor one after this position
   std::uint64_t events = 0;  // that are dropped, besides those of earlier times
   static constexpr auto fields() {
-    return std::tuple{
-        field("kind", &RetentionApplied::kind), field("keep", &RetentionApplied::keep),
-        field("before", &RetentionApplied::before), field("up_to", &RetentionApplied::up_to),
-        field("events", &RetentionApplied::events)};
+    return FieldList{field("kind", &RetentionApplied::kind), field("keep", &RetentionApplied::keep),
+                     field("before", &RetentionApplied::before),
+                     field("up_to", &RetentionApplied::up_to),
+                     field("events", &RetentionApplied::events)};
   }
 };
 

@@ -30,19 +30,19 @@ struct SubscriptionSettings {
   bool active = true;
   bool operator==(const SubscriptionSettings&) const = default;
   static constexpr auto fields() {
-    return std::tuple{field("kind", &SubscriptionSettings::kind),
-                      field("url", &SubscriptionSettings::url),
-                      field("subject", &SubscriptionSettings::subject),
-                      field("secret_fingerprint", &SubscriptionSettings::secret),
-                      field("tenant", &SubscriptionSettings::tenant),
-                      field("streams", &SubscriptionSettings::streams),
-                      field("types", &SubscriptionSettings::types),
-                      field("max_attempts", &SubscriptionSettings::max_attempts),
-                      field("ack_deadline_ms", &SubscriptionSettings::ack_deadline_ms),
-                      field("backoff_ms", &SubscriptionSettings::backoff_ms),
-                      field("max_backoff_ms", &SubscriptionSettings::max_backoff_ms),
-                      field("max_in_flight", &SubscriptionSettings::max_in_flight),
-                      field("active", &SubscriptionSettings::active)};
+    return FieldList{field("kind", &SubscriptionSettings::kind),
+                     field("url", &SubscriptionSettings::url),
+                     field("subject", &SubscriptionSettings::subject),
+                     field("secret_fingerprint", &SubscriptionSettings::secret),
+                     field("tenant", &SubscriptionSettings::tenant),
+                     field("streams", &SubscriptionSettings::streams),
+                     field("types", &SubscriptionSettings::types),
+                     field("max_attempts", &SubscriptionSettings::max_attempts),
+                     field("ack_deadline_ms", &SubscriptionSettings::ack_deadline_ms),
+                     field("backoff_ms", &SubscriptionSettings::backoff_ms),
+                     field("max_backoff_ms", &SubscriptionSettings::max_backoff_ms),
+                     field("max_in_flight", &SubscriptionSettings::max_in_flight),
+                     field("active", &SubscriptionSettings::active)};
   }
 };
 
@@ -53,11 +53,11 @@ struct SubscriptionCreated : JsonEvent<1> {
   Position start = 0;              // the first event that may be delivered
   std::string title, description;  // as people call it; of MLflow's webhooks
   static constexpr auto fields() {
-    return std::tuple{field("name", &SubscriptionCreated::name),
-                      field("settings", &SubscriptionCreated::settings),
-                      field("start", &SubscriptionCreated::start),
-                      field("title", &SubscriptionCreated::title),
-                      field("description", &SubscriptionCreated::description)};
+    return FieldList{field("name", &SubscriptionCreated::name),
+                     field("settings", &SubscriptionCreated::settings),
+                     field("start", &SubscriptionCreated::start),
+                     field("title", &SubscriptionCreated::title),
+                     field("description", &SubscriptionCreated::description)};
   }
 };
 
@@ -68,10 +68,10 @@ struct SubscriptionUpdated : JsonEvent<1> {
   std::string reason;
   std::string title, description;  // as they are from here on, too
   static constexpr auto fields() {
-    return std::tuple{field("settings", &SubscriptionUpdated::settings),
-                      field("reason", &SubscriptionUpdated::reason),
-                      field("title", &SubscriptionUpdated::title),
-                      field("description", &SubscriptionUpdated::description)};
+    return FieldList{field("settings", &SubscriptionUpdated::settings),
+                     field("reason", &SubscriptionUpdated::reason),
+                     field("title", &SubscriptionUpdated::title),
+                     field("description", &SubscriptionUpdated::description)};
   }
 };
 
@@ -79,7 +79,7 @@ struct SubscriptionDeleted : JsonEvent<1> {
   static constexpr std::string_view type = "subscription.deleted";
   std::vector<Position> parked;  // what was still parked, and went with it
   static constexpr auto fields() {
-    return std::tuple{field("parked", &SubscriptionDeleted::parked)};
+    return FieldList{field("parked", &SubscriptionDeleted::parked)};
   }
 };
 
@@ -91,12 +91,12 @@ struct SubscriptionEventParked : JsonEvent<1> {
   std::uint64_t attempts = 0;
   std::string error;  // of the last attempt
   static constexpr auto fields() {
-    return std::tuple{field("event_position", &SubscriptionEventParked::event_position),
-                      field("event_id", &SubscriptionEventParked::event_id),
-                      field("event_type", &SubscriptionEventParked::event_type),
-                      field("event_stream", &SubscriptionEventParked::event_stream),
-                      field("attempts", &SubscriptionEventParked::attempts),
-                      field("error", &SubscriptionEventParked::error)};
+    return FieldList{field("event_position", &SubscriptionEventParked::event_position),
+                     field("event_id", &SubscriptionEventParked::event_id),
+                     field("event_type", &SubscriptionEventParked::event_type),
+                     field("event_stream", &SubscriptionEventParked::event_stream),
+                     field("attempts", &SubscriptionEventParked::attempts),
+                     field("error", &SubscriptionEventParked::error)};
   }
 };
 
@@ -105,8 +105,8 @@ struct SubscriptionParkedReleased : JsonEvent<1> {
   std::vector<Position> event_positions;
   std::string action;  // replayed: they are delivered again; dropped: they are not
   static constexpr auto fields() {
-    return std::tuple{field("event_positions", &SubscriptionParkedReleased::event_positions),
-                      field("action", &SubscriptionParkedReleased::action)};
+    return FieldList{field("event_positions", &SubscriptionParkedReleased::event_positions),
+                     field("action", &SubscriptionParkedReleased::action)};
   }
 };
 

@@ -27,19 +27,19 @@ struct TraceAssessment {
   bool operator==(const TraceAssessment&) const = default;
   static constexpr auto fields() {
     using A = TraceAssessment;
-    return std::tuple{field("assessment_id", &A::assessment_id),
-                      field("name", &A::name),
-                      field("kind", &A::kind),
-                      field("content", &A::content),
-                      field("source_type", &A::source_type),
-                      field("source_id", &A::source_id),
-                      field("span_id", &A::span_id),
-                      field("rationale", &A::rationale),
-                      field("metadata", &A::metadata),
-                      field("overrides", &A::overrides),
-                      field("valid", &A::valid),
-                      field("create_time_ms", &A::create_time_ms),
-                      field("update_time_ms", &A::update_time_ms)};
+    return FieldList{field("assessment_id", &A::assessment_id),
+                     field("name", &A::name),
+                     field("kind", &A::kind),
+                     field("content", &A::content),
+                     field("source_type", &A::source_type),
+                     field("source_id", &A::source_id),
+                     field("span_id", &A::span_id),
+                     field("rationale", &A::rationale),
+                     field("metadata", &A::metadata),
+                     field("overrides", &A::overrides),
+                     field("valid", &A::valid),
+                     field("create_time_ms", &A::create_time_ms),
+                     field("update_time_ms", &A::update_time_ms)};
   }
 };
 
@@ -57,48 +57,48 @@ struct TraceRecorded : JsonEvent<1> {
   std::vector<TraceAssessment> assessments;
   static constexpr auto fields() {
     using T = TraceRecorded;
-    return std::tuple{field("trace_id", &T::trace_id),
-                      field("experiment_id", &T::experiment_id),
-                      field("state", &T::state),
-                      field("request_time_ms", &T::request_time_ms),
-                      field("execution_time_ms", &T::execution_time_ms),
-                      field("client_request_id", &T::client_request_id),
-                      personal("request_preview", &T::request_preview),
-                      personal("response_preview", &T::response_preview),
-                      personal("metadata", &T::metadata),
-                      personal("tags", &T::tags),
-                      field("assessments", &T::assessments)};
+    return FieldList{field("trace_id", &T::trace_id),
+                     field("experiment_id", &T::experiment_id),
+                     field("state", &T::state),
+                     field("request_time_ms", &T::request_time_ms),
+                     field("execution_time_ms", &T::execution_time_ms),
+                     field("client_request_id", &T::client_request_id),
+                     personal("request_preview", &T::request_preview),
+                     personal("response_preview", &T::response_preview),
+                     personal("metadata", &T::metadata),
+                     personal("tags", &T::tags),
+                     field("assessments", &T::assessments)};
   }
 };
 struct TraceTagsSet : JsonEvent<1> {
   static constexpr std::string_view type = "trace.tags_set";
   std::map<std::string, std::string> tags;
-  static constexpr auto fields() { return std::tuple{personal("tags", &TraceTagsSet::tags)}; }
+  static constexpr auto fields() { return FieldList{personal("tags", &TraceTagsSet::tags)}; }
 };
 struct TraceTagRemoved : JsonEvent<1> {
   static constexpr std::string_view type = "trace.tag_removed";
   std::string key;
-  static constexpr auto fields() { return std::tuple{field("key", &TraceTagRemoved::key)}; }
+  static constexpr auto fields() { return FieldList{field("key", &TraceTagRemoved::key)}; }
 };
 // Besides the run that made it.
 struct TraceRunLinked : JsonEvent<1> {
   static constexpr std::string_view type = "trace.run_linked";
   std::string run_id;
-  static constexpr auto fields() { return std::tuple{field("run_id", &TraceRunLinked::run_id)}; }
+  static constexpr auto fields() { return FieldList{field("run_id", &TraceRunLinked::run_id)}; }
 };
 // An assessment is there, or is now this.
 struct TraceAssessed : JsonEvent<1> {
   static constexpr std::string_view type = "trace.assessed";
   TraceAssessment assessment;
   static constexpr auto fields() {
-    return std::tuple{field("assessment", &TraceAssessed::assessment)};
+    return FieldList{field("assessment", &TraceAssessed::assessment)};
   }
 };
 struct TraceAssessmentRemoved : JsonEvent<1> {
   static constexpr std::string_view type = "trace.assessment_removed";
   std::string assessment_id;
   static constexpr auto fields() {
-    return std::tuple{field("assessment_id", &TraceAssessmentRemoved::assessment_id)};
+    return FieldList{field("assessment_id", &TraceAssessmentRemoved::assessment_id)};
   }
 };
 // What a span took, as it says; texts are JSON objects.
@@ -107,23 +107,23 @@ struct SpanUsage {
   std::string usage, cost;         // empty: it says nothing
   bool operator==(const SpanUsage&) const = default;
   static constexpr auto fields() {
-    return std::tuple{field("span_id", &SpanUsage::span_id),
-                      field("parent_id", &SpanUsage::parent_id), field("usage", &SpanUsage::usage),
-                      field("cost", &SpanUsage::cost)};
+    return FieldList{field("span_id", &SpanUsage::span_id),
+                     field("parent_id", &SpanUsage::parent_id), field("usage", &SpanUsage::usage),
+                     field("cost", &SpanUsage::cost)};
   }
 };
 // Spans of a trace of which some say what they took: what the sums in its metadata are of.
 struct TraceUsageCounted : JsonEvent<1> {
   static constexpr std::string_view type = "trace.usage_counted";
   std::vector<SpanUsage> spans;
-  static constexpr auto fields() { return std::tuple{field("spans", &TraceUsageCounted::spans)}; }
+  static constexpr auto fields() { return FieldList{field("spans", &TraceUsageCounted::spans)}; }
 };
 // Its id is free again.
 struct TraceDeleted : JsonEvent<1> {
   static constexpr std::string_view type = "trace.deleted";
   std::string experiment_id;
   static constexpr auto fields() {
-    return std::tuple{field("experiment_id", &TraceDeleted::experiment_id)};
+    return FieldList{field("experiment_id", &TraceDeleted::experiment_id)};
   }
 };
 

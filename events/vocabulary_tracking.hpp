@@ -18,8 +18,8 @@ struct ExperimentRenamed : JsonEvent<1> {
   std::string experiment_id;
   std::string name;
   static constexpr auto fields() {
-    return std::tuple{field("experiment_id", &ExperimentRenamed::experiment_id),
-                      field("name", &ExperimentRenamed::name)};
+    return FieldList{field("experiment_id", &ExperimentRenamed::experiment_id),
+                     field("name", &ExperimentRenamed::name)};
   }
 };
 // Hidden together with its runs until it is restored; nothing is lost.
@@ -27,7 +27,7 @@ struct ExperimentDeleted : JsonEvent<1> {
   static constexpr std::string_view type = "experiment.deleted";
   std::string experiment_id;
   static constexpr auto fields() {
-    return std::tuple{field("experiment_id", &ExperimentDeleted::experiment_id)};
+    return FieldList{field("experiment_id", &ExperimentDeleted::experiment_id)};
   }
 };
 // Also the runs that were deleted before, each on its own, are active again.
@@ -35,7 +35,7 @@ struct ExperimentRestored : JsonEvent<1> {
   static constexpr std::string_view type = "experiment.restored";
   std::string experiment_id;
   static constexpr auto fields() {
-    return std::tuple{field("experiment_id", &ExperimentRestored::experiment_id)};
+    return FieldList{field("experiment_id", &ExperimentRestored::experiment_id)};
   }
 };
 struct ExperimentTagsSet : JsonEvent<1> {
@@ -43,8 +43,8 @@ struct ExperimentTagsSet : JsonEvent<1> {
   std::string experiment_id;
   std::map<std::string, std::string> tags;
   static constexpr auto fields() {
-    return std::tuple{field("experiment_id", &ExperimentTagsSet::experiment_id),
-                      personal("tags", &ExperimentTagsSet::tags)};
+    return FieldList{field("experiment_id", &ExperimentTagsSet::experiment_id),
+                     personal("tags", &ExperimentTagsSet::tags)};
   }
 };
 struct ExperimentTagRemoved : JsonEvent<1> {
@@ -52,8 +52,8 @@ struct ExperimentTagRemoved : JsonEvent<1> {
   std::string experiment_id;
   std::string key;
   static constexpr auto fields() {
-    return std::tuple{field("experiment_id", &ExperimentTagRemoved::experiment_id),
-                      field("key", &ExperimentTagRemoved::key)};
+    return FieldList{field("experiment_id", &ExperimentTagRemoved::experiment_id),
+                     field("key", &ExperimentTagRemoved::key)};
   }
 };
 // ---------------------------------------------------------------- stream run/<id>
@@ -61,40 +61,38 @@ struct ExperimentTagRemoved : JsonEvent<1> {
 struct RunRenamed : JsonEvent<1> {
   static constexpr std::string_view type = "run.renamed";
   std::string name;
-  static constexpr auto fields() { return std::tuple{personal("name", &RunRenamed::name)}; }
+  static constexpr auto fields() { return FieldList{personal("name", &RunRenamed::name)}; }
 };
 // A run that goes on, or waits; its end is RunEnded.
 struct RunStatusChanged : JsonEvent<1> {
   static constexpr std::string_view type = "run.status_changed";
   std::string status;  // running, scheduled
-  static constexpr auto fields() { return std::tuple{field("status", &RunStatusChanged::status)}; }
+  static constexpr auto fields() { return FieldList{field("status", &RunStatusChanged::status)}; }
 };
 struct RunTagRemoved : JsonEvent<1> {
   static constexpr std::string_view type = "run.tag_removed";
   std::string key;
-  static constexpr auto fields() { return std::tuple{field("key", &RunTagRemoved::key)}; }
+  static constexpr auto fields() { return FieldList{field("key", &RunTagRemoved::key)}; }
 };
 // Hidden until it, or its experiment, is restored.
 struct RunDeleted : JsonEvent<1> {
   static constexpr std::string_view type = "run.deleted";
   std::uint64_t generation = 0;  // how often the experiment had been restored
-  static constexpr auto fields() {
-    return std::tuple{field("generation", &RunDeleted::generation)};
-  }
+  static constexpr auto fields() { return FieldList{field("generation", &RunDeleted::generation)}; }
 };
 struct RunRestored : JsonEvent<1> {
   static constexpr std::string_view type = "run.restored";
   std::uint64_t generation = 0;  // how often the experiment had been restored
   bool alone = false;            // its experiment is deleted, and stays so
   static constexpr auto fields() {
-    return std::tuple{field("generation", &RunRestored::generation),
-                      field("alone", &RunRestored::alone)};
+    return FieldList{field("generation", &RunRestored::generation),
+                     field("alone", &RunRestored::alone)};
   }
 };
 struct RunArtifactRemoved : JsonEvent<1> {
   static constexpr std::string_view type = "run.artifact_removed";
   std::string path;
-  static constexpr auto fields() { return std::tuple{field("path", &RunArtifactRemoved::path)}; }
+  static constexpr auto fields() { return FieldList{field("path", &RunArtifactRemoved::path)}; }
 };
 // As RunMetricsLogged, where some belong to a logged model, measured on a dataset too.
 struct RunModelMetricsLogged {
@@ -109,13 +107,13 @@ struct RunModelMetricsLogged {
   std::vector<std::string> dataset_names;
   std::vector<std::string> dataset_digests;
   static constexpr auto fields() {
-    return std::tuple{field("keys", &RunModelMetricsLogged::keys),
-                      field("values", &RunModelMetricsLogged::values),
-                      field("timestamps", &RunModelMetricsLogged::timestamps),
-                      field("steps", &RunModelMetricsLogged::steps),
-                      field("model_ids", &RunModelMetricsLogged::model_ids),
-                      field("dataset_names", &RunModelMetricsLogged::dataset_names),
-                      field("dataset_digests", &RunModelMetricsLogged::dataset_digests)};
+    return FieldList{field("keys", &RunModelMetricsLogged::keys),
+                     field("values", &RunModelMetricsLogged::values),
+                     field("timestamps", &RunModelMetricsLogged::timestamps),
+                     field("steps", &RunModelMetricsLogged::steps),
+                     field("model_ids", &RunModelMetricsLogged::model_ids),
+                     field("dataset_names", &RunModelMetricsLogged::dataset_names),
+                     field("dataset_digests", &RunModelMetricsLogged::dataset_digests)};
   }
 };
 // A dataset that a run has read, described by the client.
@@ -129,20 +127,20 @@ struct DatasetUse {
   std::map<std::string, std::string> tags;  // such as mlflow.data.context
   bool operator==(const DatasetUse&) const = default;
   static constexpr auto fields() {
-    return std::tuple{field("name", &DatasetUse::name),
-                      field("digest", &DatasetUse::digest),
-                      field("source_type", &DatasetUse::source_type),
-                      field("source", &DatasetUse::source),
-                      field("schema", &DatasetUse::schema),
-                      field("profile", &DatasetUse::profile),
-                      field("tags", &DatasetUse::tags)};
+    return FieldList{field("name", &DatasetUse::name),
+                     field("digest", &DatasetUse::digest),
+                     field("source_type", &DatasetUse::source_type),
+                     field("source", &DatasetUse::source),
+                     field("schema", &DatasetUse::schema),
+                     field("profile", &DatasetUse::profile),
+                     field("tags", &DatasetUse::tags)};
   }
 };
 struct RunDatasetsLogged : JsonEvent<1> {
   static constexpr std::string_view type = "run.datasets_logged";
   std::vector<DatasetUse> datasets;
   static constexpr auto fields() {
-    return std::tuple{field("datasets", &RunDatasetsLogged::datasets)};
+    return FieldList{field("datasets", &RunDatasetsLogged::datasets)};
   }
 };
 // A logged model that a run has read or made.
@@ -152,14 +150,14 @@ struct ModelLink {
   std::int64_t step = 0;
   bool operator==(const ModelLink&) const = default;
   static constexpr auto fields() {
-    return std::tuple{field("model_id", &ModelLink::model_id), field("role", &ModelLink::role),
-                      field("step", &ModelLink::step)};
+    return FieldList{field("model_id", &ModelLink::model_id), field("role", &ModelLink::role),
+                     field("step", &ModelLink::step)};
   }
 };
 struct RunModelsLinked : JsonEvent<1> {
   static constexpr std::string_view type = "run.models_linked";
   std::vector<ModelLink> models;
-  static constexpr auto fields() { return std::tuple{field("models", &RunModelsLinked::models)}; }
+  static constexpr auto fields() { return FieldList{field("models", &RunModelsLinked::models)}; }
 };
 // ---------------------------------------------------------------- logged models, stream
 // logged_model/<id>
@@ -175,45 +173,45 @@ struct LoggedModelCreated : JsonEvent<1> {
   std::map<std::string, std::string> params;
   std::map<std::string, std::string> tags;
   static constexpr auto fields() {
-    return std::tuple{field("model_id", &LoggedModelCreated::model_id),
-                      field("experiment_id", &LoggedModelCreated::experiment_id),
-                      field("name", &LoggedModelCreated::name),
-                      field("source_run_id", &LoggedModelCreated::source_run_id),
-                      field("model_type", &LoggedModelCreated::model_type),
-                      field("artifact_uri", &LoggedModelCreated::artifact_uri),
-                      personal("params", &LoggedModelCreated::params),
-                      personal("tags", &LoggedModelCreated::tags)};
+    return FieldList{field("model_id", &LoggedModelCreated::model_id),
+                     field("experiment_id", &LoggedModelCreated::experiment_id),
+                     field("name", &LoggedModelCreated::name),
+                     field("source_run_id", &LoggedModelCreated::source_run_id),
+                     field("model_type", &LoggedModelCreated::model_type),
+                     field("artifact_uri", &LoggedModelCreated::artifact_uri),
+                     personal("params", &LoggedModelCreated::params),
+                     personal("tags", &LoggedModelCreated::tags)};
   }
 };
 struct LoggedModelStatusChanged : JsonEvent<1> {
   static constexpr std::string_view type = "logged_model.status_changed";
   std::string status;  // pending, ready, upload_failed
   static constexpr auto fields() {
-    return std::tuple{field("status", &LoggedModelStatusChanged::status)};
+    return FieldList{field("status", &LoggedModelStatusChanged::status)};
   }
 };
 struct LoggedModelParamsLogged : JsonEvent<1> {
   static constexpr std::string_view type = "logged_model.params_logged";
   std::map<std::string, std::string> params;
   static constexpr auto fields() {
-    return std::tuple{personal("params", &LoggedModelParamsLogged::params)};
+    return FieldList{personal("params", &LoggedModelParamsLogged::params)};
   }
 };
 struct LoggedModelTagsSet : JsonEvent<1> {
   static constexpr std::string_view type = "logged_model.tags_set";
   std::map<std::string, std::string> tags;
-  static constexpr auto fields() { return std::tuple{personal("tags", &LoggedModelTagsSet::tags)}; }
+  static constexpr auto fields() { return FieldList{personal("tags", &LoggedModelTagsSet::tags)}; }
 };
 struct LoggedModelTagRemoved : JsonEvent<1> {
   static constexpr std::string_view type = "logged_model.tag_removed";
   std::string key;
-  static constexpr auto fields() { return std::tuple{field("key", &LoggedModelTagRemoved::key)}; }
+  static constexpr auto fields() { return FieldList{field("key", &LoggedModelTagRemoved::key)}; }
 };
 struct LoggedModelDeleted : JsonEvent<1> {
   static constexpr std::string_view type = "logged_model.deleted";
   std::string model_id;
   static constexpr auto fields() {
-    return std::tuple{field("model_id", &LoggedModelDeleted::model_id)};
+    return FieldList{field("model_id", &LoggedModelDeleted::model_id)};
   }
 };
 // ---------------------------------------------------------------- artifacts that belong to no run,
@@ -225,14 +223,13 @@ struct ArtifactStored : JsonEvent<1> {
   std::string digest;  // SHA-256, hex
   std::uint64_t bytes = 0;
   static constexpr auto fields() {
-    return std::tuple{field("path", &ArtifactStored::path),
-                      field("digest", &ArtifactStored::digest),
-                      field("bytes", &ArtifactStored::bytes)};
+    return FieldList{field("path", &ArtifactStored::path), field("digest", &ArtifactStored::digest),
+                     field("bytes", &ArtifactStored::bytes)};
   }
 };
 struct ArtifactRemoved : JsonEvent<1> {
   static constexpr std::string_view type = "artifact.removed";
   std::string path;
-  static constexpr auto fields() { return std::tuple{field("path", &ArtifactRemoved::path)}; }
+  static constexpr auto fields() { return FieldList{field("path", &ArtifactRemoved::path)}; }
 };
 }  // namespace mlforge

@@ -34,15 +34,15 @@ struct ArchiveStatus {
   std::map<std::string, Position> retained_up_to;  // what the log says, by kind
   std::string error;                               // of the last step, where it failed
   static constexpr auto fields() {
-    return std::tuple{field("position", &ArchiveStatus::position),
-                      field("archived", &ArchiveStatus::archived),
-                      field("state", &ArchiveStatus::state),
-                      field("target", &ArchiveStatus::target),
-                      field("segments", &ArchiveStatus::segments),
-                      field("segment_bytes", &ArchiveStatus::segment_bytes),
-                      field("retention", &ArchiveStatus::retention),
-                      field("retained_up_to", &ArchiveStatus::retained_up_to),
-                      field("error", &ArchiveStatus::error)};
+    return FieldList{field("position", &ArchiveStatus::position),
+                     field("archived", &ArchiveStatus::archived),
+                     field("state", &ArchiveStatus::state),
+                     field("target", &ArchiveStatus::target),
+                     field("segments", &ArchiveStatus::segments),
+                     field("segment_bytes", &ArchiveStatus::segment_bytes),
+                     field("retention", &ArchiveStatus::retention),
+                     field("retained_up_to", &ArchiveStatus::retained_up_to),
+                     field("error", &ArchiveStatus::error)};
   }
 };
 

@@ -18,13 +18,13 @@ struct Origin {
   std::string time;  // when the copy was begun
   std::uint64_t blobs = 0, blob_bytes = 0, missing_blobs = 0;
   static constexpr auto fields() {
-    return std::tuple{field("kind", &Origin::kind),
-                      field("log_id", &Origin::log_id),
-                      field("position", &Origin::position),
-                      field("time", &Origin::time),
-                      field("blobs", &Origin::blobs),
-                      field("blob_bytes", &Origin::blob_bytes),
-                      field("missing_blobs", &Origin::missing_blobs)};
+    return FieldList{field("kind", &Origin::kind),
+                     field("log_id", &Origin::log_id),
+                     field("position", &Origin::position),
+                     field("time", &Origin::time),
+                     field("blobs", &Origin::blobs),
+                     field("blob_bytes", &Origin::blob_bytes),
+                     field("missing_blobs", &Origin::missing_blobs)};
   }
 };
 Expected<Origin> read_origin(const std::filesystem::path& folder);

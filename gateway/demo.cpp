@@ -21,13 +21,13 @@ using cli::Api;
 
 struct Position_ {
   Position position = 0;
-  static constexpr auto fields() { return std::tuple{field("position", &Position_::position)}; }
+  static constexpr auto fields() { return FieldList{field("position", &Position_::position)}; }
 };
 struct Uploaded {
   std::uint64_t bytes = 0;
   bool stored = true;
   static constexpr auto fields() {
-    return std::tuple{field("bytes", &Uploaded::bytes), field("stored", &Uploaded::stored)};
+    return FieldList{field("bytes", &Uploaded::bytes), field("stored", &Uploaded::stored)};
   }
 };
 struct Committed {
@@ -35,24 +35,24 @@ struct Committed {
   bool valid = false;
   std::vector<Check> checks;
   static constexpr auto fields() {
-    return std::tuple{field("version", &Committed::version), field("rows", &Committed::rows),
-                      field("columns", &Committed::columns), field("valid", &Committed::valid),
-                      field("checks", &Committed::checks)};
+    return FieldList{field("version", &Committed::version), field("rows", &Committed::rows),
+                     field("columns", &Committed::columns), field("valid", &Committed::valid),
+                     field("checks", &Committed::checks)};
   }
 };
 struct Started {
   std::string pipeline_run_id;
   static constexpr auto fields() {
-    return std::tuple{field("pipeline_run_id", &Started::pipeline_run_id)};
+    return FieldList{field("pipeline_run_id", &Started::pipeline_run_id)};
   }
 };
 struct Answered {
   double probability = 0;
   std::string model_version, routed_to;
   static constexpr auto fields() {
-    return std::tuple{field("probability", &Answered::probability),
-                      field("model_version", &Answered::model_version),
-                      field("routed_to", &Answered::routed_to)};
+    return FieldList{field("probability", &Answered::probability),
+                     field("model_version", &Answered::model_version),
+                     field("routed_to", &Answered::routed_to)};
   }
 };
 

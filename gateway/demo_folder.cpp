@@ -71,7 +71,7 @@ bool is_the_demos(const EventView& e) {
     return true;
   if (!e.actor.starts_with("endpoint:") || e.expired) return false;
   const auto event = decode_event(e);
-  const auto* predictions = event ? std::get_if<PredictionsLogged>(&*event) : nullptr;
+  const auto* predictions = event ? get_if<PredictionsLogged>(&*event) : nullptr;
   return predictions && are_the_demos(*predictions);
 }
 

@@ -18,7 +18,7 @@ struct DemoReport {
   std::vector<projections::DriftRow> drift;  // newest first
   Position events = 0;
   static constexpr auto fields() {
-    return std::tuple{
+    return FieldList{
         field("url", &DemoReport::url),           field("data_dir", &DemoReport::data_dir),
         field("data", &DemoReport::data),         field("synthetic", &DemoReport::synthetic),
         field("rows", &DemoReport::rows),         field("happened", &DemoReport::happened),

@@ -8,9 +8,8 @@ struct GateRequest {
   std::string metric = "auc";
   std::optional<double> minimum, max_regression;  // empty: as configured
   static constexpr auto fields() {
-    return std::tuple{field("metric", &GateRequest::metric),
-                      field("minimum", &GateRequest::minimum),
-                      field("max_regression", &GateRequest::max_regression)};
+    return FieldList{field("metric", &GateRequest::metric), field("minimum", &GateRequest::minimum),
+                     field("max_regression", &GateRequest::max_regression)};
   }
 };
 
@@ -19,9 +18,9 @@ struct PromoteRequest {
   std::optional<double> min_delta;  // empty: as configured
   std::string reason;
   static constexpr auto fields() {
-    return std::tuple{field("metric", &PromoteRequest::metric),
-                      field("min_delta", &PromoteRequest::min_delta),
-                      field("reason", &PromoteRequest::reason)};
+    return FieldList{field("metric", &PromoteRequest::metric),
+                     field("min_delta", &PromoteRequest::min_delta),
+                     field("reason", &PromoteRequest::reason)};
   }
 };
 

@@ -54,9 +54,9 @@ struct ClientMessage {
   bool park = false;
   static constexpr auto fields() {
     using M = ClientMessage;
-    return std::tuple{field("ack", &M::ack),           field("nack", &M::nack),
-                      field("upto", &M::upto),         field("error", &M::error),
-                      field("delay_ms", &M::delay_ms), field("park", &M::park)};
+    return FieldList{field("ack", &M::ack),           field("nack", &M::nack),
+                     field("upto", &M::upto),         field("error", &M::error),
+                     field("delay_ms", &M::delay_ms), field("park", &M::park)};
   }
 };
 

@@ -12,15 +12,15 @@ struct ArchiveBody {
   std::string before;      // a position or a time; empty: all events
   std::uint64_t keep = 0;  // so many of the newest events stay as they are
   static constexpr auto fields() {
-    return std::tuple{field("before", &ArchiveBody::before), field("keep", &ArchiveBody::keep)};
+    return FieldList{field("before", &ArchiveBody::before), field("keep", &ArchiveBody::keep)};
   }
 };
 
 struct RetentionBody {
   std::string kind, keep;
   static constexpr auto fields() {
-    return std::tuple{required("kind", &RetentionBody::kind),
-                      required("keep", &RetentionBody::keep)};
+    return FieldList{required("kind", &RetentionBody::kind),
+                     required("keep", &RetentionBody::keep)};
   }
 };
 
@@ -29,10 +29,10 @@ struct RetentionAnswer {
   Position up_to = 0;
   std::uint64_t events = 0;
   static constexpr auto fields() {
-    return std::tuple{field("kind", &RetentionAnswer::kind), field("keep", &RetentionAnswer::keep),
-                      field("before", &RetentionAnswer::before),
-                      field("up_to", &RetentionAnswer::up_to),
-                      field("events", &RetentionAnswer::events)};
+    return FieldList{field("kind", &RetentionAnswer::kind), field("keep", &RetentionAnswer::keep),
+                     field("before", &RetentionAnswer::before),
+                     field("up_to", &RetentionAnswer::up_to),
+                     field("events", &RetentionAnswer::events)};
   }
 };
 

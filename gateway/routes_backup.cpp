@@ -17,7 +17,7 @@ using http::Request;
 struct BackupRequest {
   std::string destination;  // a name below backups/ in the data folder
   static constexpr auto fields() {
-    return std::tuple{required("destination", &BackupRequest::destination)};
+    return FieldList{required("destination", &BackupRequest::destination)};
   }
 };
 
@@ -30,17 +30,17 @@ struct BackupRow {
   std::string log_id, time, error;
   std::uint64_t blobs = 0, blob_bytes = 0, missing_blobs = 0;
   static constexpr auto fields() {
-    return std::tuple{field("name", &BackupRow::name),
-                      field("state", &BackupRow::state),
-                      field("folder", &BackupRow::folder),
-                      field("position", &BackupRow::position),
-                      field("done", &BackupRow::done),
-                      field("log_id", &BackupRow::log_id),
-                      field("time", &BackupRow::time),
-                      field("error", &BackupRow::error),
-                      field("blobs", &BackupRow::blobs),
-                      field("blob_bytes", &BackupRow::blob_bytes),
-                      field("missing_blobs", &BackupRow::missing_blobs)};
+    return FieldList{field("name", &BackupRow::name),
+                     field("state", &BackupRow::state),
+                     field("folder", &BackupRow::folder),
+                     field("position", &BackupRow::position),
+                     field("done", &BackupRow::done),
+                     field("log_id", &BackupRow::log_id),
+                     field("time", &BackupRow::time),
+                     field("error", &BackupRow::error),
+                     field("blobs", &BackupRow::blobs),
+                     field("blob_bytes", &BackupRow::blob_bytes),
+                     field("missing_blobs", &BackupRow::missing_blobs)};
   }
 };
 

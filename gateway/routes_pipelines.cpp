@@ -39,7 +39,7 @@ void define_pipeline(App& app, const Request& request, Reply reply) {
 
 struct RunRequest {
   Texts overrides;
-  static constexpr auto fields() { return std::tuple{field("overrides", &RunRequest::overrides)}; }
+  static constexpr auto fields() { return FieldList{field("overrides", &RunRequest::overrides)}; }
 };
 
 // Captures the environment, then starts the run in its name. The rules hand it to the executor.
@@ -111,7 +111,7 @@ void get_pipeline_run(App& app, const Request& request, Reply reply) {
 
 struct EnvironmentRequest {
   std::string name = "local";
-  static constexpr auto fields() { return std::tuple{field("name", &EnvironmentRequest::name)}; }
+  static constexpr auto fields() { return FieldList{field("name", &EnvironmentRequest::name)}; }
 };
 
 void capture(App& app, const Request& request, Reply reply) {

@@ -146,9 +146,9 @@ struct KeysAnswer {
   std::string verifier_key;
   std::vector<LogKeyAdded> items;
   static constexpr auto fields() {
-    return std::tuple{field("position", &KeysAnswer::position),
-                      field("verifier_key", &KeysAnswer::verifier_key),
-                      field("items", &KeysAnswer::items)};
+    return FieldList{field("position", &KeysAnswer::position),
+                     field("verifier_key", &KeysAnswer::verifier_key),
+                     field("items", &KeysAnswer::items)};
   }
 };
 
@@ -183,7 +183,7 @@ void list_keys(App& app, const Request& request, Reply reply) {
 
 struct RotateBody {
   std::string reason;
-  static constexpr auto fields() { return std::tuple{required("reason", &RotateBody::reason)}; }
+  static constexpr auto fields() { return FieldList{required("reason", &RotateBody::reason)}; }
 };
 
 // The event goes through the writer as every other one; the new key signs when it is on disk.

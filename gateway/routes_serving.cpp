@@ -148,10 +148,10 @@ struct PromoteBody {
   std::string metric = "auc", reason;
   std::optional<double> min_delta;
   static constexpr auto fields() {
-    return std::tuple{required("version", &PromoteBody::version),
-                      field("endpoint", &PromoteBody::endpoint),
-                      field("metric", &PromoteBody::metric), field("reason", &PromoteBody::reason),
-                      field("min_delta", &PromoteBody::min_delta)};
+    return FieldList{required("version", &PromoteBody::version),
+                     field("endpoint", &PromoteBody::endpoint),
+                     field("metric", &PromoteBody::metric), field("reason", &PromoteBody::reason),
+                     field("min_delta", &PromoteBody::min_delta)};
   }
 };
 

@@ -105,8 +105,8 @@ Expected<SubscriptionBody> to_command(const App& app, const Change& change,
 }
 
 const std::string& secret_of(const SubscriptionBody& body) {
-  if (const auto* create = std::get_if<CreateSubscription>(&body)) return create->settings.secret;
-  return std::get<UpdateSubscription>(body).settings.secret;
+  if (const auto* create = get_if<CreateSubscription>(&body)) return create->settings.secret;
+  return get<UpdateSubscription>(body).settings.secret;
 }
 
 // On a worker thread: it syncs the file of the secret and waits for the log.

@@ -16,9 +16,9 @@ struct NatsRow {
   Position published = 0;
   std::uint64_t lag = 0;
   static constexpr auto fields() {
-    return std::tuple{field("state", &NatsRow::state), field("url", &NatsRow::url),
-                      field("last_error", &NatsRow::last_error),
-                      field("published", &NatsRow::published), field("lag", &NatsRow::lag)};
+    return FieldList{field("state", &NatsRow::state), field("url", &NatsRow::url),
+                     field("last_error", &NatsRow::last_error),
+                     field("published", &NatsRow::published), field("lag", &NatsRow::lag)};
   }
 };
 
@@ -29,12 +29,12 @@ struct ReadyRow {
   std::vector<projections::ProjectionStatus> projections;
   NatsRow nats;
   static constexpr auto fields() {
-    return std::tuple{field("ready", &ReadyRow::ready),
-                      field("writable", &ReadyRow::writable),
-                      field("reason", &ReadyRow::reason),
-                      field("position", &ReadyRow::position),
-                      field("projections", &ReadyRow::projections),
-                      field("nats", &ReadyRow::nats)};
+    return FieldList{field("ready", &ReadyRow::ready),
+                     field("writable", &ReadyRow::writable),
+                     field("reason", &ReadyRow::reason),
+                     field("position", &ReadyRow::position),
+                     field("projections", &ReadyRow::projections),
+                     field("nats", &ReadyRow::nats)};
   }
 };
 

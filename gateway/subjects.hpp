@@ -13,9 +13,8 @@ struct SubjectRow {
   std::string created;               // RFC 3339
   std::vector<std::string> key_ids;  // oldest first; new texts are encrypted under the last
   static constexpr auto fields() {
-    return std::tuple{field("subject", &SubjectRow::subject),
-                      field("created", &SubjectRow::created),
-                      field("key_ids", &SubjectRow::key_ids)};
+    return FieldList{field("subject", &SubjectRow::subject), field("created", &SubjectRow::created),
+                     field("key_ids", &SubjectRow::key_ids)};
   }
 };
 
@@ -24,9 +23,8 @@ struct SubjectPage {
   std::vector<SubjectRow> items;
   std::string next_page_token;
   static constexpr auto fields() {
-    return std::tuple{field("position", &SubjectPage::position),
-                      field("items", &SubjectPage::items),
-                      field("next_page_token", &SubjectPage::next_page_token)};
+    return FieldList{field("position", &SubjectPage::position), field("items", &SubjectPage::items),
+                     field("next_page_token", &SubjectPage::next_page_token)};
   }
 };
 
@@ -34,8 +32,8 @@ struct ShreddedAnswer {
   Position position = 0;  // of the event that says so
   std::vector<std::string> key_ids;
   static constexpr auto fields() {
-    return std::tuple{field("position", &ShreddedAnswer::position),
-                      field("key_ids", &ShreddedAnswer::key_ids)};
+    return FieldList{field("position", &ShreddedAnswer::position),
+                     field("key_ids", &ShreddedAnswer::key_ids)};
   }
 };
 

@@ -15,22 +15,22 @@ struct SubscriptionChanges {
   std::optional<std::string> name;
   static constexpr auto fields() {
     using S = SubscriptionChanges;
-    return std::tuple{field("name", &S::name),
-                      field("kind", &S::kind),
-                      field("url", &S::url),
-                      field("subject", &S::subject),
-                      field("secret", &S::secret),
-                      field("tenant", &S::tenant),
-                      field("streams", &S::streams),
-                      field("types", &S::types),
-                      field("from", &S::from),
-                      field("max_attempts", &S::max_attempts),
-                      field("ack_deadline_ms", &S::ack_deadline_ms),
-                      field("backoff_ms", &S::backoff_ms),
-                      field("max_backoff_ms", &S::max_backoff_ms),
-                      field("max_in_flight", &S::max_in_flight),
-                      field("active", &S::active),
-                      field("reason", &S::reason)};
+    return FieldList{field("name", &S::name),
+                     field("kind", &S::kind),
+                     field("url", &S::url),
+                     field("subject", &S::subject),
+                     field("secret", &S::secret),
+                     field("tenant", &S::tenant),
+                     field("streams", &S::streams),
+                     field("types", &S::types),
+                     field("from", &S::from),
+                     field("max_attempts", &S::max_attempts),
+                     field("ack_deadline_ms", &S::ack_deadline_ms),
+                     field("backoff_ms", &S::backoff_ms),
+                     field("max_backoff_ms", &S::max_backoff_ms),
+                     field("max_in_flight", &S::max_in_flight),
+                     field("active", &S::active),
+                     field("reason", &S::reason)};
   }
 };
 
@@ -39,8 +39,8 @@ struct FetchBody {
   std::uint64_t wait_ms = 0;  // for the first of them
   std::string consumer;       // who takes them, where several do
   static constexpr auto fields() {
-    return std::tuple{field("max", &FetchBody::max), field("wait_ms", &FetchBody::wait_ms),
-                      field("consumer", &FetchBody::consumer)};
+    return FieldList{field("max", &FetchBody::max), field("wait_ms", &FetchBody::wait_ms),
+                     field("consumer", &FetchBody::consumer)};
   }
 };
 
@@ -49,8 +49,8 @@ struct AckBody {
   std::optional<Position> upto;  // all that is out up to here
   std::string consumer;          // with upto: only what this one has
   static constexpr auto fields() {
-    return std::tuple{field("positions", &AckBody::positions), field("upto", &AckBody::upto),
-                      field("consumer", &AckBody::consumer)};
+    return FieldList{field("positions", &AckBody::positions), field("upto", &AckBody::upto),
+                     field("consumer", &AckBody::consumer)};
   }
 };
 
@@ -60,22 +60,20 @@ struct NackBody {
   std::optional<std::uint64_t> delay_ms;
   bool park = false;
   static constexpr auto fields() {
-    return std::tuple{required("positions", &NackBody::positions), field("error", &NackBody::error),
-                      field("delay_ms", &NackBody::delay_ms), field("park", &NackBody::park)};
+    return FieldList{required("positions", &NackBody::positions), field("error", &NackBody::error),
+                     field("delay_ms", &NackBody::delay_ms), field("park", &NackBody::park)};
   }
 };
 
 struct ReleaseBody {
   std::vector<Position> positions;  // of the parked events; empty: all
-  static constexpr auto fields() { return std::tuple{field("positions", &ReleaseBody::positions)}; }
+  static constexpr auto fields() { return FieldList{field("positions", &ReleaseBody::positions)}; }
 };
 
 // How all subscriptions stand.
 struct SubscriptionStatuses {
   std::vector<actors::SubscriptionStatus> items;
-  static constexpr auto fields() {
-    return std::tuple{field("items", &SubscriptionStatuses::items)};
-  }
+  static constexpr auto fields() { return FieldList{field("items", &SubscriptionStatuses::items)}; }
 };
 
 }  // namespace mlforge::gateway

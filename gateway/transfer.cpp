@@ -20,9 +20,9 @@ struct HeaderLine {
   std::string log_id;
   Position from = 0, to = 0;
   static constexpr auto fields() {
-    return std::tuple{required("mlforge_export", &HeaderLine::mlforge_export),
-                      required("log_id", &HeaderLine::log_id), field("from", &HeaderLine::from),
-                      field("to", &HeaderLine::to)};
+    return FieldList{required("mlforge_export", &HeaderLine::mlforge_export),
+                     required("log_id", &HeaderLine::log_id), field("from", &HeaderLine::from),
+                     field("to", &HeaderLine::to)};
   }
 };
 

@@ -12,9 +12,9 @@ struct ArtifactRow {
   std::uint64_t bytes = 0;
   std::uint64_t children = 0;  // of a folder
   static constexpr auto fields() {
-    return std::tuple{field("path", &ArtifactRow::path), field("digest", &ArtifactRow::digest),
-                      field("bytes", &ArtifactRow::bytes),
-                      field("children", &ArtifactRow::children)};
+    return FieldList{field("path", &ArtifactRow::path), field("digest", &ArtifactRow::digest),
+                     field("bytes", &ArtifactRow::bytes),
+                     field("children", &ArtifactRow::children)};
   }
   bool is_folder() const { return digest.empty(); }
 };

@@ -406,13 +406,13 @@ struct Sentence {
 }  // namespace
 
 std::string summarize(std::string_view name, const Event& event) {
-  return std::visit(Sentence{name}, event);
+  return visit(Sentence{name}, event);
 }
 
 bool AuditProjection::wants(const Event& event) const {
-  return !std::holds_alternative<RunMetricsLogged>(event) &&
-         !std::holds_alternative<RunModelMetricsLogged>(event) &&
-         !std::holds_alternative<PredictionsLogged>(event);
+  return !holds_alternative<RunMetricsLogged>(event) &&
+         !holds_alternative<RunModelMetricsLogged>(event) &&
+         !holds_alternative<PredictionsLogged>(event);
 }
 
 void AuditProjection::apply(ViewWriter& view, const EventView& e, const Event& event) {

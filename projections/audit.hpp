@@ -10,15 +10,15 @@ struct AuditRow {
   std::string causation_id, correlation_id;  // empty: none
   std::string summary;                       // one sentence
   static constexpr auto fields() {
-    return std::tuple{field("position", &AuditRow::position),
-                      field("time", &AuditRow::time),
-                      field("actor", &AuditRow::actor),
-                      field("type", &AuditRow::type),
-                      field("stream", &AuditRow::stream),
-                      field("event_id", &AuditRow::event_id),
-                      field("causation_id", &AuditRow::causation_id),
-                      field("correlation_id", &AuditRow::correlation_id),
-                      field("summary", &AuditRow::summary)};
+    return FieldList{field("position", &AuditRow::position),
+                     field("time", &AuditRow::time),
+                     field("actor", &AuditRow::actor),
+                     field("type", &AuditRow::type),
+                     field("stream", &AuditRow::stream),
+                     field("event_id", &AuditRow::event_id),
+                     field("causation_id", &AuditRow::causation_id),
+                     field("correlation_id", &AuditRow::correlation_id),
+                     field("summary", &AuditRow::summary)};
   }
 };
 

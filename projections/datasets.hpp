@@ -13,16 +13,16 @@ struct DatasetVersionRow {
   std::optional<bool> valid;            // absent: not validated yet
   std::vector<Check> checks;
   static constexpr auto fields() {
-    return std::tuple{field("version", &DatasetVersionRow::version),
-                      field("digest", &DatasetVersionRow::digest),
-                      field("message", &DatasetVersionRow::message),
-                      field("files", &DatasetVersionRow::files),
-                      field("created_time", &DatasetVersionRow::created_time),
-                      field("actor", &DatasetVersionRow::actor),
-                      field("rows", &DatasetVersionRow::rows),
-                      field("columns", &DatasetVersionRow::columns),
-                      field("valid", &DatasetVersionRow::valid),
-                      field("checks", &DatasetVersionRow::checks)};
+    return FieldList{field("version", &DatasetVersionRow::version),
+                     field("digest", &DatasetVersionRow::digest),
+                     field("message", &DatasetVersionRow::message),
+                     field("files", &DatasetVersionRow::files),
+                     field("created_time", &DatasetVersionRow::created_time),
+                     field("actor", &DatasetVersionRow::actor),
+                     field("rows", &DatasetVersionRow::rows),
+                     field("columns", &DatasetVersionRow::columns),
+                     field("valid", &DatasetVersionRow::valid),
+                     field("checks", &DatasetVersionRow::checks)};
   }
 };
 
@@ -33,13 +33,13 @@ struct DatasetRow {
   std::vector<std::string> removed;  // paths that the next version will not have
   std::vector<DatasetVersionRow> versions;
   static constexpr auto fields() {
-    return std::tuple{field("name", &DatasetRow::name),
-                      field("source", &DatasetRow::source),
-                      field("created_time", &DatasetRow::created_time),
-                      field("actor", &DatasetRow::actor),
-                      field("staged", &DatasetRow::staged),
-                      field("removed", &DatasetRow::removed),
-                      field("versions", &DatasetRow::versions)};
+    return FieldList{field("name", &DatasetRow::name),
+                     field("source", &DatasetRow::source),
+                     field("created_time", &DatasetRow::created_time),
+                     field("actor", &DatasetRow::actor),
+                     field("staged", &DatasetRow::staged),
+                     field("removed", &DatasetRow::removed),
+                     field("versions", &DatasetRow::versions)};
   }
 };
 
@@ -47,10 +47,10 @@ struct DatasetHead {
   std::string name, source, created_time, actor;
   std::uint64_t latest_version = 0;
   static constexpr auto fields() {
-    return std::tuple{field("name", &DatasetHead::name), field("source", &DatasetHead::source),
-                      field("created_time", &DatasetHead::created_time),
-                      field("actor", &DatasetHead::actor),
-                      field("latest_version", &DatasetHead::latest_version)};
+    return FieldList{field("name", &DatasetHead::name), field("source", &DatasetHead::source),
+                     field("created_time", &DatasetHead::created_time),
+                     field("actor", &DatasetHead::actor),
+                     field("latest_version", &DatasetHead::latest_version)};
   }
 };
 
@@ -58,7 +58,7 @@ struct StagedRow {
   FileRef file;
   bool removed = false;
   static constexpr auto fields() {
-    return std::tuple{field("file", &StagedRow::file), field("removed", &StagedRow::removed)};
+    return FieldList{field("file", &StagedRow::file), field("removed", &StagedRow::removed)};
   }
 };
 

@@ -17,21 +17,21 @@ struct EndpointRow {
   std::uint64_t predictions = 0;
   std::map<std::string, std::uint64_t> predictions_by_version, predictions_by_route;
   static constexpr auto fields() {
-    return std::tuple{field("name", &EndpointRow::name),
-                      field("model", &EndpointRow::model),
-                      field("experiment_id", &EndpointRow::experiment_id),
-                      field("canary_bp", &EndpointRow::canary_bp),
-                      field("unit", &EndpointRow::unit),
-                      field("retrain_pipeline", &EndpointRow::retrain_pipeline),
-                      field("drift_window", &EndpointRow::drift_window),
-                      field("psi_threshold", &EndpointRow::psi_threshold),
-                      field("ks_pvalue_threshold", &EndpointRow::ks_pvalue_threshold),
-                      field("active", &EndpointRow::active),
-                      field("created_time", &EndpointRow::created_time),
-                      field("actor", &EndpointRow::actor),
-                      field("predictions", &EndpointRow::predictions),
-                      field("predictions_by_version", &EndpointRow::predictions_by_version),
-                      field("predictions_by_route", &EndpointRow::predictions_by_route)};
+    return FieldList{field("name", &EndpointRow::name),
+                     field("model", &EndpointRow::model),
+                     field("experiment_id", &EndpointRow::experiment_id),
+                     field("canary_bp", &EndpointRow::canary_bp),
+                     field("unit", &EndpointRow::unit),
+                     field("retrain_pipeline", &EndpointRow::retrain_pipeline),
+                     field("drift_window", &EndpointRow::drift_window),
+                     field("psi_threshold", &EndpointRow::psi_threshold),
+                     field("ks_pvalue_threshold", &EndpointRow::ks_pvalue_threshold),
+                     field("active", &EndpointRow::active),
+                     field("created_time", &EndpointRow::created_time),
+                     field("actor", &EndpointRow::actor),
+                     field("predictions", &EndpointRow::predictions),
+                     field("predictions_by_version", &EndpointRow::predictions_by_version),
+                     field("predictions_by_route", &EndpointRow::predictions_by_route)};
   }
 };
 

@@ -60,7 +60,7 @@ class Builder {
                      ? decode_event(e.type, e.schema, e.content_type, e.payload)
                      : decode_event(e);
     if (!event) return event.error();
-    std::visit([&](const auto& each) { on(e, each); }, *event);
+    visit([&](const auto& each) { on(e, each); }, *event);
     return failed_;
   }
 
@@ -102,7 +102,7 @@ class Builder {
     std::optional<E> out;
     const auto read = log_.read_stream(tenant_, e.stream, 1, 1, from_, [&](const EventView& f) {
       auto event = decode_event(f);
-      if (event && std::holds_alternative<E>(*event)) out = std::get<E>(*std::move(event));
+      if (event && holds_alternative<E>(*event)) out = get<E>(*std::move(event));
       return false;
     });
     if (!read && !failed_) failed_ = read.error();
@@ -325,7 +325,7 @@ class Builder {
     const auto read =
         log_.read_stream(tenant_, "experiments/all", 1, UINT64_MAX, to, [&](const EventView& e) {
           const auto event = decode_event(e);
-          const auto* created = event ? std::get_if<ExperimentCreated>(&*event) : nullptr;
+          const auto* created = event ? get_if<ExperimentCreated>(&*event) : nullptr;
           if (!created) return true;
           for (auto& each : diff.experiments)
             if (each.experiment_id == created->experiment_id) each.name = created->name;

@@ -14,8 +14,8 @@ struct StageMove {
   std::uint64_t version = 0;
   std::string from, to;
   static constexpr auto fields() {
-    return std::tuple{field("version", &StageMove::version), field("from", &StageMove::from),
-                      field("to", &StageMove::to)};
+    return FieldList{field("version", &StageMove::version), field("from", &StageMove::from),
+                     field("to", &StageMove::to)};
   }
 };
 
@@ -24,8 +24,8 @@ struct PointerMove {
   std::string name;
   std::uint64_t from = 0, to = 0;
   static constexpr auto fields() {
-    return std::tuple{field("name", &PointerMove::name), field("from", &PointerMove::from),
-                      field("to", &PointerMove::to)};
+    return FieldList{field("name", &PointerMove::name), field("from", &PointerMove::from),
+                     field("to", &PointerMove::to)};
   }
 };
 
@@ -38,14 +38,14 @@ struct ModelDiff {
   std::vector<ModelPromotionDecided> decisions;
   std::uint64_t gates_passed = 0, gates_failed = 0;
   static constexpr auto fields() {
-    return std::tuple{field("name", &ModelDiff::name),
-                      field("registered", &ModelDiff::registered),
-                      field("versions", &ModelDiff::versions),
-                      field("stages", &ModelDiff::stages),
-                      field("aliases", &ModelDiff::aliases),
-                      field("decisions", &ModelDiff::decisions),
-                      field("gates_passed", &ModelDiff::gates_passed),
-                      field("gates_failed", &ModelDiff::gates_failed)};
+    return FieldList{field("name", &ModelDiff::name),
+                     field("registered", &ModelDiff::registered),
+                     field("versions", &ModelDiff::versions),
+                     field("stages", &ModelDiff::stages),
+                     field("aliases", &ModelDiff::aliases),
+                     field("decisions", &ModelDiff::decisions),
+                     field("gates_passed", &ModelDiff::gates_passed),
+                     field("gates_failed", &ModelDiff::gates_failed)};
   }
 };
 
@@ -55,8 +55,8 @@ struct BestMetric {
   std::string metric, mode, run_id;  // mode: max, min
   double value = 0;
   static constexpr auto fields() {
-    return std::tuple{field("metric", &BestMetric::metric), field("mode", &BestMetric::mode),
-                      field("run_id", &BestMetric::run_id), field("value", &BestMetric::value)};
+    return FieldList{field("metric", &BestMetric::metric), field("mode", &BestMetric::mode),
+                     field("run_id", &BestMetric::run_id), field("value", &BestMetric::value)};
   }
 };
 
@@ -67,12 +67,12 @@ struct ExperimentDiff {
   std::map<std::string, std::uint64_t> ended;  // by status
   std::vector<BestMetric> best;                // by metric
   static constexpr auto fields() {
-    return std::tuple{field("experiment_id", &ExperimentDiff::experiment_id),
-                      field("name", &ExperimentDiff::name),
-                      field("created", &ExperimentDiff::created),
-                      field("started", &ExperimentDiff::started),
-                      field("ended", &ExperimentDiff::ended),
-                      field("best", &ExperimentDiff::best)};
+    return FieldList{field("experiment_id", &ExperimentDiff::experiment_id),
+                     field("name", &ExperimentDiff::name),
+                     field("created", &ExperimentDiff::created),
+                     field("started", &ExperimentDiff::started),
+                     field("ended", &ExperimentDiff::ended),
+                     field("best", &ExperimentDiff::best)};
   }
 };
 
@@ -81,10 +81,10 @@ struct DatasetCommit {
   std::string digest, message;
   std::optional<bool> valid;
   static constexpr auto fields() {
-    return std::tuple{
-        field("version", &DatasetCommit::version), field("files", &DatasetCommit::files),
-        field("digest", &DatasetCommit::digest), field("message", &DatasetCommit::message),
-        field("valid", &DatasetCommit::valid)};
+    return FieldList{field("version", &DatasetCommit::version),
+                     field("files", &DatasetCommit::files), field("digest", &DatasetCommit::digest),
+                     field("message", &DatasetCommit::message),
+                     field("valid", &DatasetCommit::valid)};
   }
 };
 
@@ -94,10 +94,9 @@ struct DatasetDiff {
   std::vector<DatasetCommit> commits;
   std::uint64_t staged = 0, unstaged = 0;  // files
   static constexpr auto fields() {
-    return std::tuple{field("name", &DatasetDiff::name), field("created", &DatasetDiff::created),
-                      field("commits", &DatasetDiff::commits),
-                      field("staged", &DatasetDiff::staged),
-                      field("unstaged", &DatasetDiff::unstaged)};
+    return FieldList{field("name", &DatasetDiff::name), field("created", &DatasetDiff::created),
+                     field("commits", &DatasetDiff::commits), field("staged", &DatasetDiff::staged),
+                     field("unstaged", &DatasetDiff::unstaged)};
   }
 };
 
@@ -108,19 +107,19 @@ struct PipelineDiff {
   std::map<std::string, std::uint64_t> ended;  // by status
   std::uint64_t steps_run = 0, steps_cached = 0;
   static constexpr auto fields() {
-    return std::tuple{field("name", &PipelineDiff::name),
-                      field("versions", &PipelineDiff::versions),
-                      field("started", &PipelineDiff::started),
-                      field("ended", &PipelineDiff::ended),
-                      field("steps_run", &PipelineDiff::steps_run),
-                      field("steps_cached", &PipelineDiff::steps_cached)};
+    return FieldList{field("name", &PipelineDiff::name),
+                     field("versions", &PipelineDiff::versions),
+                     field("started", &PipelineDiff::started),
+                     field("ended", &PipelineDiff::ended),
+                     field("steps_run", &PipelineDiff::steps_run),
+                     field("steps_cached", &PipelineDiff::steps_cached)};
   }
 };
 
 struct SplitMove {
   std::uint64_t from_bp = 0, to_bp = 0;
   static constexpr auto fields() {
-    return std::tuple{field("from_bp", &SplitMove::from_bp), field("to_bp", &SplitMove::to_bp)};
+    return FieldList{field("from_bp", &SplitMove::from_bp), field("to_bp", &SplitMove::to_bp)};
   }
 };
 
@@ -134,15 +133,15 @@ struct EndpointDiff {
   std::vector<DriftAlertRaised> alerts;
   std::vector<RetrainingTriggered> retrainings;
   static constexpr auto fields() {
-    return std::tuple{field("name", &EndpointDiff::name),
-                      field("model", &EndpointDiff::model),
-                      field("created", &EndpointDiff::created),
-                      field("split", &EndpointDiff::split),
-                      field("routes", &EndpointDiff::routes),
-                      field("predictions", &EndpointDiff::predictions),
-                      field("drift_reports", &EndpointDiff::drift_reports),
-                      field("alerts", &EndpointDiff::alerts),
-                      field("retrainings", &EndpointDiff::retrainings)};
+    return FieldList{field("name", &EndpointDiff::name),
+                     field("model", &EndpointDiff::model),
+                     field("created", &EndpointDiff::created),
+                     field("split", &EndpointDiff::split),
+                     field("routes", &EndpointDiff::routes),
+                     field("predictions", &EndpointDiff::predictions),
+                     field("drift_reports", &EndpointDiff::drift_reports),
+                     field("alerts", &EndpointDiff::alerts),
+                     field("retrainings", &EndpointDiff::retrainings)};
   }
 };
 
@@ -159,19 +158,19 @@ struct Diff {
   std::map<std::string, std::uint64_t> other;  // events of types that this program does not know
   std::vector<std::string> words;              // one sentence for each thing that changed
   static constexpr auto fields() {
-    return std::tuple{field("from", &Diff::from),
-                      field("to", &Diff::to),
-                      field("from_time", &Diff::from_time),
-                      field("to_time", &Diff::to_time),
-                      field("events", &Diff::events),
-                      field("models", &Diff::models),
-                      field("experiments", &Diff::experiments),
-                      field("datasets", &Diff::datasets),
-                      field("pipelines", &Diff::pipelines),
-                      field("endpoints", &Diff::endpoints),
-                      field("environments", &Diff::environments),
-                      field("other", &Diff::other),
-                      field("words", &Diff::words)};
+    return FieldList{field("from", &Diff::from),
+                     field("to", &Diff::to),
+                     field("from_time", &Diff::from_time),
+                     field("to_time", &Diff::to_time),
+                     field("events", &Diff::events),
+                     field("models", &Diff::models),
+                     field("experiments", &Diff::experiments),
+                     field("datasets", &Diff::datasets),
+                     field("pipelines", &Diff::pipelines),
+                     field("endpoints", &Diff::endpoints),
+                     field("environments", &Diff::environments),
+                     field("other", &Diff::other),
+                     field("words", &Diff::words)};
   }
 };
 

@@ -11,7 +11,7 @@ struct AlertRow {
   Position position = 0;
   std::string event_id, time;
   static constexpr auto fields() {
-    return std::tuple{
+    return FieldList{
         field("psi_threshold", &AlertRow::psi_threshold), field("features", &AlertRow::features),
         field("worst_psi", &AlertRow::worst_psi),         field("position", &AlertRow::position),
         field("event_id", &AlertRow::event_id),           field("time", &AlertRow::time)};
@@ -24,12 +24,12 @@ struct RetrainingRow {
   Position position = 0;
   std::string event_id, time;
   static constexpr auto fields() {
-    return std::tuple{field("pipeline", &RetrainingRow::pipeline),
-                      field("pipeline_run_id", &RetrainingRow::pipeline_run_id),
-                      field("model_version", &RetrainingRow::model_version),
-                      field("position", &RetrainingRow::position),
-                      field("event_id", &RetrainingRow::event_id),
-                      field("time", &RetrainingRow::time)};
+    return FieldList{field("pipeline", &RetrainingRow::pipeline),
+                     field("pipeline_run_id", &RetrainingRow::pipeline_run_id),
+                     field("model_version", &RetrainingRow::model_version),
+                     field("position", &RetrainingRow::position),
+                     field("event_id", &RetrainingRow::event_id),
+                     field("time", &RetrainingRow::time)};
   }
 };
 
@@ -47,20 +47,20 @@ struct DriftRow {
   std::optional<AlertRow> alert;
   std::optional<RetrainingRow> retraining;
   static constexpr auto fields() {
-    return std::tuple{field("endpoint", &DriftRow::endpoint),
-                      field("report_id", &DriftRow::report_id),
-                      field("model_version", &DriftRow::model_version),
-                      field("first_position", &DriftRow::first_position),
-                      field("last_position", &DriftRow::last_position),
-                      field("predictions", &DriftRow::predictions),
-                      field("severity", &DriftRow::severity),
-                      field("triggered", &DriftRow::triggered),
-                      field("features", &DriftRow::features),
-                      field("report_position", &DriftRow::position),
-                      field("event_id", &DriftRow::event_id),
-                      field("time", &DriftRow::time),
-                      field("alert", &DriftRow::alert),
-                      field("retraining", &DriftRow::retraining)};
+    return FieldList{field("endpoint", &DriftRow::endpoint),
+                     field("report_id", &DriftRow::report_id),
+                     field("model_version", &DriftRow::model_version),
+                     field("first_position", &DriftRow::first_position),
+                     field("last_position", &DriftRow::last_position),
+                     field("predictions", &DriftRow::predictions),
+                     field("severity", &DriftRow::severity),
+                     field("triggered", &DriftRow::triggered),
+                     field("features", &DriftRow::features),
+                     field("report_position", &DriftRow::position),
+                     field("event_id", &DriftRow::event_id),
+                     field("time", &DriftRow::time),
+                     field("alert", &DriftRow::alert),
+                     field("retraining", &DriftRow::retraining)};
   }
 };
 

@@ -9,12 +9,12 @@ struct EnvironmentRow {
   Texts facts;
   std::string captured_time, actor;
   static constexpr auto fields() {
-    return std::tuple{field("name", &EnvironmentRow::name),
-                      field("kind", &EnvironmentRow::kind),
-                      field("digest", &EnvironmentRow::digest),
-                      field("facts", &EnvironmentRow::facts),
-                      field("captured_time", &EnvironmentRow::captured_time),
-                      field("actor", &EnvironmentRow::actor)};
+    return FieldList{field("name", &EnvironmentRow::name),
+                     field("kind", &EnvironmentRow::kind),
+                     field("digest", &EnvironmentRow::digest),
+                     field("facts", &EnvironmentRow::facts),
+                     field("captured_time", &EnvironmentRow::captured_time),
+                     field("actor", &EnvironmentRow::actor)};
   }
 };
 

@@ -17,9 +17,9 @@ struct EvaluationSchema {
   std::string outputs_type;  // of outputs that are no object; then `outputs` is empty
   static constexpr auto fields() {
     using S = EvaluationSchema;
-    return std::tuple{field("known", &S::known), field("inputs", &S::inputs),
-                      field("outputs", &S::outputs), field("expectations", &S::expectations),
-                      field("outputs_type", &S::outputs_type)};
+    return FieldList{field("known", &S::known), field("inputs", &S::inputs),
+                     field("outputs", &S::outputs), field("expectations", &S::expectations),
+                     field("outputs_type", &S::outputs_type)};
   }
 };
 
@@ -35,18 +35,18 @@ struct EvaluationDatasetRow {
   std::string profile;  // JSON, as MLflow has it; empty: there never was a record
   static constexpr auto fields() {
     using D = EvaluationDatasetRow;
-    return std::tuple{field("dataset_id", &D::dataset_id),
-                      field("name", &D::name),
-                      field("tags", &D::tags),
-                      field("experiment_ids", &D::experiment_ids),
-                      field("created_ms", &D::created_ms),
-                      field("updated_ms", &D::updated_ms),
-                      field("digest_ms", &D::digest_ms),
-                      field("created_by", &D::created_by),
-                      field("updated_by", &D::updated_by),
-                      field("schema", &D::schema),
-                      field("records", &D::records),
-                      field("profile", &D::profile)};
+    return FieldList{field("dataset_id", &D::dataset_id),
+                     field("name", &D::name),
+                     field("tags", &D::tags),
+                     field("experiment_ids", &D::experiment_ids),
+                     field("created_ms", &D::created_ms),
+                     field("updated_ms", &D::updated_ms),
+                     field("digest_ms", &D::digest_ms),
+                     field("created_by", &D::created_by),
+                     field("updated_by", &D::updated_by),
+                     field("schema", &D::schema),
+                     field("records", &D::records),
+                     field("profile", &D::profile)};
   }
 };
 
@@ -58,16 +58,16 @@ struct EvaluationRecordRow {
   std::string created_by, updated_by;
   static constexpr auto fields() {
     using R = EvaluationRecordRow;
-    return std::tuple{field("record_id", &R::record_id),
-                      field("inputs", &R::inputs),
-                      field("outputs", &R::outputs),
-                      field("expectations", &R::expectations),
-                      field("tags", &R::tags),
-                      field("source", &R::source),
-                      field("created_ms", &R::created_ms),
-                      field("updated_ms", &R::updated_ms),
-                      field("created_by", &R::created_by),
-                      field("updated_by", &R::updated_by)};
+    return FieldList{field("record_id", &R::record_id),
+                     field("inputs", &R::inputs),
+                     field("outputs", &R::outputs),
+                     field("expectations", &R::expectations),
+                     field("tags", &R::tags),
+                     field("source", &R::source),
+                     field("created_ms", &R::created_ms),
+                     field("updated_ms", &R::updated_ms),
+                     field("created_by", &R::created_by),
+                     field("updated_by", &R::updated_by)};
   }
 };
 

@@ -12,7 +12,7 @@ struct IssueRow {
   IssueCreated info;  // with what was updated
   std::int64_t updated_ms = 0;
   static constexpr auto fields() {
-    return std::tuple{field("info", &IssueRow::info), field("updated_ms", &IssueRow::updated_ms)};
+    return FieldList{field("info", &IssueRow::info), field("updated_ms", &IssueRow::updated_ms)};
   }
 };
 

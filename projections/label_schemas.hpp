@@ -13,8 +13,8 @@ struct LabelSchemaRow {
   std::int64_t updated_ms = 0;
   static constexpr auto fields() {
     using L = LabelSchemaRow;
-    return std::tuple{field("experiment_id", &L::experiment_id), field("info", &L::info),
-                      field("updated_ms", &L::updated_ms)};
+    return FieldList{field("experiment_id", &L::experiment_id), field("info", &L::info),
+                     field("updated_ms", &L::updated_ms)};
   }
 };
 

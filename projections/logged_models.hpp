@@ -14,19 +14,19 @@ struct LoggedModelRow {
   bool deleted = false;
   Texts params, tags;
   static constexpr auto fields() {
-    return std::tuple{field("model_id", &LoggedModelRow::model_id),
-                      field("experiment_id", &LoggedModelRow::experiment_id),
-                      field("name", &LoggedModelRow::name),
-                      field("source_run_id", &LoggedModelRow::source_run_id),
-                      field("model_type", &LoggedModelRow::model_type),
-                      field("artifact_uri", &LoggedModelRow::artifact_uri),
-                      field("status", &LoggedModelRow::status),
-                      field("created_time", &LoggedModelRow::created_time),
-                      field("updated_time", &LoggedModelRow::updated_time),
-                      field("actor", &LoggedModelRow::actor),
-                      field("deleted", &LoggedModelRow::deleted),
-                      field("params", &LoggedModelRow::params),
-                      field("tags", &LoggedModelRow::tags)};
+    return FieldList{field("model_id", &LoggedModelRow::model_id),
+                     field("experiment_id", &LoggedModelRow::experiment_id),
+                     field("name", &LoggedModelRow::name),
+                     field("source_run_id", &LoggedModelRow::source_run_id),
+                     field("model_type", &LoggedModelRow::model_type),
+                     field("artifact_uri", &LoggedModelRow::artifact_uri),
+                     field("status", &LoggedModelRow::status),
+                     field("created_time", &LoggedModelRow::created_time),
+                     field("updated_time", &LoggedModelRow::updated_time),
+                     field("actor", &LoggedModelRow::actor),
+                     field("deleted", &LoggedModelRow::deleted),
+                     field("params", &LoggedModelRow::params),
+                     field("tags", &LoggedModelRow::tags)};
   }
 };
 
@@ -35,13 +35,13 @@ struct LoggedModelMetric {
   double value = 0;
   std::int64_t timestamp = 0, step = 0;  // milliseconds
   static constexpr auto fields() {
-    return std::tuple{field("key", &LoggedModelMetric::key),
-                      field("run_id", &LoggedModelMetric::run_id),
-                      field("dataset_name", &LoggedModelMetric::dataset_name),
-                      field("dataset_digest", &LoggedModelMetric::dataset_digest),
-                      field("value", &LoggedModelMetric::value),
-                      field("timestamp", &LoggedModelMetric::timestamp),
-                      field("step", &LoggedModelMetric::step)};
+    return FieldList{field("key", &LoggedModelMetric::key),
+                     field("run_id", &LoggedModelMetric::run_id),
+                     field("dataset_name", &LoggedModelMetric::dataset_name),
+                     field("dataset_digest", &LoggedModelMetric::dataset_digest),
+                     field("value", &LoggedModelMetric::value),
+                     field("timestamp", &LoggedModelMetric::timestamp),
+                     field("step", &LoggedModelMetric::step)};
   }
 };
 

@@ -11,14 +11,14 @@ struct ModelRow {
   std::string updated_time;
   Texts tags;
   static constexpr auto fields() {
-    return std::tuple{field("name", &ModelRow::name),
-                      field("description", &ModelRow::description),
-                      field("created_time", &ModelRow::created_time),
-                      field("actor", &ModelRow::actor),
-                      field("aliases", &ModelRow::aliases),
-                      field("latest_version", &ModelRow::latest_version),
-                      field("updated_time", &ModelRow::updated_time),
-                      field("tags", &ModelRow::tags)};
+    return FieldList{field("name", &ModelRow::name),
+                     field("description", &ModelRow::description),
+                     field("created_time", &ModelRow::created_time),
+                     field("actor", &ModelRow::actor),
+                     field("aliases", &ModelRow::aliases),
+                     field("latest_version", &ModelRow::latest_version),
+                     field("updated_time", &ModelRow::updated_time),
+                     field("tags", &ModelRow::tags)};
   }
 };
 
@@ -27,8 +27,8 @@ struct GateRow {
   std::vector<Check> checks;
   std::string time;
   static constexpr auto fields() {
-    return std::tuple{field("passed", &GateRow::passed), field("checks", &GateRow::checks),
-                      field("time", &GateRow::time)};
+    return FieldList{field("passed", &GateRow::passed), field("checks", &GateRow::checks),
+                     field("time", &GateRow::time)};
   }
 };
 
@@ -49,27 +49,27 @@ struct ModelVersionRow {
   std::string source, run_link, description, model_id;  // as ModelVersionCreated has them
   Texts tags;
   static constexpr auto fields() {
-    return std::tuple{field("model", &ModelVersionRow::model),
-                      field("version", &ModelVersionRow::version),
-                      field("stage", &ModelVersionRow::stage),
-                      field("run_id", &ModelVersionRow::run_id),
-                      field("pipeline_run_id", &ModelVersionRow::pipeline_run_id),
-                      field("dataset", &ModelVersionRow::dataset),
-                      field("dataset_version", &ModelVersionRow::dataset_version),
-                      field("artifacts", &ModelVersionRow::artifacts),
-                      field("metrics", &ModelVersionRow::metrics),
-                      field("params", &ModelVersionRow::params),
-                      field("gate", &ModelVersionRow::gate),
-                      field("decision", &ModelVersionRow::decision),
-                      field("created_time", &ModelVersionRow::created_time),
-                      field("actor", &ModelVersionRow::actor),
-                      field("aliases", &ModelVersionRow::aliases),
-                      field("updated_time", &ModelVersionRow::updated_time),
-                      field("source", &ModelVersionRow::source),
-                      field("run_link", &ModelVersionRow::run_link),
-                      field("description", &ModelVersionRow::description),
-                      field("model_id", &ModelVersionRow::model_id),
-                      field("tags", &ModelVersionRow::tags)};
+    return FieldList{field("model", &ModelVersionRow::model),
+                     field("version", &ModelVersionRow::version),
+                     field("stage", &ModelVersionRow::stage),
+                     field("run_id", &ModelVersionRow::run_id),
+                     field("pipeline_run_id", &ModelVersionRow::pipeline_run_id),
+                     field("dataset", &ModelVersionRow::dataset),
+                     field("dataset_version", &ModelVersionRow::dataset_version),
+                     field("artifacts", &ModelVersionRow::artifacts),
+                     field("metrics", &ModelVersionRow::metrics),
+                     field("params", &ModelVersionRow::params),
+                     field("gate", &ModelVersionRow::gate),
+                     field("decision", &ModelVersionRow::decision),
+                     field("created_time", &ModelVersionRow::created_time),
+                     field("actor", &ModelVersionRow::actor),
+                     field("aliases", &ModelVersionRow::aliases),
+                     field("updated_time", &ModelVersionRow::updated_time),
+                     field("source", &ModelVersionRow::source),
+                     field("run_link", &ModelVersionRow::run_link),
+                     field("description", &ModelVersionRow::description),
+                     field("model_id", &ModelVersionRow::model_id),
+                     field("tags", &ModelVersionRow::tags)};
   }
 };
 

@@ -11,7 +11,7 @@ struct PipelineRow {
   std::vector<std::string> steps;
   std::string defined_time, actor;
   static constexpr auto fields() {
-    return std::tuple{
+    return FieldList{
         field("name", &PipelineRow::name),   field("version", &PipelineRow::version),
         field("spec", &PipelineRow::spec),   field("digest", &PipelineRow::digest),
         field("steps", &PipelineRow::steps), field("defined_time", &PipelineRow::defined_time),
@@ -28,15 +28,15 @@ struct StepRow {
   Figures figures;
   std::string error;
   static constexpr auto fields() {
-    return std::tuple{field("step", &StepRow::step),
-                      field("kind", &StepRow::kind),
-                      field("status", &StepRow::status),
-                      field("cache_key", &StepRow::cache_key),
-                      field("cached_from", &StepRow::cached_from),
-                      field("seconds", &StepRow::seconds),
-                      field("outputs", &StepRow::outputs),
-                      field("figures", &StepRow::figures),
-                      field("error", &StepRow::error)};
+    return FieldList{field("step", &StepRow::step),
+                     field("kind", &StepRow::kind),
+                     field("status", &StepRow::status),
+                     field("cache_key", &StepRow::cache_key),
+                     field("cached_from", &StepRow::cached_from),
+                     field("seconds", &StepRow::seconds),
+                     field("outputs", &StepRow::outputs),
+                     field("figures", &StepRow::figures),
+                     field("error", &StepRow::error)};
   }
 };
 
@@ -53,21 +53,21 @@ struct PipelineRunRow {
   std::uint64_t steps_run = 0, steps_cached = 0;
   std::string actor;
   static constexpr auto fields() {
-    return std::tuple{field("pipeline_run_id", &PipelineRunRow::pipeline_run_id),
-                      field("pipeline", &PipelineRunRow::pipeline),
-                      field("pipeline_version", &PipelineRunRow::pipeline_version),
-                      field("status", &PipelineRunRow::status),
-                      field("trigger", &PipelineRunRow::trigger),
-                      field("start_time", &PipelineRunRow::start_time),
-                      field("end_time", &PipelineRunRow::end_time),
-                      field("spec", &PipelineRunRow::spec),
-                      field("overrides", &PipelineRunRow::overrides),
-                      field("environment", &PipelineRunRow::environment),
-                      field("causation_id", &PipelineRunRow::causation_id),
-                      field("steps", &PipelineRunRow::steps),
-                      field("steps_run", &PipelineRunRow::steps_run),
-                      field("steps_cached", &PipelineRunRow::steps_cached),
-                      field("actor", &PipelineRunRow::actor)};
+    return FieldList{field("pipeline_run_id", &PipelineRunRow::pipeline_run_id),
+                     field("pipeline", &PipelineRunRow::pipeline),
+                     field("pipeline_version", &PipelineRunRow::pipeline_version),
+                     field("status", &PipelineRunRow::status),
+                     field("trigger", &PipelineRunRow::trigger),
+                     field("start_time", &PipelineRunRow::start_time),
+                     field("end_time", &PipelineRunRow::end_time),
+                     field("spec", &PipelineRunRow::spec),
+                     field("overrides", &PipelineRunRow::overrides),
+                     field("environment", &PipelineRunRow::environment),
+                     field("causation_id", &PipelineRunRow::causation_id),
+                     field("steps", &PipelineRunRow::steps),
+                     field("steps_run", &PipelineRunRow::steps_run),
+                     field("steps_cached", &PipelineRunRow::steps_cached),
+                     field("actor", &PipelineRunRow::actor)};
   }
 };
 
@@ -77,10 +77,10 @@ struct CachedStepRow {
   Texts outputs;
   Figures figures;
   static constexpr auto fields() {
-    return std::tuple{field("pipeline_run_id", &CachedStepRow::pipeline_run_id),
-                      field("step", &CachedStepRow::step), field("kind", &CachedStepRow::kind),
-                      field("outputs", &CachedStepRow::outputs),
-                      field("figures", &CachedStepRow::figures)};
+    return FieldList{field("pipeline_run_id", &CachedStepRow::pipeline_run_id),
+                     field("step", &CachedStepRow::step), field("kind", &CachedStepRow::kind),
+                     field("outputs", &CachedStepRow::outputs),
+                     field("figures", &CachedStepRow::figures)};
   }
 };
 

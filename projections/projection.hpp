@@ -1,10 +1,10 @@
 // What a projection is: a fold of the log into rows, one event at a time.
 #pragma once
+#include <array>
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 #include "events/event_codec.hpp"
@@ -37,12 +37,13 @@ class Dispatch : public Projection {
   std::string_view name() const final { return P::kName; }
   std::uint32_t version() const final { return P::kVersion + (kVersionLayout << 16); }
   bool wants(const Event& event) const final {
-    return std::visit([]<class E>(const E&) { return kWants<E>; }, event);
+    static constexpr auto wanted = wanted_types(EventTypes{});
+    return wanted[event.index()];
   }
   void apply(ViewWriter& view, const EventView& envelope, const Event& event) final {
-    std::visit(
-        [&]<class E>(const E& e) {
-          if constexpr (kWants<E>) static_cast<P*>(this)->on(view, envelope, e);
+    offer(
+        [&]<class E>(const E& e) requires kWants<E> {
+          static_cast<P*>(this)->on(view, envelope, e);
         },
         event);
   }
@@ -53,6 +54,10 @@ class Dispatch : public Projection {
                                           const E& event) {
     p.on(view, envelope, event);
   };
+  template <class... E>
+  static constexpr std::array<bool, sizeof...(E)> wanted_types(const TypeList<E...>&) {
+    return {kWants<E>...};
+  }
 };
 
 // Every projection of mlforge, fresh.

@@ -50,13 +50,12 @@ bool may_fit_in_pieces(const Error& error) {
   return error.code == ErrorCode::read_only || error.code == ErrorCode::internal;
 }
 
-template <std::size_t... I>
-std::vector<bool> wanted_types(const Projection& projection, std::index_sequence<I...>) {
-  return {projection.wants(Event(std::variant_alternative_t<I, EventVariant>{}))...};
-}
-
+// By the place in EventTypes.
 std::vector<bool> wanted_types(const Projection& projection) {
-  return wanted_types(projection, std::make_index_sequence<std::variant_size_v<EventVariant>>{});
+  std::vector<bool> out;
+  for (std::size_t i = 0; i < EventTypes::size; ++i)
+    out.push_back(projection.wants(Event(std::in_place, i)));
+  return out;
 }
 
 Error unknown_projection(std::string_view name) {

@@ -22,12 +22,12 @@ struct ProjectionStatus {
   std::string error;
   Position failed_at = 0;  // the event that it threw at
   static constexpr auto fields() {
-    return std::tuple{field("name", &ProjectionStatus::name),
-                      field("version", &ProjectionStatus::version),
-                      field("position", &ProjectionStatus::position),
-                      field("failed", &ProjectionStatus::failed),
-                      field("error", &ProjectionStatus::error),
-                      field("failed_at", &ProjectionStatus::failed_at)};
+    return FieldList{field("name", &ProjectionStatus::name),
+                     field("version", &ProjectionStatus::version),
+                     field("position", &ProjectionStatus::position),
+                     field("failed", &ProjectionStatus::failed),
+                     field("error", &ProjectionStatus::error),
+                     field("failed_at", &ProjectionStatus::failed_at)};
   }
 };
 

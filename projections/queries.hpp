@@ -29,8 +29,8 @@ struct Page {
   std::vector<Row> items;
   std::string next_page_token;  // empty: this was the last page
   static constexpr auto fields() {
-    return std::tuple{field("items", &Page::items),
-                      field("next_page_token", &Page::next_page_token)};
+    return FieldList{field("items", &Page::items),
+                     field("next_page_token", &Page::next_page_token)};
   }
 };
 
@@ -56,8 +56,8 @@ struct MetricRow {
   double value = 0;
   std::int64_t step = 0, timestamp = 0;  // milliseconds
   static constexpr auto fields() {
-    return std::tuple{field("key", &MetricRow::key), field("value", &MetricRow::value),
-                      field("step", &MetricRow::step), field("timestamp", &MetricRow::timestamp)};
+    return FieldList{field("key", &MetricRow::key), field("value", &MetricRow::value),
+                     field("step", &MetricRow::step), field("timestamp", &MetricRow::timestamp)};
   }
 };
 
@@ -67,7 +67,7 @@ struct MetricSeries {
   std::vector<std::int64_t> steps, timestamps;
   std::vector<double> values;
   static constexpr auto fields() {
-    return std::tuple{
+    return FieldList{
         field("run_id", &MetricSeries::run_id),         field("key", &MetricSeries::key),
         field("total", &MetricSeries::total),           field("steps", &MetricSeries::steps),
         field("timestamps", &MetricSeries::timestamps), field("values", &MetricSeries::values)};
@@ -95,7 +95,7 @@ struct BestRun {
   RunRow run;
   MetricRow metric;
   static constexpr auto fields() {
-    return std::tuple{field("run", &BestRun::run), field("metric", &BestRun::metric)};
+    return FieldList{field("run", &BestRun::run), field("metric", &BestRun::metric)};
   }
 };
 

@@ -16,15 +16,15 @@ struct ExperimentRow {
   std::string artifact_location;           // empty: the server's own
   Texts tags;
   static constexpr auto fields() {
-    return std::tuple{field("experiment_id", &ExperimentRow::experiment_id),
-                      field("name", &ExperimentRow::name),
-                      field("created_time", &ExperimentRow::created_time),
-                      field("actor", &ExperimentRow::actor),
-                      field("updated_time", &ExperimentRow::updated_time),
-                      field("lifecycle_stage", &ExperimentRow::lifecycle_stage),
-                      field("restored", &ExperimentRow::restored),
-                      field("artifact_location", &ExperimentRow::artifact_location),
-                      field("tags", &ExperimentRow::tags)};
+    return FieldList{field("experiment_id", &ExperimentRow::experiment_id),
+                     field("name", &ExperimentRow::name),
+                     field("created_time", &ExperimentRow::created_time),
+                     field("actor", &ExperimentRow::actor),
+                     field("updated_time", &ExperimentRow::updated_time),
+                     field("lifecycle_stage", &ExperimentRow::lifecycle_stage),
+                     field("restored", &ExperimentRow::restored),
+                     field("artifact_location", &ExperimentRow::artifact_location),
+                     field("tags", &ExperimentRow::tags)};
   }
 };
 
@@ -43,24 +43,24 @@ struct RunRow {
   std::optional<std::uint64_t> alone;    // RunRestored::generation, where that was alone
   std::vector<ModelLink> models;         // logged models that it read or made
   static constexpr auto fields() {
-    return std::tuple{field("run_id", &RunRow::run_id),
-                      field("experiment_id", &RunRow::experiment_id),
-                      field("name", &RunRow::name),
-                      field("status", &RunRow::status),
-                      field("start_time", &RunRow::start_time),
-                      field("end_time", &RunRow::end_time),
-                      field("pipeline_run_id", &RunRow::pipeline_run_id),
-                      field("step", &RunRow::step),
-                      field("params", &RunRow::params),
-                      field("tags", &RunRow::tags),
-                      field("artifacts", &RunRow::artifacts),
-                      field("inputs", &RunRow::inputs),
-                      field("actor", &RunRow::actor),
-                      field("user_id", &RunRow::user_id),
-                      field("artifact_uri", &RunRow::artifact_uri),
-                      field("deleted", &RunRow::deleted),
-                      field("alone", &RunRow::alone),
-                      field("models", &RunRow::models)};
+    return FieldList{field("run_id", &RunRow::run_id),
+                     field("experiment_id", &RunRow::experiment_id),
+                     field("name", &RunRow::name),
+                     field("status", &RunRow::status),
+                     field("start_time", &RunRow::start_time),
+                     field("end_time", &RunRow::end_time),
+                     field("pipeline_run_id", &RunRow::pipeline_run_id),
+                     field("step", &RunRow::step),
+                     field("params", &RunRow::params),
+                     field("tags", &RunRow::tags),
+                     field("artifacts", &RunRow::artifacts),
+                     field("inputs", &RunRow::inputs),
+                     field("actor", &RunRow::actor),
+                     field("user_id", &RunRow::user_id),
+                     field("artifact_uri", &RunRow::artifact_uri),
+                     field("deleted", &RunRow::deleted),
+                     field("alone", &RunRow::alone),
+                     field("models", &RunRow::models)};
   }
 };
 
@@ -69,7 +69,9 @@ struct RunRow {
 struct StoredRun : RunRow {
   std::optional<bool> apart;
   static constexpr auto fields() {
-    return std::tuple_cat(RunRow::fields(), std::tuple{field("apart", &StoredRun::apart)});
+    return RunRow::fields().apply([](auto... of_row) {
+      return FieldList{of_row..., field("apart", &StoredRun::apart)};
+    });
   }
 };
 // The part of it that says where a run stands among others: less to read than the whole.
@@ -77,14 +79,14 @@ struct RunHead {
   std::string run_id, start_time;
   std::optional<std::uint64_t> deleted, alone;
   static constexpr auto fields() {
-    return std::tuple{field("run_id", &RunHead::run_id), field("start_time", &RunHead::start_time),
-                      field("deleted", &RunHead::deleted), field("alone", &RunHead::alone)};
+    return FieldList{field("run_id", &RunHead::run_id), field("start_time", &RunHead::start_time),
+                     field("deleted", &RunHead::deleted), field("alone", &RunHead::alone)};
   }
 };
 struct TextRow {
   std::string key, value;
   static constexpr auto fields() {
-    return std::tuple{field("key", &TextRow::key), field("value", &TextRow::value)};
+    return FieldList{field("key", &TextRow::key), field("value", &TextRow::value)};
   }
 };
 

@@ -14,9 +14,9 @@ struct ScorerVersionRow {
   std::int64_t time_ms = 0;
   static constexpr auto fields() {
     using S = ScorerVersionRow;
-    return std::tuple{field("experiment_id", &S::experiment_id), field("name", &S::name),
-                      field("scorer_id", &S::scorer_id),         field("version", &S::version),
-                      field("serialized", &S::serialized),       field("time_ms", &S::time_ms)};
+    return FieldList{field("experiment_id", &S::experiment_id), field("name", &S::name),
+                     field("scorer_id", &S::scorer_id),         field("version", &S::version),
+                     field("serialized", &S::serialized),       field("time_ms", &S::time_ms)};
   }
 };
 
@@ -26,9 +26,9 @@ struct OnlineScoringRow {
   std::string filter;
   static constexpr auto fields() {
     using O = OnlineScoringRow;
-    return std::tuple{field("experiment_id", &O::experiment_id), field("scorer_id", &O::scorer_id),
-                      field("config_id", &O::config_id), field("sample_rate", &O::sample_rate),
-                      field("filter", &O::filter)};
+    return FieldList{field("experiment_id", &O::experiment_id), field("scorer_id", &O::scorer_id),
+                     field("config_id", &O::config_id), field("sample_rate", &O::sample_rate),
+                     field("filter", &O::filter)};
   }
 };
 
@@ -37,8 +37,8 @@ struct ScorerNameRow {
   std::string scorer_id;
   std::vector<std::uint64_t> versions;
   static constexpr auto fields() {
-    return std::tuple{field("scorer_id", &ScorerNameRow::scorer_id),
-                      field("versions", &ScorerNameRow::versions)};
+    return FieldList{field("scorer_id", &ScorerNameRow::scorer_id),
+                     field("versions", &ScorerNameRow::versions)};
   }
 };
 

@@ -13,16 +13,16 @@ struct SubscriptionRow {
   std::string created_time, updated_time, actor;
   std::string title, description;
   static constexpr auto fields() {
-    return std::tuple{field("name", &SubscriptionRow::name),
-                      field("title", &SubscriptionRow::title),
-                      field("description", &SubscriptionRow::description),
-                      field("settings", &SubscriptionRow::settings),
-                      field("start", &SubscriptionRow::start),
-                      field("parked", &SubscriptionRow::parked),
-                      field("reason", &SubscriptionRow::reason),
-                      field("created_time", &SubscriptionRow::created_time),
-                      field("updated_time", &SubscriptionRow::updated_time),
-                      field("actor", &SubscriptionRow::actor)};
+    return FieldList{field("name", &SubscriptionRow::name),
+                     field("title", &SubscriptionRow::title),
+                     field("description", &SubscriptionRow::description),
+                     field("settings", &SubscriptionRow::settings),
+                     field("start", &SubscriptionRow::start),
+                     field("parked", &SubscriptionRow::parked),
+                     field("reason", &SubscriptionRow::reason),
+                     field("created_time", &SubscriptionRow::created_time),
+                     field("updated_time", &SubscriptionRow::updated_time),
+                     field("actor", &SubscriptionRow::actor)};
   }
 };
 
@@ -32,13 +32,13 @@ struct ParkedRow {
   std::uint64_t attempts = 0;
   std::string error, parked_time;
   static constexpr auto fields() {
-    return std::tuple{field("event_position", &ParkedRow::event_position),
-                      field("event_id", &ParkedRow::event_id),
-                      field("event_type", &ParkedRow::event_type),
-                      field("event_stream", &ParkedRow::event_stream),
-                      field("attempts", &ParkedRow::attempts),
-                      field("error", &ParkedRow::error),
-                      field("parked_time", &ParkedRow::parked_time)};
+    return FieldList{field("event_position", &ParkedRow::event_position),
+                     field("event_id", &ParkedRow::event_id),
+                     field("event_type", &ParkedRow::event_type),
+                     field("event_stream", &ParkedRow::event_stream),
+                     field("attempts", &ParkedRow::attempts),
+                     field("error", &ParkedRow::error),
+                     field("parked_time", &ParkedRow::parked_time)};
   }
 };
 

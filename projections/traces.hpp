@@ -13,8 +13,8 @@ struct TraceRow {
   std::vector<std::string> runs;  // linked, besides the one in the metadata
   std::string actor;
   static constexpr auto fields() {
-    return std::tuple{field("info", &TraceRow::info), field("runs", &TraceRow::runs),
-                      field("actor", &TraceRow::actor)};
+    return FieldList{field("info", &TraceRow::info), field("runs", &TraceRow::runs),
+                     field("actor", &TraceRow::actor)};
   }
 };
 

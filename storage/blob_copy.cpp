@@ -33,11 +33,11 @@ bool has_files(std::string_view type) {
 
 template <class Take>
 void each_file(const Event& event, Take&& take) {
-  if (const auto* e = std::get_if<DatasetFileStaged>(&event)) take(e->digest);
-  if (const auto* e = std::get_if<RunArtifactLogged>(&event)) take(e->digest);
-  if (const auto* e = std::get_if<DatasetCommitted>(&event))
+  if (const auto* e = get_if<DatasetFileStaged>(&event)) take(e->digest);
+  if (const auto* e = get_if<RunArtifactLogged>(&event)) take(e->digest);
+  if (const auto* e = get_if<DatasetCommitted>(&event))
     for (const auto& file : e->files) take(file.digest);
-  if (const auto* e = std::get_if<ModelVersionCreated>(&event))
+  if (const auto* e = get_if<ModelVersionCreated>(&event))
     for (const auto& file : e->artifacts) take(file.digest);
 }
 

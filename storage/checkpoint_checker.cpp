@@ -31,7 +31,7 @@ void CheckpointChecker::event(const EventView& view) {
     return;
   const auto event = decode_event(view);
   if (!event) return;
-  if (const auto* added = std::get_if<LogKeyAdded>(&*event)) keys_.push_back(*added);
+  if (const auto* added = get_if<LogKeyAdded>(&*event)) keys_.push_back(*added);
 }
 
 std::optional<std::string> CheckpointChecker::check_signature(

@@ -88,7 +88,7 @@ Expected<LogKeysState> read_log_keys(const Log& log, Position as_of) {
         const auto event = decode_event(view);
         if (!event) failed = event.error();
         if (failed) return false;
-        if (const auto* added = std::get_if<LogKeyAdded>(&*event)) evolve(state, *added);
+        if (const auto* added = get_if<LogKeyAdded>(&*event)) evolve(state, *added);
         return true;
       });
   if (!read) return read.error();

@@ -20,8 +20,8 @@ struct ProofEvent {
   std::string record;             // the bytes as stored, base64
   std::vector<std::string> path;  // its inclusion proof
   static constexpr auto fields() {
-    return std::tuple{required("position", &ProofEvent::position),
-                      required("record", &ProofEvent::record), required("path", &ProofEvent::path)};
+    return FieldList{required("position", &ProofEvent::position),
+                     required("record", &ProofEvent::record), required("path", &ProofEvent::path)};
   }
 };
 
@@ -30,8 +30,8 @@ struct ProofLeaf {  // of the stream map
   std::uint64_t version = 0;
   Position last_position = 0;
   static constexpr auto fields() {
-    return std::tuple{required("key", &ProofLeaf::key), required("version", &ProofLeaf::version),
-                      required("last_position", &ProofLeaf::last_position)};
+    return FieldList{required("key", &ProofLeaf::key), required("version", &ProofLeaf::version),
+                     required("last_position", &ProofLeaf::last_position)};
   }
 };
 
@@ -39,8 +39,8 @@ struct ProofStep {  // of the walk through the stream map
   std::uint8_t depth = 0;
   std::string sibling;
   static constexpr auto fields() {
-    return std::tuple{required("depth", &ProofStep::depth),
-                      required("sibling", &ProofStep::sibling)};
+    return FieldList{required("depth", &ProofStep::depth),
+                     required("sibling", &ProofStep::sibling)};
   }
 };
 
@@ -61,19 +61,19 @@ struct ProofFile {
   std::string from_root, from_checkpoint;
   std::vector<std::string> path;
   static constexpr auto fields() {
-    return std::tuple{required("format", &ProofFile::format),
-                      required("kind", &ProofFile::kind),
-                      required("checkpoint", &ProofFile::checkpoint),
-                      required("keys", &ProofFile::keys),
-                      field("events", &ProofFile::events),
-                      field("tenant", &ProofFile::tenant),
-                      field("stream", &ProofFile::stream),
-                      field("leaf", &ProofFile::leaf),
-                      field("walk", &ProofFile::walk),
-                      field("from_size", &ProofFile::from_size),
-                      field("from_root", &ProofFile::from_root),
-                      field("from_checkpoint", &ProofFile::from_checkpoint),
-                      field("path", &ProofFile::path)};
+    return FieldList{required("format", &ProofFile::format),
+                     required("kind", &ProofFile::kind),
+                     required("checkpoint", &ProofFile::checkpoint),
+                     required("keys", &ProofFile::keys),
+                     field("events", &ProofFile::events),
+                     field("tenant", &ProofFile::tenant),
+                     field("stream", &ProofFile::stream),
+                     field("leaf", &ProofFile::leaf),
+                     field("walk", &ProofFile::walk),
+                     field("from_size", &ProofFile::from_size),
+                     field("from_root", &ProofFile::from_root),
+                     field("from_checkpoint", &ProofFile::from_checkpoint),
+                     field("path", &ProofFile::path)};
   }
 };
 

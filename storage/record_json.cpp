@@ -1,6 +1,7 @@
 #include "storage/record_json.hpp"
 
 #include <fmt/format.h>
+#include <simdjson.h>
 
 #include <array>
 #include <optional>

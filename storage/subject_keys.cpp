@@ -343,7 +343,7 @@ Expected<std::uint64_t> SubjectKeys::shred_recorded(const Log& log) {
         log.read_stream(tenant, kSubjectsStream, 1, ~0ull, ~0ull, [&](const EventView& view) {
           const auto event = decode_event(view);
           if (!event) bad = event.error();
-          if (const auto* e = event ? std::get_if<SubjectShredded>(&*event) : nullptr)
+          if (const auto* e = event ? get_if<SubjectShredded>(&*event) : nullptr)
             recorded.insert(e->key_id);
           return !bad;
         });

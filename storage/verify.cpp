@@ -27,8 +27,8 @@ struct Message {
   std::optional<VerifyReport> report;
   std::string error;
   static constexpr auto fields() {
-    return std::tuple{field("done", &Message::done), field("total", &Message::total),
-                      field("report", &Message::report), field("error", &Message::error)};
+    return FieldList{field("done", &Message::done), field("total", &Message::total),
+                     field("report", &Message::report), field("error", &Message::error)};
   }
 };
 

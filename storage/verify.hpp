@@ -26,17 +26,17 @@ struct VerifyReport {
   std::uint64_t expired = 0;          // events whose payload was dropped by retention
   bool pinned = false;                // the signature was followed to the key that was given
   static constexpr auto fields() {
-    return std::tuple{field("events", &VerifyReport::events),
-                      field("first_bad_position", &VerifyReport::first_bad_position),
-                      field("what", &VerifyReport::what),
-                      field("index_checked", &VerifyReport::index_checked),
-                      field("tree_checked", &VerifyReport::tree_checked),
-                      field("root", &VerifyReport::root),
-                      field("checkpoint_size", &VerifyReport::checkpoint_size),
-                      field("signed_by", &VerifyReport::signed_by),
-                      field("missing_blobs", &VerifyReport::missing_blobs),
-                      field("expired", &VerifyReport::expired),
-                      field("pinned", &VerifyReport::pinned)};
+    return FieldList{field("events", &VerifyReport::events),
+                     field("first_bad_position", &VerifyReport::first_bad_position),
+                     field("what", &VerifyReport::what),
+                     field("index_checked", &VerifyReport::index_checked),
+                     field("tree_checked", &VerifyReport::tree_checked),
+                     field("root", &VerifyReport::root),
+                     field("checkpoint_size", &VerifyReport::checkpoint_size),
+                     field("signed_by", &VerifyReport::signed_by),
+                     field("missing_blobs", &VerifyReport::missing_blobs),
+                     field("expired", &VerifyReport::expired),
+                     field("pinned", &VerifyReport::pinned)};
   }
 };
 

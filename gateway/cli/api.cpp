@@ -28,12 +28,12 @@ http::ClientOptions options_for(const std::string& actor) {
 struct ErrorId {
   std::string correlation_id;
   static constexpr auto fields() {
-    return std::tuple{field("correlation_id", &ErrorId::correlation_id)};
+    return FieldList{field("correlation_id", &ErrorId::correlation_id)};
   }
 };
 struct ErrorAnswer {
   ErrorId error;
-  static constexpr auto fields() { return std::tuple{field("error", &ErrorAnswer::error)}; }
+  static constexpr auto fields() { return FieldList{field("error", &ErrorAnswer::error)}; }
 };
 
 thread_local std::string last_message, last_correlation_id;

@@ -15,7 +15,7 @@ struct ArchiveRow {
   Position position = 0, archived = 0;
   std::uint64_t events = 0, segments = 0, raw_bytes = 0, file_bytes = 0;
   static constexpr auto fields() {
-    return std::tuple{
+    return FieldList{
         field("position", &ArchiveRow::position),   field("archived", &ArchiveRow::archived),
         field("events", &ArchiveRow::events),       field("segments", &ArchiveRow::segments),
         field("raw_bytes", &ArchiveRow::raw_bytes), field("file_bytes", &ArchiveRow::file_bytes)};
@@ -28,7 +28,7 @@ struct ServerRow {
   std::string state;
   std::uint64_t segments = 0, segment_bytes = 0;
   static constexpr auto fields() {
-    return std::tuple{
+    return FieldList{
         field("position", &ServerRow::position), field("archived", &ServerRow::archived),
         field("target", &ServerRow::target),     field("state", &ServerRow::state),
         field("segments", &ServerRow::segments), field("segment_bytes", &ServerRow::segment_bytes)};
@@ -41,23 +41,23 @@ struct RetentionRow {
   std::uint64_t events = 0;
   std::uint64_t dropped = 0, segments = 0, bytes_before = 0, bytes_after = 0;
   static constexpr auto fields() {
-    return std::tuple{field("kind", &RetentionRow::kind),
-                      field("keep", &RetentionRow::keep),
-                      field("before", &RetentionRow::before),
-                      field("up_to", &RetentionRow::up_to),
-                      field("events", &RetentionRow::events),
-                      field("dropped", &RetentionRow::dropped),
-                      field("segments", &RetentionRow::segments),
-                      field("bytes_before", &RetentionRow::bytes_before),
-                      field("bytes_after", &RetentionRow::bytes_after)};
+    return FieldList{field("kind", &RetentionRow::kind),
+                     field("keep", &RetentionRow::keep),
+                     field("before", &RetentionRow::before),
+                     field("up_to", &RetentionRow::up_to),
+                     field("events", &RetentionRow::events),
+                     field("dropped", &RetentionRow::dropped),
+                     field("segments", &RetentionRow::segments),
+                     field("bytes_before", &RetentionRow::bytes_before),
+                     field("bytes_after", &RetentionRow::bytes_after)};
   }
 };
 
 struct CompactRow {
   std::uint64_t bytes_before = 0, bytes_after = 0;
   static constexpr auto fields() {
-    return std::tuple{field("bytes_before", &CompactRow::bytes_before),
-                      field("bytes_after", &CompactRow::bytes_after)};
+    return FieldList{field("bytes_before", &CompactRow::bytes_before),
+                     field("bytes_after", &CompactRow::bytes_after)};
   }
 };
 

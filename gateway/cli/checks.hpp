@@ -15,8 +15,8 @@ struct CheckRow {
   std::string result;  // ok; note: worth knowing; finding: should be put right
   std::string detail;
   static constexpr auto fields() {
-    return std::tuple{field("check", &CheckRow::check), field("result", &CheckRow::result),
-                      field("detail", &CheckRow::detail)};
+    return FieldList{field("check", &CheckRow::check), field("result", &CheckRow::result),
+                     field("detail", &CheckRow::detail)};
   }
 };
 using CheckRows = std::vector<CheckRow>;

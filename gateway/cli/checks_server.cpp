@@ -19,8 +19,8 @@ struct NatsRow {
   std::string state, last_error;
   std::uint64_t lag = 0;
   static constexpr auto fields() {
-    return std::tuple{field("state", &NatsRow::state), field("last_error", &NatsRow::last_error),
-                      field("lag", &NatsRow::lag)};
+    return FieldList{field("state", &NatsRow::state), field("last_error", &NatsRow::last_error),
+                     field("lag", &NatsRow::lag)};
   }
 };
 
@@ -31,20 +31,20 @@ struct ReadyRow {
   std::vector<projections::ProjectionStatus> projections;
   NatsRow nats;
   static constexpr auto fields() {
-    return std::tuple{required("ready", &ReadyRow::ready), field("reason", &ReadyRow::reason),
-                      field("position", &ReadyRow::position),
-                      field("projections", &ReadyRow::projections), field("nats", &ReadyRow::nats)};
+    return FieldList{required("ready", &ReadyRow::ready), field("reason", &ReadyRow::reason),
+                     field("position", &ReadyRow::position),
+                     field("projections", &ReadyRow::projections), field("nats", &ReadyRow::nats)};
   }
 };
 
 struct InfoRow {
   std::string version;
-  static constexpr auto fields() { return std::tuple{field("version", &InfoRow::version)}; }
+  static constexpr auto fields() { return FieldList{field("version", &InfoRow::version)}; }
 };
 
 struct TimeRow {
   std::string time;
-  static constexpr auto fields() { return std::tuple{field("time", &TimeRow::time)}; }
+  static constexpr auto fields() { return FieldList{field("time", &TimeRow::time)}; }
 };
 
 void add_projections(const ReadyRow& ready, CheckRows& out) {

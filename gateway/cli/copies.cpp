@@ -26,14 +26,14 @@ struct CopyRow {
   std::uint64_t blobs = 0, blob_bytes = 0, missing_blobs = 0;
   double seconds = 0;
   static constexpr auto fields() {
-    return std::tuple{field("folder", &CopyRow::folder),
-                      field("position", &CopyRow::position),
-                      field("log_id", &CopyRow::log_id),
-                      field("time", &CopyRow::time),
-                      field("blobs", &CopyRow::blobs),
-                      field("blob_bytes", &CopyRow::blob_bytes),
-                      field("missing_blobs", &CopyRow::missing_blobs),
-                      field("seconds", &CopyRow::seconds)};
+    return FieldList{field("folder", &CopyRow::folder),
+                     field("position", &CopyRow::position),
+                     field("log_id", &CopyRow::log_id),
+                     field("time", &CopyRow::time),
+                     field("blobs", &CopyRow::blobs),
+                     field("blob_bytes", &CopyRow::blob_bytes),
+                     field("missing_blobs", &CopyRow::missing_blobs),
+                     field("seconds", &CopyRow::seconds)};
   }
 };
 
@@ -43,17 +43,17 @@ struct BackupState {
   Position position = 0, done = 0;
   std::uint64_t blobs = 0, blob_bytes = 0, missing_blobs = 0;
   static constexpr auto fields() {
-    return std::tuple{field("name", &BackupState::name),
-                      field("state", &BackupState::state),
-                      field("folder", &BackupState::folder),
-                      field("error", &BackupState::error),
-                      field("log_id", &BackupState::log_id),
-                      field("time", &BackupState::time),
-                      field("position", &BackupState::position),
-                      field("done", &BackupState::done),
-                      field("blobs", &BackupState::blobs),
-                      field("blob_bytes", &BackupState::blob_bytes),
-                      field("missing_blobs", &BackupState::missing_blobs)};
+    return FieldList{field("name", &BackupState::name),
+                     field("state", &BackupState::state),
+                     field("folder", &BackupState::folder),
+                     field("error", &BackupState::error),
+                     field("log_id", &BackupState::log_id),
+                     field("time", &BackupState::time),
+                     field("position", &BackupState::position),
+                     field("done", &BackupState::done),
+                     field("blobs", &BackupState::blobs),
+                     field("blob_bytes", &BackupState::blob_bytes),
+                     field("missing_blobs", &BackupState::missing_blobs)};
   }
 };
 

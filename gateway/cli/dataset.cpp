@@ -35,9 +35,9 @@ struct StoredRow {
   bool stored = false;
   Position position = 0;
   static constexpr auto fields() {
-    return std::tuple{field("path", &StoredRow::path), field("digest", &StoredRow::digest),
-                      field("bytes", &StoredRow::bytes), field("stored", &StoredRow::stored),
-                      field("position", &StoredRow::position)};
+    return FieldList{field("path", &StoredRow::path), field("digest", &StoredRow::digest),
+                     field("bytes", &StoredRow::bytes), field("stored", &StoredRow::stored),
+                     field("position", &StoredRow::position)};
   }
 };
 

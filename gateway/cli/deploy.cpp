@@ -91,11 +91,11 @@ struct Prediction {
   double probability = 0;
   std::string model_version, routed_to, request_id;
   static constexpr auto fields() {
-    return std::tuple{field("prediction", &Prediction::prediction),
-                      field("probability", &Prediction::probability),
-                      field("model_version", &Prediction::model_version),
-                      field("routed_to", &Prediction::routed_to),
-                      field("request_id", &Prediction::request_id)};
+    return FieldList{field("prediction", &Prediction::prediction),
+                     field("probability", &Prediction::probability),
+                     field("model_version", &Prediction::model_version),
+                     field("routed_to", &Prediction::routed_to),
+                     field("request_id", &Prediction::request_id)};
   }
 };
 
@@ -103,7 +103,7 @@ struct Prediction {
 struct Shape {
   std::optional<RawJson> features, request_id;
   static constexpr auto fields() {
-    return std::tuple{field("features", &Shape::features), field("request_id", &Shape::request_id)};
+    return FieldList{field("features", &Shape::features), field("request_id", &Shape::request_id)};
   }
 };
 

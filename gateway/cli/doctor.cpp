@@ -11,8 +11,8 @@ struct Report {
   CheckRows checks;
   std::map<std::string, std::string> versions;
   static constexpr auto fields() {
-    return std::tuple{field("ok", &Report::ok), field("checks", &Report::checks),
-                      field("versions", &Report::versions)};
+    return FieldList{field("ok", &Report::ok), field("checks", &Report::checks),
+                     field("versions", &Report::versions)};
   }
 };
 
@@ -45,7 +45,7 @@ int doctor(const Session& s, const Config& config) {
 struct Page {
   std::string page, markdown;
   static constexpr auto fields() {
-    return std::tuple{field("page", &Page::page), field("markdown", &Page::markdown)};
+    return FieldList{field("page", &Page::page), field("markdown", &Page::markdown)};
   }
 };
 

@@ -16,9 +16,9 @@ struct EventRow {
   std::string type, stream, time, actor;
   RawJson payload;
   static constexpr auto fields() {
-    return std::tuple{field("position", &EventRow::position), field("type", &EventRow::type),
-                      field("stream", &EventRow::stream),     field("time", &EventRow::time),
-                      field("actor", &EventRow::actor),       field("payload", &EventRow::payload)};
+    return FieldList{field("position", &EventRow::position), field("type", &EventRow::type),
+                     field("stream", &EventRow::stream),     field("time", &EventRow::time),
+                     field("actor", &EventRow::actor),       field("payload", &EventRow::payload)};
   }
 };
 
@@ -26,14 +26,14 @@ struct EventPage {
   std::vector<RawJson> items;
   Position position = 0, next_from = 0;
   static constexpr auto fields() {
-    return std::tuple{field("items", &EventPage::items), field("position", &EventPage::position),
-                      field("next_from", &EventPage::next_from)};
+    return FieldList{field("items", &EventPage::items), field("position", &EventPage::position),
+                     field("next_from", &EventPage::next_from)};
   }
 };
 
 struct Head {
   Position position = 0;
-  static constexpr auto fields() { return std::tuple{field("position", &Head::position)}; }
+  static constexpr auto fields() { return FieldList{field("position", &Head::position)}; }
 };
 
 struct Options {

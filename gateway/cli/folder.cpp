@@ -44,27 +44,27 @@ struct VerifyRow {
   std::string signed_by;
   bool pinned = false;
   static constexpr auto fields() {
-    return std::tuple{field("ok", &VerifyRow::ok),
-                      field("events", &VerifyRow::events),
-                      field("first_bad_position", &VerifyRow::first_bad_position),
-                      field("what", &VerifyRow::what),
-                      field("index_checked", &VerifyRow::index_checked),
-                      field("blobs", &VerifyRow::blobs),
-                      field("blob_bytes", &VerifyRow::blob_bytes),
-                      field("damaged_blobs", &VerifyRow::damaged_blobs),
-                      field("blobs_not_checked", &VerifyRow::blobs_not_checked),
-                      field("missing_blobs", &VerifyRow::missing_blobs),
-                      field("damaged_keys", &VerifyRow::damaged_keys),
-                      field("damaged_cursors", &VerifyRow::damaged_cursors),
-                      field("views_checked", &VerifyRow::views_checked),
-                      field("damaged_views", &VerifyRow::damaged_views),
-                      field("seconds", &VerifyRow::seconds),
-                      field("tree_checked", &VerifyRow::tree_checked),
-                      field("root", &VerifyRow::root),
-                      field("checkpoint_size", &VerifyRow::checkpoint_size),
-                      field("signed_by", &VerifyRow::signed_by),
-                      field("pinned", &VerifyRow::pinned),
-                      field("expired", &VerifyRow::expired)};
+    return FieldList{field("ok", &VerifyRow::ok),
+                     field("events", &VerifyRow::events),
+                     field("first_bad_position", &VerifyRow::first_bad_position),
+                     field("what", &VerifyRow::what),
+                     field("index_checked", &VerifyRow::index_checked),
+                     field("blobs", &VerifyRow::blobs),
+                     field("blob_bytes", &VerifyRow::blob_bytes),
+                     field("damaged_blobs", &VerifyRow::damaged_blobs),
+                     field("blobs_not_checked", &VerifyRow::blobs_not_checked),
+                     field("missing_blobs", &VerifyRow::missing_blobs),
+                     field("damaged_keys", &VerifyRow::damaged_keys),
+                     field("damaged_cursors", &VerifyRow::damaged_cursors),
+                     field("views_checked", &VerifyRow::views_checked),
+                     field("damaged_views", &VerifyRow::damaged_views),
+                     field("seconds", &VerifyRow::seconds),
+                     field("tree_checked", &VerifyRow::tree_checked),
+                     field("root", &VerifyRow::root),
+                     field("checkpoint_size", &VerifyRow::checkpoint_size),
+                     field("signed_by", &VerifyRow::signed_by),
+                     field("pinned", &VerifyRow::pinned),
+                     field("expired", &VerifyRow::expired)};
   }
 };
 
@@ -157,22 +157,22 @@ struct ProofRow {
   std::string origin, signed_by;
   bool pinned = false;
   static constexpr auto fields() {
-    return std::tuple{field("ok", &ProofRow::ok),
-                      field("kind", &ProofRow::kind),
-                      field("claim", &ProofRow::claim),
-                      field("what", &ProofRow::what),
-                      field("tenant", &ProofRow::tenant),
-                      field("stream", &ProofRow::stream),
-                      field("first_bad_position", &ProofRow::first_bad_position),
-                      field("events", &ProofRow::events),
-                      field("checkpoint_size", &ProofRow::checkpoint_size),
-                      field("root", &ProofRow::root),
-                      field("from_size", &ProofRow::from_size),
-                      field("from_root", &ProofRow::from_root),
-                      field("from_signed", &ProofRow::from_signed),
-                      field("origin", &ProofRow::origin),
-                      field("signed_by", &ProofRow::signed_by),
-                      field("pinned", &ProofRow::pinned)};
+    return FieldList{field("ok", &ProofRow::ok),
+                     field("kind", &ProofRow::kind),
+                     field("claim", &ProofRow::claim),
+                     field("what", &ProofRow::what),
+                     field("tenant", &ProofRow::tenant),
+                     field("stream", &ProofRow::stream),
+                     field("first_bad_position", &ProofRow::first_bad_position),
+                     field("events", &ProofRow::events),
+                     field("checkpoint_size", &ProofRow::checkpoint_size),
+                     field("root", &ProofRow::root),
+                     field("from_size", &ProofRow::from_size),
+                     field("from_root", &ProofRow::from_root),
+                     field("from_signed", &ProofRow::from_signed),
+                     field("origin", &ProofRow::origin),
+                     field("signed_by", &ProofRow::signed_by),
+                     field("pinned", &ProofRow::pinned)};
   }
 };
 
@@ -291,10 +291,10 @@ struct RebuiltRow {
   std::string digest_before, digest_after;
   bool equal = false;
   static constexpr auto fields() {
-    return std::tuple{field("name", &RebuiltRow::name), field("events", &RebuiltRow::events),
-                      field("digest_before", &RebuiltRow::digest_before),
-                      field("digest_after", &RebuiltRow::digest_after),
-                      field("equal", &RebuiltRow::equal)};
+    return FieldList{field("name", &RebuiltRow::name), field("events", &RebuiltRow::events),
+                     field("digest_before", &RebuiltRow::digest_before),
+                     field("digest_after", &RebuiltRow::digest_after),
+                     field("equal", &RebuiltRow::equal)};
   }
 };
 
@@ -304,11 +304,11 @@ struct RebuildReport {
   double cpu_seconds = 0;  // of the process meanwhile
   std::vector<RebuiltRow> projections;
   static constexpr auto fields() {
-    return std::tuple{field("events", &RebuildReport::events),
-                      field("seconds", &RebuildReport::seconds),
-                      field("events_per_second", &RebuildReport::events_per_second),
-                      field("cpu_seconds", &RebuildReport::cpu_seconds),
-                      field("projections", &RebuildReport::projections)};
+    return FieldList{field("events", &RebuildReport::events),
+                     field("seconds", &RebuildReport::seconds),
+                     field("events_per_second", &RebuildReport::events_per_second),
+                     field("cpu_seconds", &RebuildReport::cpu_seconds),
+                     field("projections", &RebuildReport::projections)};
   }
 };
 

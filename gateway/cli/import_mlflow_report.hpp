@@ -16,10 +16,10 @@ struct ImportTally {
   std::uint64_t unchanged = 0;
   std::uint64_t refused = 0;
   static constexpr auto fields() {
-    return std::tuple{
-        field("found", &ImportTally::found), field("imported", &ImportTally::imported),
-        field("updated", &ImportTally::updated), field("unchanged", &ImportTally::unchanged),
-        field("refused", &ImportTally::refused)};
+    return FieldList{field("found", &ImportTally::found), field("imported", &ImportTally::imported),
+                     field("updated", &ImportTally::updated),
+                     field("unchanged", &ImportTally::unchanged),
+                     field("refused", &ImportTally::refused)};
   }
 };
 struct ArtifactTally {
@@ -27,36 +27,36 @@ struct ArtifactTally {
   std::uint64_t unchanged = 0;         // files that were here already
   std::uint64_t by_reference = 0;      // runs and logged models whose artifacts stay where they are
   static constexpr auto fields() {
-    return std::tuple{field("files", &ArtifactTally::files), field("bytes", &ArtifactTally::bytes),
-                      field("unchanged", &ArtifactTally::unchanged),
-                      field("by_reference", &ArtifactTally::by_reference)};
+    return FieldList{field("files", &ArtifactTally::files), field("bytes", &ArtifactTally::bytes),
+                     field("unchanged", &ArtifactTally::unchanged),
+                     field("by_reference", &ArtifactTally::by_reference)};
   }
 };
 struct Mapped {
   std::string name, from, to;  // an experiment
   static constexpr auto fields() {
-    return std::tuple{field("name", &Mapped::name), field("from", &Mapped::from),
-                      field("to", &Mapped::to)};
+    return FieldList{field("name", &Mapped::name), field("from", &Mapped::from),
+                     field("to", &Mapped::to)};
   }
 };
 struct Refused {
   std::string what, why;
   static constexpr auto fields() {
-    return std::tuple{field("what", &Refused::what), field("why", &Refused::why)};
+    return FieldList{field("what", &Refused::what), field("why", &Refused::why)};
   }
 };
 struct Difference {
   std::string what, field_name, source, stored;
   static constexpr auto fields() {
-    return std::tuple{field("what", &Difference::what), field("field", &Difference::field_name),
-                      field("source", &Difference::source), field("stored", &Difference::stored)};
+    return FieldList{field("what", &Difference::what), field("field", &Difference::field_name),
+                     field("source", &Difference::source), field("stored", &Difference::stored)};
   }
 };
 struct LeftOut {
   std::string what;
   std::uint64_t count = 0;
   static constexpr auto fields() {
-    return std::tuple{field("what", &LeftOut::what), field("count", &LeftOut::count)};
+    return FieldList{field("what", &LeftOut::what), field("count", &LeftOut::count)};
   }
 };
 using Differences = std::vector<Difference>;
@@ -72,21 +72,21 @@ struct ImportReport {
   std::vector<LeftOut> left_out;
   double seconds = 0;
   static constexpr auto fields() {
-    return std::tuple{field("source", &ImportReport::source),
-                      field("server", &ImportReport::server),
-                      field("dry_run", &ImportReport::dry_run),
-                      field("experiments", &ImportReport::experiments),
-                      field("runs", &ImportReport::runs),
-                      field("points", &ImportReport::points),
-                      field("logged_models", &ImportReport::logged_models),
-                      field("models", &ImportReport::models),
-                      field("versions", &ImportReport::versions),
-                      field("artifacts", &ImportReport::artifacts),
-                      field("mapped", &ImportReport::mapped),
-                      field("refused", &ImportReport::refused),
-                      field("differences", &ImportReport::differences),
-                      field("left_out", &ImportReport::left_out),
-                      field("seconds", &ImportReport::seconds)};
+    return FieldList{field("source", &ImportReport::source),
+                     field("server", &ImportReport::server),
+                     field("dry_run", &ImportReport::dry_run),
+                     field("experiments", &ImportReport::experiments),
+                     field("runs", &ImportReport::runs),
+                     field("points", &ImportReport::points),
+                     field("logged_models", &ImportReport::logged_models),
+                     field("models", &ImportReport::models),
+                     field("versions", &ImportReport::versions),
+                     field("artifacts", &ImportReport::artifacts),
+                     field("mapped", &ImportReport::mapped),
+                     field("refused", &ImportReport::refused),
+                     field("differences", &ImportReport::differences),
+                     field("left_out", &ImportReport::left_out),
+                     field("seconds", &ImportReport::seconds)};
   }
 };
 

@@ -106,9 +106,8 @@ struct GateRequest {
   std::string metric;
   std::optional<double> minimum, max_regression;
   static constexpr auto fields() {
-    return std::tuple{field("metric", &GateRequest::metric),
-                      field("minimum", &GateRequest::minimum),
-                      field("max_regression", &GateRequest::max_regression)};
+    return FieldList{field("metric", &GateRequest::metric), field("minimum", &GateRequest::minimum),
+                     field("max_regression", &GateRequest::max_regression)};
   }
 };
 

@@ -13,9 +13,9 @@ struct PromoteRequest {
   std::string metric, reason;
   std::optional<double> min_delta;
   static constexpr auto fields() {
-    return std::tuple{field("metric", &PromoteRequest::metric),
-                      field("reason", &PromoteRequest::reason),
-                      field("min_delta", &PromoteRequest::min_delta)};
+    return FieldList{field("metric", &PromoteRequest::metric),
+                     field("reason", &PromoteRequest::reason),
+                     field("min_delta", &PromoteRequest::min_delta)};
   }
 };
 
@@ -23,10 +23,10 @@ struct PromoteRequest {
 struct Refusal {
   struct Inner {
     RawJson details;
-    static constexpr auto fields() { return std::tuple{field("details", &Inner::details)}; }
+    static constexpr auto fields() { return FieldList{field("details", &Inner::details)}; }
   };
   Inner error;
-  static constexpr auto fields() { return std::tuple{field("error", &Refusal::error)}; }
+  static constexpr auto fields() { return FieldList{field("error", &Refusal::error)}; }
 };
 
 }  // namespace

@@ -16,9 +16,9 @@ struct RunSource {
   std::vector<MetricRow> metrics;
   std::vector<RunInputLogged> inputs;
   static constexpr auto fields() {
-    return std::tuple{required("run_id", &RunSource::run_id), field("params", &RunSource::params),
-                      field("artifacts", &RunSource::artifacts),
-                      field("metrics", &RunSource::metrics), field("inputs", &RunSource::inputs)};
+    return FieldList{required("run_id", &RunSource::run_id), field("params", &RunSource::params),
+                     field("artifacts", &RunSource::artifacts),
+                     field("metrics", &RunSource::metrics), field("inputs", &RunSource::inputs)};
   }
 };
 
@@ -26,7 +26,7 @@ struct Registered {
   std::string name;
   std::uint64_t version = 0;
   static constexpr auto fields() {
-    return std::tuple{field("name", &Registered::name), field("version", &Registered::version)};
+    return FieldList{field("name", &Registered::name), field("version", &Registered::version)};
   }
 };
 

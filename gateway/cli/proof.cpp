@@ -146,8 +146,8 @@ struct KeysRow {
   std::string verifier_key;
   std::vector<LogKeyAdded> items;
   static constexpr auto fields() {
-    return std::tuple{field("verifier_key", &KeysRow::verifier_key),
-                      field("items", &KeysRow::items)};
+    return FieldList{field("verifier_key", &KeysRow::verifier_key),
+                     field("items", &KeysRow::items)};
   }
 };
 
@@ -164,8 +164,8 @@ struct RotatedRow {
   Position position = 0;
   std::string verifier_key;
   static constexpr auto fields() {
-    return std::tuple{field("position", &RotatedRow::position),
-                      field("verifier_key", &RotatedRow::verifier_key)};
+    return FieldList{field("position", &RotatedRow::position),
+                     field("verifier_key", &RotatedRow::verifier_key)};
   }
 };
 

@@ -24,14 +24,14 @@ struct Options {
 // A run as GET answers it: the row and its latest metrics.
 struct RunMetrics {
   std::vector<MetricRow> metrics;
-  static constexpr auto fields() { return std::tuple{field("metrics", &RunMetrics::metrics)}; }
+  static constexpr auto fields() { return FieldList{field("metrics", &RunMetrics::metrics)}; }
 };
 
 struct PointRow {
   std::int64_t step = 0;
   double value = 0;
   static constexpr auto fields() {
-    return std::tuple{field("step", &PointRow::step), required("value", &PointRow::value)};
+    return FieldList{field("step", &PointRow::step), required("value", &PointRow::value)};
   }
 };
 
@@ -40,8 +40,8 @@ struct SeriesRow {
   std::uint64_t total = 0;
   std::vector<PointRow> points;
   static constexpr auto fields() {
-    return std::tuple{field("key", &SeriesRow::key), field("total", &SeriesRow::total),
-                      required("points", &SeriesRow::points)};
+    return FieldList{field("key", &SeriesRow::key), field("total", &SeriesRow::total),
+                     required("points", &SeriesRow::points)};
   }
 };
 

@@ -68,7 +68,7 @@ struct CopiedRow {
   std::string file;
   std::uint64_t keys = 0;
   static constexpr auto fields() {
-    return std::tuple{field("file", &CopiedRow::file), field("keys", &CopiedRow::keys)};
+    return FieldList{field("file", &CopiedRow::file), field("keys", &CopiedRow::keys)};
   }
 };
 

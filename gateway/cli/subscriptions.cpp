@@ -150,15 +150,15 @@ struct Fetched {
   std::uint64_t attempt = 0;
   std::string time, type, stream;
   static constexpr auto fields() {
-    return std::tuple{field("position", &Fetched::position), field("attempt", &Fetched::attempt),
-                      field("time", &Fetched::time), field("type", &Fetched::type),
-                      field("stream", &Fetched::stream)};
+    return FieldList{field("position", &Fetched::position), field("attempt", &Fetched::attempt),
+                     field("time", &Fetched::time), field("type", &Fetched::type),
+                     field("stream", &Fetched::stream)};
   }
 };
 
 struct Items {
   std::vector<RawJson> items;
-  static constexpr auto fields() { return std::tuple{field("items", &Items::items)}; }
+  static constexpr auto fields() { return FieldList{field("items", &Items::items)}; }
 };
 
 // One event a line; acknowledged when all of them are written.

@@ -26,9 +26,9 @@ struct ExportOptions {
 struct ExportRow {
   std::uint64_t events = 0, blobs = 0, blob_bytes = 0, missing_blobs = 0;
   static constexpr auto fields() {
-    return std::tuple{field("events", &ExportRow::events), field("blobs", &ExportRow::blobs),
-                      field("blob_bytes", &ExportRow::blob_bytes),
-                      field("missing_blobs", &ExportRow::missing_blobs)};
+    return FieldList{field("events", &ExportRow::events), field("blobs", &ExportRow::blobs),
+                     field("blob_bytes", &ExportRow::blob_bytes),
+                     field("missing_blobs", &ExportRow::missing_blobs)};
   }
 };
 
@@ -38,9 +38,9 @@ struct ImportRow {
   std::string log_id;
   std::uint64_t blobs = 0, blob_bytes = 0;
   static constexpr auto fields() {
-    return std::tuple{field("folder", &ImportRow::folder), field("events", &ImportRow::events),
-                      field("log_id", &ImportRow::log_id), field("blobs", &ImportRow::blobs),
-                      field("blob_bytes", &ImportRow::blob_bytes)};
+    return FieldList{field("folder", &ImportRow::folder), field("events", &ImportRow::events),
+                     field("log_id", &ImportRow::log_id), field("blobs", &ImportRow::blobs),
+                     field("blob_bytes", &ImportRow::blob_bytes)};
   }
 };
 
@@ -126,7 +126,7 @@ class CountingBuffer : public std::streambuf {
 
 struct Head {
   Position position = 0;
-  static constexpr auto fields() { return std::tuple{field("position", &Head::position)}; }
+  static constexpr auto fields() { return FieldList{field("position", &Head::position)}; }
 };
 
 Expected<ExportRow> export_server(const Session& s, const ExportOptions& options,

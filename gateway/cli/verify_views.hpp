@@ -14,8 +14,8 @@ struct ViewsReport {
   std::vector<std::string> damaged;  // names of projections
   std::string what;                  // a sentence; empty when all is well
   static constexpr auto fields() {
-    return std::tuple{field("checked", &ViewsReport::checked),
-                      field("damaged", &ViewsReport::damaged), field("what", &ViewsReport::what)};
+    return FieldList{field("checked", &ViewsReport::checked),
+                     field("damaged", &ViewsReport::damaged), field("what", &ViewsReport::what)};
   }
 };
 

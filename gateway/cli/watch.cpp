@@ -17,13 +17,13 @@ using projections::StepRow;
 
 struct RunRequest {
   Texts overrides;
-  static constexpr auto fields() { return std::tuple{field("overrides", &RunRequest::overrides)}; }
+  static constexpr auto fields() { return FieldList{field("overrides", &RunRequest::overrides)}; }
 };
 
 struct Started {
   std::string pipeline_run_id;
   static constexpr auto fields() {
-    return std::tuple{required("pipeline_run_id", &Started::pipeline_run_id)};
+    return FieldList{required("pipeline_run_id", &Started::pipeline_run_id)};
   }
 };
 

@@ -23,8 +23,8 @@ struct Defined {
   bool changed = false;
   std::uint64_t version = 0;  // 0: not told
   static constexpr auto fields() {
-    return std::tuple{field("name", &Defined::name), field("changed", &Defined::changed),
-                      field("version", &Defined::version)};
+    return FieldList{field("name", &Defined::name), field("changed", &Defined::changed),
+                     field("version", &Defined::version)};
   }
 };
 Expected<Answer<Defined>> define_pipeline(Api& api, const std::string& file);

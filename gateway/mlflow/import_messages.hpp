@@ -19,15 +19,15 @@ struct ImportItem {
   std::optional<ImportModel> model;
   std::optional<std::uint64_t> version;
   static constexpr auto fields() {
-    return std::tuple{field("experiment", &ImportItem::experiment),
-                      field("logged_model", &ImportItem::logged_model),
-                      field("run", &ImportItem::run), field("model", &ImportItem::model),
-                      field("version", &ImportItem::version)};
+    return FieldList{field("experiment", &ImportItem::experiment),
+                     field("logged_model", &ImportItem::logged_model),
+                     field("run", &ImportItem::run), field("model", &ImportItem::model),
+                     field("version", &ImportItem::version)};
   }
 };
 struct ImportBatch {
   std::vector<ImportItem> items;
-  static constexpr auto fields() { return std::tuple{required("items", &ImportBatch::items)}; }
+  static constexpr auto fields() { return FieldList{required("items", &ImportBatch::items)}; }
 };
 struct ImportResult {
   std::string error, code;    // empty: it went well
@@ -35,18 +35,18 @@ struct ImportResult {
   std::uint64_t version = 0;  // of a run's stream
   std::string experiment_id;  // of an experiment
   static constexpr auto fields() {
-    return std::tuple{field("error", &ImportResult::error), field("code", &ImportResult::code),
-                      field("events", &ImportResult::events),
-                      field("version", &ImportResult::version),
-                      field("experiment_id", &ImportResult::experiment_id)};
+    return FieldList{field("error", &ImportResult::error), field("code", &ImportResult::code),
+                     field("events", &ImportResult::events),
+                     field("version", &ImportResult::version),
+                     field("experiment_id", &ImportResult::experiment_id)};
   }
 };
 struct ImportResults {
   Position position = 0;
   std::vector<ImportResult> results;  // in the order of the items
   static constexpr auto fields() {
-    return std::tuple{field("position", &ImportResults::position),
-                      field("results", &ImportResults::results)};
+    return FieldList{field("position", &ImportResults::position),
+                     field("results", &ImportResults::results)};
   }
 };
 
@@ -55,8 +55,8 @@ struct SeriesSlice {
   std::string run_id, key;
   std::uint64_t from = 0, limit = 0;
   static constexpr auto fields() {
-    return std::tuple{required("run_id", &SeriesSlice::run_id), required("key", &SeriesSlice::key),
-                      field("from", &SeriesSlice::from), required("limit", &SeriesSlice::limit)};
+    return FieldList{required("run_id", &SeriesSlice::run_id), required("key", &SeriesSlice::key),
+                     field("from", &SeriesSlice::from), required("limit", &SeriesSlice::limit)};
   }
 };
 struct ImportRead {
@@ -65,12 +65,12 @@ struct ImportRead {
   std::vector<SeriesSlice> series;
   std::vector<std::string> folders;  // artifacts below these
   static constexpr auto fields() {
-    return std::tuple{field("experiments", &ImportRead::experiments),
-                      field("runs", &ImportRead::runs),
-                      field("logged_models", &ImportRead::logged_models),
-                      field("models", &ImportRead::models),
-                      field("series", &ImportRead::series),
-                      field("folders", &ImportRead::folders)};
+    return FieldList{field("experiments", &ImportRead::experiments),
+                     field("runs", &ImportRead::runs),
+                     field("logged_models", &ImportRead::logged_models),
+                     field("models", &ImportRead::models),
+                     field("series", &ImportRead::series),
+                     field("folders", &ImportRead::folders)};
   }
 };
 
@@ -79,7 +79,7 @@ struct SeriesSize {
   std::string key;
   std::uint64_t points = 0;
   static constexpr auto fields() {
-    return std::tuple{field("key", &SeriesSize::key), field("points", &SeriesSize::points)};
+    return FieldList{field("key", &SeriesSize::key), field("points", &SeriesSize::points)};
   }
 };
 struct StoredRun {
@@ -87,8 +87,8 @@ struct StoredRun {
   std::uint64_t version = 0;         // of its stream
   std::vector<SeriesSize> left_out;  // series that are not in `run`
   static constexpr auto fields() {
-    return std::tuple{field("run", &StoredRun::run), field("version", &StoredRun::version),
-                      field("left_out", &StoredRun::left_out)};
+    return FieldList{field("run", &StoredRun::run), field("version", &StoredRun::version),
+                     field("left_out", &StoredRun::left_out)};
   }
 };
 struct ModelMetric {
@@ -96,14 +96,14 @@ struct ModelMetric {
   double value = 0;
   std::int64_t timestamp = 0, step = 0;
   static constexpr auto fields() {
-    return std::tuple{field("model_id", &ModelMetric::model_id),
-                      field("key", &ModelMetric::key),
-                      field("run_id", &ModelMetric::run_id),
-                      field("dataset_name", &ModelMetric::dataset_name),
-                      field("dataset_digest", &ModelMetric::dataset_digest),
-                      field("value", &ModelMetric::value),
-                      field("timestamp", &ModelMetric::timestamp),
-                      field("step", &ModelMetric::step)};
+    return FieldList{field("model_id", &ModelMetric::model_id),
+                     field("key", &ModelMetric::key),
+                     field("run_id", &ModelMetric::run_id),
+                     field("dataset_name", &ModelMetric::dataset_name),
+                     field("dataset_digest", &ModelMetric::dataset_digest),
+                     field("value", &ModelMetric::value),
+                     field("timestamp", &ModelMetric::timestamp),
+                     field("step", &ModelMetric::step)};
   }
 };
 // What is there of what was asked for.
@@ -116,13 +116,13 @@ struct ImportState {
   std::vector<ImportSeries> series;  // in the order of the slices
   std::vector<FileRef> files;
   static constexpr auto fields() {
-    return std::tuple{field("experiments", &ImportState::experiments),
-                      field("runs", &ImportState::runs),
-                      field("logged_models", &ImportState::logged_models),
-                      field("model_metrics", &ImportState::model_metrics),
-                      field("models", &ImportState::models),
-                      field("series", &ImportState::series),
-                      field("files", &ImportState::files)};
+    return FieldList{field("experiments", &ImportState::experiments),
+                     field("runs", &ImportState::runs),
+                     field("logged_models", &ImportState::logged_models),
+                     field("model_metrics", &ImportState::model_metrics),
+                     field("models", &ImportState::models),
+                     field("series", &ImportState::series),
+                     field("files", &ImportState::files)};
   }
 };
 

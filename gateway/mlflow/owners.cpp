@@ -18,7 +18,7 @@ Expected<std::string> root_of_run(const App& app, const std::string& run_id) {
   const auto read =
       app.log->read_stream(kTenant, "run/" + run_id, 1, 1, UINT64_MAX, [&](const EventView& e) {
         const auto event = decode_event(e);
-        const auto* started = event ? std::get_if<RunStarted>(&*event) : nullptr;
+        const auto* started = event ? get_if<RunStarted>(&*event) : nullptr;
         if (started)
           root = projections::proxied_path(started->artifact_uri)
                      .value_or(started->experiment_id + "/" + run_id + "/artifacts");

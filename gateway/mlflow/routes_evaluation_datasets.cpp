@@ -96,7 +96,7 @@ void give_ids(App& app, std::vector<EvaluationRecord>& records) {
 std::string merged_json(const Outcome& outcome) {
   std::int64_t inserted = 0, updated = 0;
   for (const auto& event : outcome.events)
-    if (const auto* merged = std::get_if<EvaluationRecordsMerged>(&event))
+    if (const auto* merged = get_if<EvaluationRecordsMerged>(&event))
       for (const auto& record : merged->records) ++(record.input_hash.empty() ? updated : inserted);
   std::string out;
   Object(out).integer("inserted_count", inserted).integer("updated_count", updated);

@@ -5,6 +5,9 @@
 #include <mutex>
 
 #include "gateway/mlflow/entities.hpp"
+
+#include <simdjson.h>
+
 #include "gateway/mlflow/handlers.hpp"
 #include "gateway/mlflow/span_files.hpp"
 #include "gateway/mlflow/traces.hpp"

@@ -3,6 +3,9 @@
 #include <future>
 
 #include "gateway/mlflow/artifact_flags.hpp"
+
+#include <simdjson.h>
+
 #include "gateway/mlflow/entities.hpp"
 #include "gateway/mlflow/handlers.hpp"
 #include "gateway/mlflow/local_files.hpp"

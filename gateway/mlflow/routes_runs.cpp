@@ -1,5 +1,8 @@
 // runs/... but for their search.
 #include "gateway/mlflow/entities.hpp"
+
+#include <simdjson.h>
+
 #include "gateway/mlflow/handlers.hpp"
 #include "gateway/mlflow/metric_points.hpp"
 #include "gateway/mlflow/search_runs.hpp"

@@ -4,6 +4,9 @@
 #include <span>
 
 #include "actors/ask.hpp"
+
+#include <simdjson.h>
+
 #include "actors/mlflow_webhook.hpp"
 #include "gateway/mlflow/handlers.hpp"
 #include "projections/subscriptions.hpp"

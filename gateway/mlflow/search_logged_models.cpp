@@ -3,6 +3,9 @@
 #include <span>
 
 #include "events/base64.hpp"
+
+#include <simdjson.h>
+
 #include "gateway/mlflow/entities.hpp"
 #include "gateway/mlflow/handlers.hpp"
 #include "gateway/mlflow/search_page.hpp"

@@ -1,5 +1,6 @@
 #include "gateway/mlflow/span_files.hpp"
 
+#include <simdjson.h>
 #include <algorithm>
 #include <map>
 #include <tuple>

@@ -1,6 +1,7 @@
 #include "gateway/mlflow/trace_metrics.hpp"
 
 #include <fmt/format.h>
+#include <simdjson.h>
 
 #include <algorithm>
 #include <cmath>

@@ -1,5 +1,7 @@
 #include "gateway/mlflow/trace_spans.hpp"
 
+#include <simdjson.h>
+
 #include "gateway/mlflow/message.hpp"
 
 namespace mlforge::gateway::mlflow {

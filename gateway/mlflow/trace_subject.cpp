@@ -1,5 +1,6 @@
 #include "gateway/mlflow/trace_subject.hpp"
 
+#include <simdjson.h>
 #include <algorithm>
 
 namespace mlforge::gateway::mlflow {

@@ -1,5 +1,6 @@
 // Traces and assessments as MLflow's messages (TraceInfoV3, Assessment), in both directions.
 #pragma once
+#include <simdjson.h>
 #include <optional>
 #include <string>
 

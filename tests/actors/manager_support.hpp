@@ -206,7 +206,7 @@ E only(const RunningSystem& system, Envelope* envelope = nullptr) {
   if (envelope) *envelope = found[0];
   const auto event = decode_event(found[0].view());
   REQUIRE(event);
-  return std::get<E>(*event);
+  return get<E>(*event);
 }
 
 }  // namespace mlforge::actors::test

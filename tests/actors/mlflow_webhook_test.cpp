@@ -27,7 +27,7 @@ struct Models {
       REQUIRE(messages);
       for (const auto& each : *messages) {
         CHECK(is_mlflow_event(each.kind));
-        CHECK(codec::parse(mlflow_body(each, e.time)));
+        CHECK(codec::is_json(mlflow_body(each, e.time)));
         out.push_back(each.kind + " " + each.data);
       }
       return true;
@@ -51,7 +51,7 @@ TEST_CASE("mlflow webhook: kinds") {
   CHECK(log_types_of(kinds) == std::vector<std::string>{"model.registered"});
   CHECK(log_types_of({"budget_policy.exceeded"}).size() == 1);
   for (const auto* kind : {"model_version.created", "budget_policy.exceeded"})
-    CHECK(codec::parse(mlflow_example(kind).data));
+    CHECK(codec::is_json(mlflow_example(kind).data));
 }
 
 TEST_CASE("mlflow webhook: a model and a prompt of the same events") {

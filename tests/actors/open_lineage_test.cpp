@@ -1,6 +1,7 @@
 // OpenLineage run events from events of the log.
 #include "actors/open_lineage.hpp"
 
+#include <simdjson.h>
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdlib>

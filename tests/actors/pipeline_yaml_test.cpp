@@ -18,9 +18,9 @@ struct Sample {
   std::vector<std::uint64_t> list;
   std::map<std::string, std::string> texts;
   static constexpr auto fields() {
-    return std::tuple{field("flag", &Sample::flag),   required("count", &Sample::count),
-                      field("share", &Sample::share), field("name", &Sample::name),
-                      field("list", &Sample::list),   field("texts", &Sample::texts)};
+    return FieldList{field("flag", &Sample::flag),   required("count", &Sample::count),
+                     field("share", &Sample::share), field("name", &Sample::name),
+                     field("list", &Sample::list),   field("texts", &Sample::texts)};
   }
 };
 

@@ -141,7 +141,7 @@ std::vector<std::string> activations(const RunningSystem& system) {
   std::vector<std::string> out;
   for (const auto& each : system.of_type(EndpointVersionActivated::type)) {
     const auto event = must(decode_event(each.view()));
-    const auto& e = std::get<EndpointVersionActivated>(event);
+    const auto& e = get<EndpointVersionActivated>(event);
     out.push_back(e.route + " " + std::to_string(e.previous) + "->" + std::to_string(e.version));
   }
   return out;
@@ -332,7 +332,7 @@ TEST_CASE("rules: predictions that wait for their window count again after a res
   f.settle();
   const auto reports = f.of_type(DriftReported::type);
   REQUIRE(reports.size() == 2);
-  const auto second = std::get<DriftReported>(must(decode_event(reports[1].view())));
+  const auto second = get<DriftReported>(must(decode_event(reports[1].view())));
   CHECK(second.predictions == 60);
   CHECK(second.first_position == f.of_type(PredictionsLogged::type).at(1).position);
 }

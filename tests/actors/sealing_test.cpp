@@ -36,7 +36,7 @@ struct WithKeys {
   }
   template <class E>
   E last() const {
-    return std::get<E>(*decode_event(test::read_all(system.log).back().view()));
+    return get<E>(*decode_event(test::read_all(system.log).back().view()));
   }
 };
 

@@ -1,5 +1,6 @@
 #include "tests/actors/serving_support.hpp"
 
+#include <simdjson.h>
 #include <fstream>
 #include <iterator>
 #include <numeric>

@@ -46,7 +46,7 @@ class World {
                                      .clock = clock,
                                      .seed = 1,
                                      .command = [this](SubscriptionBody body, Completion done) {
-                                       auto outcome = std::visit(
+                                       auto outcome = visit(
                                            [&](const auto& c) { return decide_now(c); }, body);
                                        done(std::move(outcome));
                                      }});

@@ -66,7 +66,7 @@ struct Life {
     act(model, "model/m", RecordGate{"m", number, checks});
     const auto events =
         act(model, "model/m", Promote{.model = "m", .version = number, .min_delta = lead});
-    return std::get<ModelPromotionDecided>(events.front()).approved;
+    return get<ModelPromotionDecided>(events.front()).approved;
   }
 
   void endpoint() {

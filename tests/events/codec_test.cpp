@@ -11,7 +11,7 @@ struct Inner {
   std::int64_t x = 0;
   std::string name;
   static constexpr auto fields() {
-    return std::tuple{required("x", &Inner::x), field("name", &Inner::name)};
+    return FieldList{required("x", &Inner::x), field("name", &Inner::name)};
   }
 };
 
@@ -31,7 +31,7 @@ struct All {
   std::vector<std::vector<std::int64_t>> table;
   Inner inner;
   static constexpr auto fields() {
-    return std::tuple{
+    return FieldList{
         field("flag", &All::flag),   field("i64", &All::i64),       field("u64", &All::u64),
         field("i32", &All::i32),     field("u16", &All::u16),       field("real", &All::real),
         field("text", &All::text),   field("scalar", &All::scalar), field("raw", &All::raw),

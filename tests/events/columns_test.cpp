@@ -15,9 +15,9 @@ struct Everything {
   std::vector<double> reals;
   std::vector<std::string> texts;
   static constexpr auto fields() {
-    return std::tuple{field("number", &Everything::number), field("real", &Everything::real),
-                      field("text", &Everything::text),     field("numbers", &Everything::numbers),
-                      field("reals", &Everything::reals),   field("texts", &Everything::texts)};
+    return FieldList{field("number", &Everything::number), field("real", &Everything::real),
+                     field("text", &Everything::text),     field("numbers", &Everything::numbers),
+                     field("reals", &Everything::reals),   field("texts", &Everything::texts)};
   }
 };
 
@@ -25,13 +25,13 @@ struct Older {
   std::vector<double> reals;
   std::int64_t number = 5;
   static constexpr auto fields() {
-    return std::tuple{field("reals", &Older::reals), field("number", &Older::number)};
+    return FieldList{field("reals", &Older::reals), field("number", &Older::number)};
   }
 };
 
 struct Retyped {
   std::string number = "kept";
-  static constexpr auto fields() { return std::tuple{field("number", &Retyped::number)}; }
+  static constexpr auto fields() { return FieldList{field("number", &Retyped::number)}; }
 };
 
 Everything some() {
@@ -103,7 +103,7 @@ TEST_CASE("columns: counts that no payload can hold are corrupt") {
   };
   struct Any {
     std::vector<std::string> x;
-    static constexpr auto fields() { return std::tuple{field("x", &Any::x)}; }
+    static constexpr auto fields() { return FieldList{field("x", &Any::x)}; }
   };
   const std::string huge("\xff\xff\xff\xff", 4);
   for (const char kind : {3, 4, 5, 6}) {

@@ -123,7 +123,7 @@ TEST_CASE("evaluation records: many of them become events of about a mebibyte") 
   CHECK(events->size() == 3);
   std::size_t records = 0;
   for (const auto& event : *events) {
-    const auto& part = std::get<EvaluationRecordsMerged>(event);
+    const auto& part = get<EvaluationRecordsMerged>(event);
     records += part.records.size();
     CHECK(part.time_ms == 7);
     CHECK(part.updated_by == "ann");

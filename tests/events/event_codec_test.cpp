@@ -1,5 +1,6 @@
 #include "events/event_codec.hpp"
 
+#include <simdjson.h>
 #include <catch2/catch.hpp>
 #include <set>
 
@@ -37,13 +38,13 @@ TEST_CASE("event codec: a decoder that keeps its memory forgets what it held") {
       view.payload = encoded.payload;
       const auto decoded = decoder.decode(view);
       REQUIRE(decoded);
-      REQUIRE(std::holds_alternative<E>(**decoded));
-      REQUIRE(same_bits(std::get<E>(**decoded), event));
+      REQUIRE(holds_alternative<E>(**decoded));
+      REQUIRE(same_bits(get<E>(**decoded), event));
       // Fields that an older event does not have keep their defaults.
       view.payload = E::content == ContentType::columns ? std::string_view("\0\0", 2) : "{}";
       const auto empty = decoder.decode(view);
       REQUIRE(empty);
-      REQUIRE(same_bits(std::get<E>(**empty), E{}));
+      REQUIRE(same_bits(get<E>(**empty), E{}));
     }
   });
   EventView broken;
@@ -55,7 +56,7 @@ TEST_CASE("event codec: a decoder that keeps its memory forgets what it held") {
   broken.type = "something.new";
   const auto unknown = decoder.decode(broken);
   REQUIRE(unknown);
-  CHECK(std::get<UnknownEvent>(**unknown).payload == broken.payload);
+  CHECK(get<UnknownEvent>(**unknown).payload == broken.payload);
 }
 
 TEST_CASE("event codec: every type comes back to the bit, whatever its fields hold") {
@@ -72,8 +73,8 @@ TEST_CASE("event codec: every type comes back to the bit, whatever its fields ho
       CHECK(encoded.stream == "stream/x");
       const auto decoded = decode(encoded);
       REQUIRE(decoded);
-      REQUIRE(std::holds_alternative<E>(*decoded));
-      REQUIRE(same_bits(std::get<E>(*decoded), event));
+      REQUIRE(holds_alternative<E>(*decoded));
+      REQUIRE(same_bits(get<E>(*decoded), event));
       REQUIRE(encode_event(*decoded).payload == encoded.payload);
     }
   });
@@ -105,7 +106,7 @@ TEST_CASE("event codec: wire names are unique, with a kind before the dot") {
     CHECK(type.find('.') != type.npos);
     CHECK(std::set(fields.begin(), fields.end()).size() == fields.size());
   });
-  CHECK(names.size() == std::variant_size_v<EventVariant> - 1);
+  CHECK(names.size() == EventTypes::size - 1);
 }
 
 TEST_CASE("event codec: what this program does not know keeps its bytes") {
@@ -113,7 +114,7 @@ TEST_CASE("event codec: what this program does not know keeps its bytes") {
   const auto kept = [&](std::string_view type, std::uint16_t schema, ContentType content) {
     const auto event = decode_event(type, schema, content, bytes);
     REQUIRE(event);
-    const auto* unknown = std::get_if<UnknownEvent>(&*event);
+    const auto* unknown = get_if<UnknownEvent>(&*event);
     REQUIRE(unknown);
     const auto again = encode_event(*event);
     CHECK(again.type == type);
@@ -152,12 +153,12 @@ TEST_CASE("event codec: fields that an older program does not know are skipped")
   const auto event = decode_event("run.ended", 1, ContentType::json,
                                   R"({"status":"failed","later":{"a":[1,2]},"end_time":7})");
   REQUIRE(event);
-  const auto& ended = std::get<RunEnded>(*event);
+  const auto& ended = get<RunEnded>(*event);
   CHECK(ended.status == "failed");
   CHECK(ended.end_time == 7);
   const auto empty = decode_event("deployment.created", 1, ContentType::json, "{}");
   REQUIRE(empty);
-  CHECK(same_bits(std::get<EndpointCreated>(*empty), EndpointCreated{}));
+  CHECK(same_bits(get<EndpointCreated>(*empty), EndpointCreated{}));
 }
 
 TEST_CASE("event codec: a figure of 21 digits does not make its event unreadable") {

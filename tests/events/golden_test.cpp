@@ -88,8 +88,7 @@ std::vector<Golden> read_all() {
 template <class E>
 std::string name_of(bool first_of_its_version) {
   std::string name = std::string(E::type) + ".v" + std::to_string(E::schema);
-  if (!first_of_its_version)
-    name += "-" + std::to_string(std::tuple_size_v<decltype(E::fields())>) + "fields";
+  if (!first_of_its_version) name += "-" + std::to_string(decltype(E::fields())::size) + "fields";
   return name + (E::content == ContentType::columns ? ".hex" : ".json");
 }
 
@@ -135,7 +134,7 @@ TEST_CASE("golden files: every one decodes, and is written today with the same b
     INFO(golden.type << " version " << golden.schema);
     const auto event = decode_event(golden.type, golden.schema, golden.content, golden.payload);
     REQUIRE(event);
-    REQUIRE_FALSE(std::holds_alternative<UnknownEvent>(*event));
+    REQUIRE_FALSE(holds_alternative<UnknownEvent>(*event));
     const auto today = encode_event(*event);
     CHECK(today.type == golden.type);
     if (today.schema == golden.schema) CHECK(extends(golden, today.payload));
@@ -150,13 +149,11 @@ TEST_CASE("golden files: they hold a value for every field") {
       REQUIRE(event);
       const E fresh{};
       std::size_t set = 0;
-      for_each_field<E>([&](const auto& f) {
-        set += !same_bits(std::get<E>(*event).*(f.member), fresh.*(f.member));
-      });
+      for_each_field<E>(
+          [&](const auto& f) { set += !same_bits(get<E>(*event).*(f.member), fresh.*(f.member)); });
       INFO(golden.type);
       CHECK(set > 0);
-      if (encode_event(*event).payload == golden.payload)
-        CHECK(set == std::tuple_size_v<decltype(E::fields())>);
+      if (encode_event(*event).payload == golden.payload) CHECK(set == decltype(E::fields())::size);
     });
   }
 }

@@ -175,7 +175,7 @@ TEST_CASE("mlflow models: renamed, with all but what is served under the old nam
   const auto events = decide(old, target, RenameModel{"m", "n"});
   REQUIRE(events);
   REQUIRE(events->size() == 2);
-  CHECK(std::get<ModelRenamed>((*events)[0]).to == "n");
+  CHECK(get<ModelRenamed>((*events)[0]).to == "n");
   fold(target, (*events)[1]);
   CHECK(target.aliases == old.aliases);
   CHECK(target.tags == old.tags);

@@ -283,7 +283,7 @@ TEST_CASE("promotion: the delta is reached where it is met exactly") {
         decide(given<ModelState>(with(champion_and_challenger(0.5, 0.75), {gate(2, true)})).state(),
                command);
     REQUIRE(events);
-    return std::get<ModelPromotionDecided>(events->at(0)).approved;
+    return get<ModelPromotionDecided>(events->at(0)).approved;
   };
   CHECK(by(0.25));
   CHECK(by(0.0));

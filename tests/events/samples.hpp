@@ -14,13 +14,9 @@ namespace mlforge::test {
 // Calls visit(std::type_identity<E>{}) for every event that can be written.
 template <class F>
 void each_event_type(F&& visit) {
-  [&]<std::size_t... I>(std::index_sequence<I...>) {
-    const auto one = [&]<class E>(std::type_identity<E> type) {
-      if constexpr (!std::is_same_v<E, UnknownEvent>) visit(type);
-    };
-    (one(std::type_identity<std::variant_alternative_t<I, EventVariant>>{}), ...);
-  }
-  (std::make_index_sequence<std::variant_size_v<EventVariant>>{});
+  for_each_type(EventTypes{}, [&]<class E>(std::type_identity<E> type) {
+    if constexpr (!std::is_same_v<E, UnknownEvent>) visit(type);
+  });
 }
 
 // Equal to the last bit: a NaN equals itself, and 0 is not -0.

@@ -30,13 +30,13 @@ struct PredictionsLogged1 {
   std::vector<std::string> numeric_names;
   std::vector<double> numeric_values;
   static constexpr auto fields() {
-    return std::tuple{field("request_ids", &PredictionsLogged1::request_ids),
-                      field("probabilities", &PredictionsLogged1::probabilities),
-                      field("versions", &PredictionsLogged1::versions),
-                      field("challenger", &PredictionsLogged1::challenger),
-                      field("times", &PredictionsLogged1::times),
-                      field("numeric_names", &PredictionsLogged1::numeric_names),
-                      field("numeric_values", &PredictionsLogged1::numeric_values)};
+    return FieldList{field("request_ids", &PredictionsLogged1::request_ids),
+                     field("probabilities", &PredictionsLogged1::probabilities),
+                     field("versions", &PredictionsLogged1::versions),
+                     field("challenger", &PredictionsLogged1::challenger),
+                     field("times", &PredictionsLogged1::times),
+                     field("numeric_names", &PredictionsLogged1::numeric_names),
+                     field("numeric_values", &PredictionsLogged1::numeric_values)};
   }
 };
 
@@ -81,7 +81,7 @@ TEST_CASE("upcast: predictions of version 1 are those of version 2 in which noth
   const auto bytes = columns::encode(old);
   const auto event = decode_event("prediction.logged", 1, ContentType::columns, bytes);
   REQUIRE(event);
-  const auto& now = std::get<PredictionsLogged>(*event);
+  const auto& now = get<PredictionsLogged>(*event);
   CHECK(now.request_ids == old.request_ids);
   CHECK(same_bits(now.probabilities, old.probabilities));
   CHECK(now.versions == old.versions);
@@ -106,7 +106,7 @@ TEST_CASE("upcast: predictions of version 1 are those of version 2 in which noth
   e.payload.clear();
   const auto nothing = decoder.decode(e.view());
   REQUIRE(nothing);
-  CHECK(std::holds_alternative<UnknownEvent>(**nothing));
+  CHECK(holds_alternative<UnknownEvent>(**nothing));
   // Shown, it is what was written.
   std::string json;
   append_payload_json(json, "prediction.logged", 1, ContentType::columns, bytes);

@@ -31,7 +31,7 @@ void check(const std::string& type, std::uint16_t schema, ContentType content,
   }
   const auto stored = encode_event(*event);
   require(stored.type == type);
-  if (std::holds_alternative<UnknownEvent>(*event)) {
+  if (holds_alternative<UnknownEvent>(*event)) {
     require(stored.schema == schema && stored.content_type == content && stored.payload == payload);
   } else {
     require(stored.schema >= schema && stored.content_type == content);
@@ -42,7 +42,7 @@ void check(const std::string& type, std::uint16_t schema, ContentType content,
   }
   std::string json;
   append_payload_json(json, type, schema, content, payload);
-  require(codec::parse(json).has_value());
+  require(codec::is_json(json));
 }
 
 }  // namespace

@@ -80,7 +80,7 @@ TEST_CASE("spans: a file that is none is refused, and depth is bounded") {
   std::string deep = "1";
   for (int i = 0; i < 500; ++i) deep = "[" + deep + "]";
   const auto spans = otel(R"({"spans": [{"attributes": {"a": ")" + deep + R"("}}]})");
-  CHECK(codec::parse(spans));
+  CHECK(codec::is_json(spans));
 }
 
 }  // namespace mlforge::gateway::mlflow

@@ -216,7 +216,7 @@ TEST_CASE("random histories, out of place or not, have a diff between any two mo
     const auto diff = diff_between(*log, kTenant, from, from + 100);
     REQUIRE(diff);
     CHECK_FALSE(diff->words.empty());
-    CHECK(codec::parse(to_json(*diff)));
+    CHECK(codec::is_json(to_json(*diff)));
     events += diff->events;
   }
   CHECK(events == diff_between(*log, kTenant, 0, 600)->events);

@@ -479,12 +479,10 @@ Happened Source::make<UnknownEvent>() {
 
 namespace {
 
-template <std::size_t... I>
-Happened any(Source& source, std::size_t which, std::index_sequence<I...>) {
-  Happened out;
-  ((which == I ? void(out = source.make<std::variant_alternative_t<I, EventVariant>>()) : void()),
-   ...);
-  return out;
+template <class... E>
+Happened any(Source& source, const TypeList<E...>&) {
+  static constexpr std::array<Happened (Source::*)(), sizeof...(E)> makers{&Source::make<E>...};
+  return (source.*makers[source.below(sizeof...(E))])();
 }
 
 }  // namespace
@@ -492,9 +490,8 @@ Happened any(Source& source, std::size_t which, std::index_sequence<I...>) {
 std::vector<Happened> random_history(std::uint64_t seed, std::size_t count) {
   Source source(seed);
   std::vector<Happened> out;
-  constexpr auto kAll = std::make_index_sequence<std::variant_size_v<EventVariant>>{};
   while (out.size() < count) {
-    out.push_back(any(source, source.below(std::variant_size_v<EventVariant>), kAll));
+    out.push_back(any(source, EventTypes{}));
     if (source.below(10) == 0) out.back().tenant = "other";
     if (source.coin()) out.back().actor = "bob";
   }

@@ -142,7 +142,7 @@ TEST_CASE("retention: what is dropped is gone from the folder, the rest reads as
   // What is left: how many answers each version and route gave.
   const auto left = decode_event(after[1].type, 1, after[1].content_type, after[1].payload);
   REQUIRE(left);
-  const auto& p = std::get<PredictionsLogged>(*left);
+  const auto& p = get<PredictionsLogged>(*left);
   CHECK(p.versions == std::vector<std::int64_t>{7, 7, 8});
   CHECK(p.challenger == std::vector<std::int64_t>{0, 0, 1});
   CHECK((p.request_ids.empty() && p.probabilities.empty() && p.times.empty()));
