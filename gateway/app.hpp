@@ -1,6 +1,7 @@
 // Everything that a running server is made of. Handlers get a reference to it.
 #pragma once
-#include <boost/asio/thread_pool.hpp>
+#include <atomic>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -12,19 +13,22 @@
 #include "actors/read_barrier.hpp"
 #include "actors/scorer.hpp"
 #include "actors/subscriptions.hpp"
-#include "actors/url_guard.hpp"
 #include "actors/writer.hpp"
 #include "gateway/config.hpp"
 #include "gateway/flusher.hpp"
 #include "gateway/http/server.hpp"
 #include "gateway/live.hpp"
-#include "gateway/metrics.hpp"
+#include "gateway/workers.hpp"
 #include "projections/projector.hpp"
 #include "projections/run_index.hpp"
 #include "projections/view_store.hpp"
 #include "storage/blob_store.hpp"
 #include "storage/lmdb_log.hpp"
 #include "storage/subject_keys.hpp"
+
+namespace mlforge::actors {
+class UrlGuard;
+}
 
 namespace mlforge::storage {
 class Prover;
@@ -33,6 +37,7 @@ class Prover;
 namespace mlforge::gateway {
 
 class Archivist;
+class Metrics;
 class ProofFollower;
 
 struct App {
@@ -82,8 +87,7 @@ struct App {
   std::atomic<bool> stopping = false;
   std::string openapi;  // rendered once
 
-  // For what would block the server's thread: hashing, syncing blobs, reading models.
-  std::unique_ptr<boost::asio::thread_pool> workers;
+  std::unique_ptr<Workers> workers;
   std::unique_ptr<http::Server> server;  // the last to be made, the first to go
 };
 

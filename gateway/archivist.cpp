@@ -1,14 +1,14 @@
 #include "gateway/archivist.hpp"
 
 #include <pthread.h>
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <chrono>
 #include <future>
 
+#include "actors/send.hpp"
 #include "events/event_codec.hpp"
 #include "gateway/app.hpp"
+#include "gateway/http/logging.hpp"
 
 namespace mlforge::gateway {
 namespace {
@@ -40,7 +40,7 @@ Status append_through(App& app, storage::AppendRequest request) {
   append->done = [&done](Expected<actors::Outcome> result) {
     done.set_value(result ? Status() : Status(result.error()));
   };
-  caf::anon_send(app.context.writer, std::move(append));
+  actors::send(app.context.writer, std::move(append));
   return done.get_future().get();
 }
 
@@ -156,8 +156,8 @@ Status Archivist::drop() {
   const auto dropped = drop_bodies(log_, rules_.folder, *state, [&] { return whole = may_drop(); });
   if (!dropped) bad = dropped.error();
   if (dropped && dropped->events > 0)
-    spdlog::info("the payloads of {} events in {} segments were dropped", dropped->events,
-                 dropped->segments);
+    logging::info("the payloads of {} events in {} segments were dropped", dropped->events,
+                  dropped->segments);
   const std::lock_guard lock(mutex_);
   drop_ = drop_ || !whole;
   return bad;
@@ -193,7 +193,7 @@ void Archivist::run() {
     lock.lock();
     running_ = false;
     const std::string said = bad ? bad->message : std::string();
-    if (!said.empty() && said != error_) spdlog::error("archiving stands still: {}", said);
+    if (!said.empty() && said != error_) logging::error("archiving stands still: {}", said);
     error_ = said;
     const auto asked = asked_;
     const auto woken = [&] { return stopping_ || asked_ != asked || (drop_ && holders_ == 0); };

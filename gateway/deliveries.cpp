@@ -1,6 +1,5 @@
 #include "gateway/deliveries.hpp"
 
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include "actors/ask.hpp"
@@ -10,6 +9,7 @@
 #include "actors/webhook.hpp"
 #include "gateway/copies.hpp"
 #include "gateway/handlers.hpp"
+#include "gateway/http/logging.hpp"
 #include "storage/secret_file.hpp"
 
 namespace mlforge::gateway {
@@ -86,9 +86,8 @@ MadeSender make_sender(App& app, const std::string& name, Position created,
 void send_command(App& app, actors::SubscriptionBody body, actors::Completion done) {
   using Request = actors::Request<actors::SubscriptionBody>;
   actors::CommandMeta meta{.tenant = kTenant, .actor = std::string(kOwner)};
-  caf::anon_send(
-      app.managers.subscriptions,
-      std::make_shared<Request>(Request{std::move(meta), std::move(body), std::move(done)}));
+  actors::send(app.managers.subscriptions, std::make_shared<Request>(Request{
+                                               std::move(meta), std::move(body), std::move(done)}));
 }
 
 Status configure(App& app, const std::string& name, const std::string& url) {
@@ -111,7 +110,7 @@ Status configure(App& app, const std::string& name, const std::string& url) {
       std::move(body));
   if (outcome) return {};
   if (outcome.error().code != ErrorCode::read_only) return outcome.error();
-  spdlog::warn("subscription {} stays as it was: {}", name, outcome.error().message);
+  logging::warn("subscription {} stays as it was: {}", name, outcome.error().message);
   return {};
 }
 
@@ -126,7 +125,7 @@ Status start_subscriptions(App& app) {
                                  app.log->log_id(), app.crashed_before);
   if (!cursors) return cursors.error();
   app.cursors = *std::move(cursors);
-  if (!app.cursors->mended().empty()) spdlog::error("{}", app.cursors->mended());
+  if (!app.cursors->mended().empty()) logging::error("{}", app.cursors->mended());
   const auto origin = read_origin(app.config.data_dir);
   auto opened = actors::Subscriptions::open(
       {.log = app.log.get(),

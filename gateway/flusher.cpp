@@ -1,6 +1,7 @@
 #include "gateway/flusher.hpp"
 
-#include <spdlog/spdlog.h>
+#include "actors/send.hpp"
+#include "gateway/http/logging.hpp"
 
 namespace mlforge::gateway {
 namespace {
@@ -45,9 +46,9 @@ void PredictionFlusher::send(BatchPtr batch, int attempt) {
                attempt](Expected<actors::Outcome> result) {
     self->answered(batch, attempt, result ? Status{} : Status{result.error()});
   };
-  caf::anon_send(manager_, std::make_shared<actors::Request<actors::DeploymentBody>>(
-                               actors::Request<actors::DeploymentBody>{
-                                   std::move(meta), std::move(body), std::move(done)}));
+  actors::send(manager_, std::make_shared<actors::Request<actors::DeploymentBody>>(
+                             actors::Request<actors::DeploymentBody>{
+                                 std::move(meta), std::move(body), std::move(done)}));
 }
 
 void PredictionFlusher::answered(const BatchPtr& batch, int attempt, const Status& failed) {
@@ -73,7 +74,7 @@ void PredictionFlusher::give_up(const actors::PredictionLog::Batch& batch, const
       predictions_.finished(*more);
     }
   lost_ += rows;
-  spdlog::error("{} answered predictions are not in the log: {}", rows, why.message);
+  logging::error("{} answered predictions are not in the log: {}", rows, why.message);
 }
 
 }  // namespace mlforge::gateway

@@ -1,11 +1,10 @@
 #include "gateway/handlers.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <charconv>
 
 #include "events/checks.hpp"
+#include "gateway/http/logging.hpp"
 #include "gateway/moment.hpp"
 
 namespace mlforge::gateway {
@@ -187,15 +186,15 @@ void run_query(App& app, const http::Request& request, http::Reply reply,
 }
 
 void run_blocking(App& app, http::Reply reply, std::function<void(http::Reply)> work) {
-  boost::asio::post(*app.workers, [reply = std::make_shared<http::Reply>(std::move(reply)),
-                                   work = std::move(work)] {
-    try {
-      work(std::move(*reply));
-    } catch (const std::exception& e) {
-      // The Reply has gone with the stack, and answered 500 as it went.
-      spdlog::error("a request failed: {}", e.what());
-    }
-  });
+  app.workers->post(
+      [reply = std::make_shared<http::Reply>(std::move(reply)), work = std::move(work)] {
+        try {
+          work(std::move(*reply));
+        } catch (const std::exception& e) {
+          // The Reply has gone with the stack, and answered 500 as it went.
+          logging::error("a request failed: {}", e.what());
+        }
+      });
 }
 
 }  // namespace mlforge::gateway

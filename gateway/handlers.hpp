@@ -1,7 +1,6 @@
 // What handlers have in common: from a request to a command and its answer, from a query to its
 // answer.
 #pragma once
-#include <boost/asio/post.hpp>
 #include <concepts>
 #include <string>
 #include <utility>

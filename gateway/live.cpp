@@ -1,12 +1,11 @@
 #include "gateway/live.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <deque>
 #include <memory>
 
 #include "events/event_codec.hpp"
+#include "gateway/http/logging.hpp"
 
 namespace mlforge::gateway {
 namespace {
@@ -31,7 +30,7 @@ Stop read_on(const storage::Log& log, const EventFilter& filter, Position& from,
   });
   if (enough) return Stop::enough;
   if (!read) {
-    spdlog::error("a live stream ends before event {}: {}", from, read.error().message);
+    logging::error("a live stream ends before event {}: {}", from, read.error().message);
     return Stop::damage;
   }
   return from > log.head() ? Stop::head : Stop::stride;

@@ -1,7 +1,6 @@
 #include "gateway/past_reader.hpp"
 
 #include <pthread.h>
-#include <spdlog/spdlog.h>
 #include <sys/resource.h>
 #include <unistd.h>
 

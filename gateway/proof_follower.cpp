@@ -1,8 +1,8 @@
 #include "gateway/proof_follower.hpp"
 
 #include <pthread.h>
-#include <spdlog/spdlog.h>
 
+#include "gateway/http/logging.hpp"
 namespace mlforge::gateway {
 namespace {
 
@@ -53,7 +53,7 @@ void ProofFollower::run() {
     const auto followed = prover_.follow();
     settled = followed && *followed;
     const auto said = followed ? std::string() : followed.error().message;
-    if (!said.empty() && said != complaint) spdlog::error("the proofs stand still: {}", said);
+    if (!said.empty() && said != complaint) logging::error("the proofs stand still: {}", said);
     complaint = said;
     lock.lock();
   }

@@ -1,7 +1,5 @@
 #include "gateway/read_ahead.hpp"
 
-#include <boost/asio/post.hpp>
-
 #include <mutex>
 
 namespace mlforge::gateway {
@@ -12,8 +10,7 @@ constexpr std::size_t kAhead = 512 << 10;
 class ReadAhead : public std::enable_shared_from_this<ReadAhead> {
  public:
   using Read = std::function<Status(std::string&)>;
-  ReadAhead(boost::asio::thread_pool& workers, Read read)
-      : workers_(workers), read_(std::move(read)) {}
+  ReadAhead(Workers& workers, Read read) : workers_(workers), read_(std::move(read)) {}
 
   bool ready(std::function<void()> again) {
     const std::lock_guard lock(mutex_);
@@ -36,7 +33,7 @@ class ReadAhead : public std::enable_shared_from_this<ReadAhead> {
   // Under the lock.
   void begin() {
     if (std::exchange(reading_, true)) return;
-    boost::asio::post(workers_, [self = shared_from_this()] { self->fill(); });
+    workers_.post([self = shared_from_this()] { self->fill(); });
   }
 
   void fill() {
@@ -66,7 +63,7 @@ class ReadAhead : public std::enable_shared_from_this<ReadAhead> {
     if (again) again();
   }
 
-  boost::asio::thread_pool& workers_;
+  Workers& workers_;
   const Read read_;  // called by one thread at a time
   std::mutex mutex_;
   std::string piece_;

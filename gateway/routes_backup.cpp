@@ -141,9 +141,8 @@ void start_backup(App& app, const std::shared_ptr<Backups>& backups, const Reque
   auto held = app.archivist->hold();  // before the position is taken
   const auto row = backups->begin(app, body->destination);
   if (!row) return reply.send(row.error());
-  boost::asio::post(*app.workers, [&app, backups, held = std::move(held), row = *row] {
-    backups->run(app, row);
-  });
+  app.workers->post(
+      [&app, backups, held = std::move(held), row = *row] { backups->run(app, row); });
   reply.send(http::Response::json(to_json(*row), 202));
 }
 

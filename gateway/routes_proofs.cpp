@@ -2,6 +2,7 @@
 #include <charconv>
 
 #include "actors/sealing.hpp"
+#include "actors/send.hpp"
 #include "events/checks.hpp"
 #include "events/event_codec.hpp"
 #include "gateway/handlers.hpp"
@@ -114,7 +115,7 @@ void run_signed(App& app, Reply reply, std::function<void(Reply)> work) {
     if (result) app.prover->key_recorded();
     run_blocking(app, std::move(reply), std::move(work));
   };
-  caf::anon_send(app.context.writer, std::move(append));
+  actors::send(app.context.writer, std::move(append));
 }
 
 void send_checkpoint(App& app, std::uint64_t size, Reply reply) {
@@ -204,7 +205,7 @@ void rotate(App& app, actors::CommandMeta meta, const std::string& reason, Reply
     reply.send(http::Response::json(
         outcome_json(*result, json_member("verifier_key", app.prover->verifier().text()))));
   };
-  caf::anon_send(app.context.writer, std::move(append));
+  actors::send(app.context.writer, std::move(append));
 }
 
 void rotate_key(App& app, const Request& request, Reply reply) {

@@ -6,6 +6,7 @@
 #include "gateway/flusher.hpp"
 #include "gateway/gates.hpp"
 #include "gateway/handlers.hpp"
+#include "gateway/metrics.hpp"
 #include "gateway/table_routes.hpp"
 #include "gateway/waits.hpp"
 #include "projections/queries.hpp"

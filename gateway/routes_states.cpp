@@ -1,6 +1,5 @@
-#include <spdlog/spdlog.h>
-
 #include "events/checks.hpp"
+#include "gateway/http/logging.hpp"
 #include "gateway/states.hpp"
 #include "gateway/table_routes.hpp"
 #include "projections/stream_states.hpp"
@@ -88,7 +87,7 @@ void add_state_route(App& app, http::Router& router) {
   if (opened)
     states = *std::move(opened);
   else
-    spdlog::warn("snapshots of streams cannot be used: {}", opened.error().message);
+    logging::warn("snapshots of streams cannot be used: {}", opened.error().message);
   router.get(
       "/api/v1/states/{stream*}",
       [&app, states](const Request& request, Reply reply) {

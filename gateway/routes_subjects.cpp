@@ -1,11 +1,11 @@
 // Subjects: whose keys there are, and how they are destroyed.
-#include <spdlog/spdlog.h>
-
 #include <limits>
 
 #include "actors/sealing.hpp"
+#include "actors/send.hpp"
 #include "events/checks.hpp"
 #include "gateway/handlers.hpp"
+#include "gateway/http/logging.hpp"
 #include "gateway/subjects.hpp"
 #include "gateway/table_routes.hpp"
 
@@ -98,7 +98,7 @@ Expected<Events> decide_shredding(const std::vector<SubjectKeyPtr>& keys,
 void destroy(App& app, const std::vector<SubjectKeyPtr>& keys, Position position, Reply reply) {
   for (const auto& key : keys)
     if (const auto done = app.subjects->shred(key->id); !done) {
-      spdlog::error("a key could not be destroyed: {}", done.error().message);
+      logging::error("a key could not be destroyed: {}", done.error().message);
       return reply.send(Error{done.error().code,
                               "the log says that the key is destroyed, but it could not be yet: " +
                                   done.error().message + " The next start of the server does it.",
@@ -150,7 +150,7 @@ void shred(App& app, actors::CommandMeta meta, const std::string& subject,
                    destroy(app, keys, position, std::move(r));
                  });
   };
-  caf::anon_send(app.context.writer, std::move(append));
+  actors::send(app.context.writer, std::move(append));
 }
 
 void shred_subject(App& app, const Request& request, Reply reply) {

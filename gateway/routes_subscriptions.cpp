@@ -1,5 +1,6 @@
 // Subscriptions: made, changed and deleted; events fetched and acknowledged; parked ones released.
 #include "actors/ask.hpp"
+#include "actors/url_guard.hpp"
 #include "events/checks.hpp"
 #include "gateway/handlers.hpp"
 #include "gateway/subscription_bodies.hpp"

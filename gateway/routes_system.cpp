@@ -3,6 +3,7 @@
 #include "events/event_codec.hpp"
 #include "gateway/handlers.hpp"
 #include "gateway/http/metrics.hpp"
+#include "gateway/metrics.hpp"
 #include "gateway/web_files.hpp"
 
 namespace mlforge::gateway {

@@ -1,6 +1,4 @@
 // The composition root: opens the folder, starts everything in order, and takes it down again.
-#include <spdlog/sinks/stdout_color_sinks.h>
-#include <spdlog/spdlog.h>
 #include <csignal>
 
 #include <future>
@@ -16,7 +14,9 @@
 #include "gateway/crash_note.hpp"
 #include "gateway/deliveries.hpp"
 #include "gateway/handlers.hpp"
+#include "gateway/http/logging.hpp"
 #include "gateway/http/mailbox.hpp"
+#include "gateway/metrics.hpp"
 #include "gateway/mlflow/artifact_flags.hpp"
 #include "gateway/mlflow/routes.hpp"
 #include "gateway/mlflow/search_index.hpp"
@@ -36,7 +36,7 @@ namespace {
 // full, serve what they have. Nobody would see what was written behind that: the log takes no more.
 Status open_read_models(App& app, const std::filesystem::path& folder, const StopRequest& stop) {
   const auto building = [](std::uint64_t events) {
-    if (events > 100000) spdlog::info("building the read models from {} events", events);
+    if (events > 100000) logging::info("building the read models from {} events", events);
   };
   auto views =
       projections::open_views(*app.log, folder, {}, building, [&stop] { return stop.came(); });
@@ -46,11 +46,11 @@ Status open_read_models(App& app, const std::filesystem::path& folder, const Sto
   app.run_index = std::make_unique<projections::RunIndex>(kTenant, mlflow::read_cell);
   app.engine->observe(app.run_index.get());
   app.projected.reached(app.engine->position());
-  if (app.views->discarded()) spdlog::warn("the read models were not whole and were made anew");
+  if (app.views->discarded()) logging::warn("the read models were not whole and were made anew");
   app.log->keep_room_for([&app] { return app.projected.position(); });
   if (!views->behind) return {};
-  spdlog::error("the read models stand at event {} of {}: {}", app.engine->position(),
-                app.log->head(), views->behind->message);
+  logging::error("the read models stand at event {} of {}: {}", app.engine->position(),
+                 app.log->head(), views->behind->message);
   app.log->stop_writing(*views->behind);
   app.projected.fail();
   return {};
@@ -64,14 +64,14 @@ Status open_subject_keys(App& app) {
   app.subjects = *std::move(keys);
   app.context.subjects = app.subjects.get();
   if (app.subjects->damaged() > 0)
-    spdlog::error("{} keys of subjects are damaged: what they encrypted reads as erased",
-                  app.subjects->damaged());
+    logging::error("{} keys of subjects are damaged: what they encrypted reads as erased",
+                   app.subjects->damaged());
   const auto shredded = app.subjects->shred_recorded(*app.log);
   if (!shredded)
-    spdlog::error("whether all keys that the log names are destroyed is not known: {}",
-                  shredded.error().message);
+    logging::error("whether all keys that the log names are destroyed is not known: {}",
+                   shredded.error().message);
   else if (*shredded > 0)
-    spdlog::warn("{} keys that were to be destroyed are now", *shredded);
+    logging::warn("{} keys that were to be destroyed are now", *shredded);
   return {};
 }
 
@@ -87,7 +87,7 @@ Status open_storage(App& app, const StopRequest& stop) {
   if (!crashed) return crashed.error();
   app.crashed_before = *crashed;
   if (*crashed)
-    spdlog::warn(
+    logging::warn(
         "the last server crashed: what is derived from the log is made anew. If it crashes "
         "again, 'mlforge verify' says whether the log itself is damaged");
   std::error_code ignored;
@@ -127,7 +127,7 @@ void start_system(App& app) {
   app.caf_config->set("scheduler.max-threads", std::size_t{2});
   app.system = std::make_unique<caf::actor_system>(*app.caf_config);
   // Those that wait for S3 must not keep all others waiting.
-  app.workers = std::make_unique<boost::asio::thread_pool>(app.blobs->remote().empty() ? 2 : 16);
+  app.workers = std::make_unique<Workers>(app.blobs->remote().empty() ? 2 : 16);
   app.metrics = std::make_unique<Metrics>();
 }
 
@@ -169,13 +169,13 @@ Status keep_predictions(App& app) {
     const auto done = actors::ask<actors::DeploymentBody>(app.managers.deployments, std::move(meta),
                                                           std::move(batch));
     if (done) continue;
-    spdlog::error("answered predictions of before are not in the log yet: {}",
-                  done.error().message);
+    logging::error("answered predictions of before are not in the log yet: {}",
+                   done.error().message);
     return {};
   }
   if (!rows->empty())
-    spdlog::info("{} predictions that were answered before the last end are in the log now",
-                 rows->size());
+    logging::info("{} predictions that were answered before the last end are in the log now",
+                  rows->size());
   auto spool = actors::PredictionSpool::start(folder);
   if (!spool) return app.log->writable() ? Status{} : Status{spool.error()};
   app.predictions.keep_in(*std::move(spool));
@@ -189,7 +189,7 @@ Status start_actors(App& app) {
   app.projector = actors::spawn_projector(
       system, {*app.log, *app.engine, app.projected, app.projector_bell, [&app] {
                  if (const auto indexed = app.log->index_some(); !indexed)
-                   spdlog::error("the index stands still: {}", indexed.error().message);
+                   logging::error("the index stands still: {}", indexed.error().message);
                }});
   app.projected.on_wait([&app] { caf::anon_send(app.projector, actors::StartAtom::value); });
   app.proofs = std::make_unique<ProofFollower>(*app.prover);
@@ -330,10 +330,10 @@ void shut_down(App& app) {
     app.server->drain(std::chrono::seconds(app.config.drain_seconds),
                       [&drained](bool all) { drained.set_value(all); });
     if (!drained.get_future().get())
-      spdlog::warn("some requests did not end in time and were cut off");
+      logging::warn("some requests did not end in time and were cut off");
   }
   if (app.flusher && !app.flusher->wait_idle(std::chrono::seconds(5)))
-    spdlog::warn("some predictions could not be written down");
+    logging::warn("some predictions could not be written down");
   stop_subscriptions(app);
   if (app.blobs) app.blobs->stop();
   if (app.workers) {
@@ -364,16 +364,16 @@ void shut_down(App& app) {
   if (app.past) app.past->stop();
   if (app.engine && app.serving)
     if (const auto reached = app.engine->catch_up(); !reached)
-      spdlog::warn("the read models stand at {}: {}", app.engine->position(),
-                   reached.error().message);
+      logging::warn("the read models stand at {}: {}", app.engine->position(),
+                    reached.error().message);
   app.engine.reset();
   if (app.proofs) app.proofs->stop();
   if (app.prover)
-    if (const auto bad = app.prover->close()) spdlog::warn("the proofs: {}", bad->message);
+    if (const auto bad = app.prover->close()) logging::warn("the proofs: {}", bad->message);
   if (app.views)
-    if (const auto bad = app.views->close()) spdlog::warn("the read models: {}", bad->message);
+    if (const auto bad = app.views->close()) logging::warn("the read models: {}", bad->message);
   if (app.log)
-    if (const auto bad = app.log->close()) spdlog::warn("the log: {}", bad->message);
+    if (const auto bad = app.log->close()) logging::warn("the log: {}", bad->message);
 }
 
 Status start(App& app, const StopRequest& stop) {
@@ -389,17 +389,10 @@ Status start(App& app, const StopRequest& stop) {
   return start_server(app, stop);
 }
 
-void set_up_logging(const Config& config) {
-  auto logger = spdlog::stderr_color_mt("mlforge");
-  spdlog::set_default_logger(logger);
-  spdlog::set_level(spdlog::level::from_str(config.log_level));
-  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %^%l%$ %v", spdlog::pattern_time_type::utc);
-}
-
 }  // namespace
 
 int serve_command(const Config& config) {
-  set_up_logging(config);
+  logging::set_up(config.log_level);
   const StopRequest& stop = take_stop_signals();
   std::signal(SIGPIPE, SIG_IGN);
   auto app = std::make_unique<App>();
@@ -407,7 +400,7 @@ int serve_command(const Config& config) {
   auto bad = start(*app, stop);
   if (bad && !stop.came() && projections::is_view_damage(*bad)) {
     // Found behind the opening; they are marked now, so the second start makes them anew.
-    spdlog::warn("{}", bad->message);
+    logging::warn("{}", bad->message);
     shut_down(*app);
     app = std::make_unique<App>();
     app->config = config;
@@ -419,8 +412,8 @@ int serve_command(const Config& config) {
     return error_row(bad->code).exit_code;
   }
   if (!bad) std::cout << "listening on " << app->server->url() << std::endl;
-  spdlog::info("stopping ({}){}", stop.wait() == SIGTERM ? "SIGTERM" : "SIGINT",
-               bad ? " before the start was over" : "");
+  logging::info("stopping ({}){}", stop.wait() == SIGTERM ? "SIGTERM" : "SIGINT",
+                bad ? " before the start was over" : "");
   shut_down(*app);
   app.reset();
   return 0;

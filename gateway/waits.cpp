@@ -1,17 +1,12 @@
 #include "gateway/waits.hpp"
 
-#include <boost/asio/steady_timer.hpp>
-
 namespace mlforge::gateway {
 namespace {
 
 struct Wait : std::enable_shared_from_this<Wait> {
   Wait(App& app, http::Reply reply,
        std::function<std::optional<Expected<http::Response>>(bool)> look)
-      : app(app),
-        reply(std::move(reply)),
-        look(std::move(look)),
-        timer(app.workers->get_executor()) {}
+      : app(app), reply(std::move(reply)), look(std::move(look)) {}
 
   // On the server's thread.
   void try_now(bool last) {
@@ -33,7 +28,6 @@ struct Wait : std::enable_shared_from_this<Wait> {
   App& app;
   http::Reply reply;
   std::function<std::optional<Expected<http::Response>>(bool)> look;
-  boost::asio::steady_timer timer;
 };
 
 }  // namespace
@@ -41,10 +35,8 @@ struct Wait : std::enable_shared_from_this<Wait> {
 void wait_until(App& app, http::Reply reply, std::chrono::seconds timeout,
                 std::function<std::optional<Expected<http::Response>>(bool last)> look) {
   auto wait = std::make_shared<Wait>(app, std::move(reply), std::move(look));
-  wait->timer.expires_after(timeout);
-  wait->timer.async_wait([wait](boost::system::error_code stopped) {
-    if (!stopped) wait->app.server->post([wait] { wait->try_now(true); });
-  });
+  app.workers->post_after(timeout,
+                          [wait] { wait->app.server->post([wait] { wait->try_now(true); }); });
   wait->try_now(false);
 }
 

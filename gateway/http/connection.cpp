@@ -1,7 +1,6 @@
 #include "gateway/http/connection.hpp"
 
-#include <spdlog/spdlog.h>
-
+#include "gateway/http/logging.hpp"
 #include "gateway/http/sse.hpp"
 
 namespace mlforge::http {
@@ -204,7 +203,7 @@ void Connection::close() {
   try {
     if (auto on_close = std::exchange(sse_.on_close, nullptr)) on_close();
   } catch (const std::exception& failure) {
-    spdlog::error("event stream's on_close failed: {}", failure.what());
+    logging::error("event stream's on_close failed: {}", failure.what());
   }
   sse_.source = nullptr;
   stream_.reset();

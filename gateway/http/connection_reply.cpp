@@ -1,7 +1,6 @@
 // From an answer to bytes: whole answers, streamed ones, event streams.
-#include <spdlog/spdlog.h>
-
 #include "gateway/http/connection.hpp"
+#include "gateway/http/logging.hpp"
 #include "gateway/http/sse.hpp"
 #include "gateway/http/upload.hpp"
 
@@ -93,10 +92,10 @@ void Connection::release_body() {
 void Connection::count_request(int status, SteadyTime now) {
   const auto seconds = std::chrono::duration<double>(now - started_).count();
   core_->metrics.request(route_index_, status, seconds);
-  if (!spdlog::default_logger_raw()->should_log(spdlog::level::debug)) return;
+  if (!logging::enabled(logging::Level::debug)) return;
   if (match_.route && match_.route->info.hot) return;
-  spdlog::debug("{} {} {} {:.6f}s {}", to_string(request_.method), request_.path, status, seconds,
-                correlation_id_);
+  logging::debug("{} {} {} {:.6f}s {}", to_string(request_.method), request_.path, status, seconds,
+                 correlation_id_);
 }
 
 void Connection::end_request(int status) {
@@ -158,8 +157,8 @@ Connection::Step Connection::step_stream() {
   if (!error && counted && (piece.size() > stream_left_ || (piece.empty() && stream_left_ > 0)))
     error = Error{ErrorCode::internal, "The stream did not keep to its Content-Length.", {}};
   if (error) {
-    spdlog::error("streamed answer of {} broke off: {} (correlation {})", request_.pattern,
-                  error->message, correlation_id_);
+    logging::error("streamed answer of {} broke off: {} (correlation {})", request_.pattern,
+                   error->message, correlation_id_);
     close();
     return Step::wait;
   }
@@ -228,7 +227,7 @@ Connection::Step Connection::step_sse() {
   try {
     if (sse_.source) message = sse_.source(kMaxBatchBytes);
   } catch (const std::exception& failure) {
-    spdlog::error("event stream of {} broke off: {}", request_.pattern, failure.what());
+    logging::error("event stream of {} broke off: {}", request_.pattern, failure.what());
     message.emplace(nullptr);
   }
   if (!message) return Step::wait;

@@ -1,8 +1,7 @@
 // From bytes to a handler: head, checks, route, body.
-#include <spdlog/spdlog.h>
-
 #include "gateway/http/connection.hpp"
 #include "gateway/http/guard.hpp"
+#include "gateway/http/logging.hpp"
 
 namespace mlforge::http {
 namespace {
@@ -369,8 +368,8 @@ void Connection::call_handler(const Handler& handler) {
   try {
     handler(request_, Reply(this));
   } catch (const std::exception& failure) {  // the Reply, unwound, has answered 500
-    spdlog::error("handler of {} failed: {} (correlation {})", request_.pattern, failure.what(),
-                  correlation_id_);
+    logging::error("handler of {} failed: {} (correlation {})", request_.pattern, failure.what(),
+                   correlation_id_);
   }
 }
 

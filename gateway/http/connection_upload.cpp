@@ -1,7 +1,6 @@
 // A body that is handed on in pieces while it comes.
+#include "gateway/http/logging.hpp"
 #include "gateway/http/upload.hpp"
-
-#include <spdlog/spdlog.h>
 
 #include "gateway/http/connection.hpp"
 
@@ -17,8 +16,8 @@ Connection::Step Connection::begin_upload(const UploadHandler& handler) {
   try {
     upload = handler(request_, Reply(this), UploadFlow(upload_handle_));
   } catch (const std::exception& failure) {
-    spdlog::error("upload handler of {} failed: {} (correlation {})", request_.pattern,
-                  failure.what(), correlation_id_);
+    logging::error("upload handler of {} failed: {} (correlation {})", request_.pattern,
+                   failure.what(), correlation_id_);
   }
   if (!open_request_) return Step::again;
   if (!upload) {  // nobody wants the body; the answer comes later
@@ -61,8 +60,8 @@ Connection::Step Connection::deliver_chunk(std::string_view chunk) {
   try {
     flow = upload_->on_chunk(chunk);
   } catch (const std::exception& failure) {
-    spdlog::error("upload to {} failed: {} (correlation {})", request_.pattern, failure.what(),
-                  correlation_id_);
+    logging::error("upload to {} failed: {} (correlation {})", request_.pattern, failure.what(),
+                   correlation_id_);
     const Error error{ErrorCode::internal, "The upload failed inside the server.", {}};
     abort_upload(error);
     return fail(Rejection::malformed, error);
@@ -91,8 +90,8 @@ Connection::Step Connection::end_upload() {
   try {
     upload_->on_end();
   } catch (const std::exception& failure) {
-    spdlog::error("upload to {} failed at its end: {} (correlation {})", request_.pattern,
-                  failure.what(), correlation_id_);
+    logging::error("upload to {} failed at its end: {} (correlation {})", request_.pattern,
+                   failure.what(), correlation_id_);
     const Error error{ErrorCode::internal, "The upload failed inside the server.", {}};
     abort_upload(error);
     return fail(Rejection::malformed, error);
@@ -118,7 +117,7 @@ void Connection::abort_upload(const Error& why) {
   try {
     if (const auto upload = std::move(upload_)) upload->on_abort(why);
   } catch (const std::exception& failure) {
-    spdlog::error("upload's on_abort failed: {}", failure.what());
+    logging::error("upload's on_abort failed: {}", failure.what());
   }
 }
 

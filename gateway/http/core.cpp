@@ -1,11 +1,10 @@
 #include "gateway/http/core.hpp"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
-
 #include <random>
 
 #include "gateway/http/connection.hpp"
+#include "gateway/http/logging.hpp"
 
 namespace mlforge::http {
 namespace {
@@ -85,7 +84,7 @@ void Core::run() {
       context.run();
       over = true;
     } catch (const std::exception& failure) {  // from a user's callback; the server goes on
-      spdlog::error("a callback on the server's thread failed: {}", failure.what());
+      logging::error("a callback on the server's thread failed: {}", failure.what());
     }
   }
   context.restart();

@@ -1,8 +1,7 @@
 #include "gateway/http/mailbox.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include "gateway/http/connection.hpp"
+#include "gateway/http/logging.hpp"
 
 namespace mlforge::http {
 
@@ -71,7 +70,7 @@ void Mailbox::deliver() {
       else
         std::get<Task>(letter)();
     } catch (const std::exception& failure) {  // one task's failure is not the others'
-      spdlog::error("a task on the server's thread failed: {}", failure.what());
+      logging::error("a task on the server's thread failed: {}", failure.what());
     }
   }
   delivering_.clear();

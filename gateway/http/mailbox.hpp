@@ -1,8 +1,17 @@
 // How other threads reach the server's thread: answers and tasks are queued under one lock, and
 // however many are queued before the server looks, it is woken once.
 #pragma once
-#include "gateway/http/pch.hpp"
+#include <boost/smart_ptr/intrusive_ptr.hpp>
+#include <mutex>
+#include <utility>
+#include <variant>
+#include <vector>
+
 #include "gateway/http/reply.hpp"
+
+namespace boost::asio {
+class io_context;
+}
 
 namespace mlforge::http {
 

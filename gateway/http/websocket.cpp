@@ -1,9 +1,8 @@
 #include "gateway/http/websocket.hpp"
 
 #include <netinet/tcp.h>
-#include <spdlog/spdlog.h>
-
 #include "gateway/http/connection.hpp"
+#include "gateway/http/logging.hpp"
 
 namespace mlforge::http {
 
@@ -22,7 +21,7 @@ auto guarded(const Fn& fn, const Args&... args) -> decltype(fn(args...)) {
   try {
     return fn(args...);
   } catch (const std::exception& failure) {
-    spdlog::error("WebSocket callback failed: {}", failure.what());
+    logging::error("WebSocket callback failed: {}", failure.what());
     return decltype(fn(args...))();
   }
 }
@@ -62,8 +61,8 @@ Connection::Step Connection::upgrade() {
     try {
       problem = std::get<WebSocketHandler>(match_.route->handler)(request_, session);
     } catch (const std::exception& failure) {
-      spdlog::error("handler of {} failed: {} (correlation {})", request_.pattern, failure.what(),
-                    correlation_id_);
+      logging::error("handler of {} failed: {} (correlation {})", request_.pattern, failure.what(),
+                     correlation_id_);
       problem = Error{ErrorCode::internal, "The server could not open this WebSocket.", {}};
     }
   }

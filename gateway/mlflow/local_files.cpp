@@ -1,13 +1,13 @@
 #include "gateway/mlflow/local_files.hpp"
 
 #include <fcntl.h>
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
 
+#include "gateway/http/logging.hpp"
 #include "storage/files.hpp"
 
 namespace mlforge::gateway::mlflow {
@@ -51,7 +51,7 @@ Status write_local_file(const std::filesystem::path& folder, const std::string& 
     return Error{ErrorCode::invalid_argument, "Invalid path", "path"};
   const auto bad = local_files::write_whole(file, bytes);
   if (!bad) return {};
-  spdlog::error("{}", bad->message);
+  logging::error("{}", bad->message);
   return Error{ErrorCode::unavailable, "The file cannot be written to " + folder.string(), "path"};
 }
 

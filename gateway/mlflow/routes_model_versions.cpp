@@ -1,11 +1,10 @@
 // model-versions/...
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <span>
 
 #include "events/mlflow_checks.hpp"
+#include "gateway/http/logging.hpp"
 #include "gateway/mlflow/entities.hpp"
 #include "gateway/mlflow/handlers.hpp"
 #include "gateway/mlflow/search_page.hpp"
@@ -57,7 +56,7 @@ void answer_made(App& app, Reply reply, const std::string& name, std::uint64_t v
   auto done = [&app, shared = std::make_shared<Reply>(std::move(reply)),
                query](const Expected<Outcome>& recorded) {
     // The version is there whatever became of the note on its model.
-    if (!recorded) spdlog::warn("a model does not say its version: {}", recorded.error().message);
+    if (!recorded) logging::warn("a model does not say its version: {}", recorded.error().message);
     app.server->post([&app, shared, query] { answer_query(app, std::move(*shared), "", query); });
   };
   hand_in<actors::TrackingBody>(app.managers.tracking, {.tenant = kTenant},

@@ -1,4 +1,6 @@
 // The end of a turn of the server's thread.
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <catch2/catch.hpp>
 
 #include "gateway/http/mailbox.hpp"
