@@ -1,62 +1,66 @@
-// All typed signatures: the conversations of the system on one page.
+// CAF's typed actors behind the handles: for the files that define actors.
 #pragma once
 #include <caf/all.hpp>
 
-#include "actors/command.hpp"
+#include "actors/handles.hpp"
 
 namespace mlforge::actors {
 
-// CAF 0.17 writes signatures as replies_to<...>::with<...>; nobody here answers by message: a
-// command carries its Completion, which the writer calls when the events are on disk.
-template <class... T>
-using Takes = caf::reacts_to<T...>;
+template <class H>
+struct ActorFor;
+template <class... Messages>
+struct ActorFor<Handle<Messages...>> {
+  using type = caf::typed_actor<caf::reacts_to<Messages>...>;
+};
+// The CAF actor behind a handle.
+template <class H>
+using ActorOf = typename ActorFor<H>::type;
 
-using StartAtom =
-    caf::atom_constant<caf::atom("start")>;  // begin, or go on with, the next batch of work
-using CommittedAtom =
-    caf::atom_constant<caf::atom("committed")>;  // the log's head is now at that position
-using ForgetAtom =
-    caf::atom_constant<caf::atom("forget")>;  // tenant, stream: what is cached of it is wrong
+// Overrides receive() for each type of message, one a level.
+template <class H, class... Messages>
+class Sends : public H::Target {
+ public:
+  explicit Sends(ActorOf<H> to) : actor(std::move(to)) {}
+  const ActorOf<H> actor;
+};
+template <class H, class Message, class... Rest>
+class Sends<H, Message, Rest...> : public Sends<H, Rest...> {
+ public:
+  using Sends<H, Rest...>::Sends;
+  using Sends<H, Rest...>::receive;
+  void receive(Message message) const override { caf::anon_send(this->actor, std::move(message)); }
+};
 
-// Appends what the managers decided: everything that waits goes into the log under one sync. While
-// a sync is under way the next batch gathers in the mailbox.
-using WriterActor = caf::typed_actor<Takes<AppendPtr>, Takes<StartAtom>>;
+template <class H>
+class ActorTarget;
+template <class... Messages>
+class ActorTarget<Handle<Messages...>> final : public Sends<Handle<Messages...>, Messages...> {
+ public:
+  using Sends<Handle<Messages...>, Messages...>::Sends;
+  void end() const override {
+    caf::scoped_actor self{this->actor->home_system()};
+    caf::anon_send_exit(this->actor, caf::exit_reason::user_shutdown);
+    self->wait_for(this->actor);
+  }
+};
 
-// Brings the read models to the log's head and wakes who waits for that.
-using ProjectorActor = caf::typed_actor<Takes<CommittedAtom, Position>, Takes<StartAtom>>;
+template <class H>
+H handle_of(ActorOf<H> actor) {
+  return H(std::make_shared<const ActorTarget<H>>(std::move(actor)));
+}
 
-// Publishes the log over NATS from its own durable cursor.
-using BroadcasterActor = caf::typed_actor<Takes<CommittedAtom, Position>>;
-
-// The server's own rules: loads what aliases point to, watches for drift, raises alerts, starts
-// retraining.
-using RulesActor = caf::typed_actor<Takes<CommittedAtom, Position>, Takes<StartAtom>>;
-
-// Runs one pipeline run after another, the steps in parallel.
-using ExecutorActor =
-    caf::typed_actor<Takes<StartAtom, std::string, std::string>>;  // tenant, pipeline run
-
-// One manager a life-cycle stage: decides commands on its streams, one at a time, in order of
-// arrival.
-using DatasetActor =
-    caf::typed_actor<Takes<DatasetRequest>, Takes<ForgetAtom, std::string, std::string>>;
-using EnvironmentActor =
-    caf::typed_actor<Takes<EnvironmentRequest>, Takes<ForgetAtom, std::string, std::string>>;
-using TrackingActor =
-    caf::typed_actor<Takes<TrackingRequest>, Takes<ForgetAtom, std::string, std::string>>;
-using RegistryActor =
-    caf::typed_actor<Takes<RegistryRequest>, Takes<ForgetAtom, std::string, std::string>>;
-using PipelineActor =
-    caf::typed_actor<Takes<PipelineRequest>, Takes<ForgetAtom, std::string, std::string>>;
-using DeploymentActor =
-    caf::typed_actor<Takes<DeploymentRequest>, Takes<ForgetAtom, std::string, std::string>>;
-using DriftActor =
-    caf::typed_actor<Takes<DriftRequest>, Takes<ForgetAtom, std::string, std::string>>;
-using SubscriptionActor =
-    caf::typed_actor<Takes<SubscriptionRequest>, Takes<ForgetAtom, std::string, std::string>>;
+// The handle is not empty.
+template <class H>
+const ActorOf<H>& actor_of(const H& handle) {
+  return static_cast<const ActorTarget<H>*>(handle.target())->actor;
+}
 
 }  // namespace mlforge::actors
 
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(mlforge::actors::Start)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(mlforge::actors::Committed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(mlforge::actors::ForgetStream)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(mlforge::actors::RunPipeline)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(mlforge::actors::AppendPtr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(mlforge::actors::DatasetRequest)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(mlforge::actors::EnvironmentRequest)

@@ -3,7 +3,7 @@
 #pragma once
 #include <future>
 
-#include "actors/send.hpp"
+#include "actors/handles.hpp"
 
 namespace mlforge::actors {
 
@@ -14,8 +14,8 @@ Expected<Outcome> ask(const Actor& manager, CommandMeta meta, Body body) {
   auto done = [promise = std::move(promise)](Expected<Outcome> result) mutable {
     promise.set_value(std::move(result));
   };
-  send(manager, std::make_shared<Request<Body>>(
-                    Request<Body>{std::move(meta), std::move(body), std::move(done)}));
+  manager.send(std::make_shared<Request<Body>>(
+      Request<Body>{std::move(meta), std::move(body), std::move(done)}));
   return future.get();
 }
 

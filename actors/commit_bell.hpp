@@ -2,17 +2,17 @@
 #pragma once
 #include <atomic>
 
-#include "actors/actors.hpp"
+#include "actors/handles.hpp"
 
 namespace mlforge::actors {
 
-// Rung after every commit, it sends CommittedAtom once, and again only after the follower has begun
+// Rung after every commit, it sends Committed once, and again only after the follower has begun
 // to look at the log. Any thread.
 class CommitBell {
  public:
   template <class Follower>
   void ring(const Follower& follower, Position head) {
-    if (!rung_.exchange(true)) caf::anon_send(follower, CommittedAtom::value, head);
+    if (!rung_.exchange(true)) follower.send(Committed{head});
   }
   // By the follower, before it reads where the log ends.
   void silence() { (void)rung_.exchange(false); }

@@ -3,6 +3,7 @@
 #include <malloc.h>
 #include <spdlog/spdlog.h>
 
+#include "actors/actors.hpp"
 #include "actors/ask.hpp"
 #include "actors/manager_effects.hpp"
 #include "actors/pipeline_executor.hpp"
@@ -60,17 +61,18 @@ void execute(const ExecutorContext& context, const std::string& tenant, const st
 }  // namespace
 
 ExecutorActor spawn_executor(caf::actor_system& system, const ExecutorContext& context) {
-  return system.spawn<caf::detached>(
-      [context](ExecutorActor::pointer) -> ExecutorActor::behavior_type {
-        return {[context](StartAtom, const std::string& tenant, const std::string& id) {
+  using Actor = ActorOf<ExecutorActor>;
+  return handle_of<ExecutorActor>(
+      system.spawn<caf::detached>([context](Actor::pointer) -> Actor::behavior_type {
+        return {[context](const RunPipeline& run) {
           if (*context.stopping) return;
           try {
-            execute(context, tenant, id);
+            execute(context, run.tenant, run.pipeline_run_id);
           } catch (const std::exception& e) {
-            spdlog::error("pipeline run {}: {}", id, e.what());
+            spdlog::error("pipeline run {}: {}", run.pipeline_run_id, e.what());
           }
         }};
-      });
+      }));
 }
 
 }  // namespace mlforge::actors

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "actors/actors.hpp"
 #include "actors/nats_publisher.hpp"
 
 namespace mlforge::actors {
@@ -25,18 +26,18 @@ struct ProjectorState {
 }  // namespace
 
 ProjectorActor spawn_projector(caf::actor_system& system, const ProjectorContext& context) {
-  return system.spawn<caf::detached>(
-      [c = context](
-          ProjectorActor::stateful_pointer<ProjectorState> self) -> ProjectorActor::behavior_type {
+  using Actor = ActorOf<ProjectorActor>;
+  return handle_of<ProjectorActor>(system.spawn<caf::detached>(
+      [c = context](Actor::stateful_pointer<ProjectorState> self) -> Actor::behavior_type {
         const auto schedule = [self] {
-          if (!std::exchange(self->state.scheduled, true)) self->send(self, StartAtom::value);
+          if (!std::exchange(self->state.scheduled, true)) self->send(self, Start{});
         };
-        return {[self, schedule, c](CommittedAtom, Position) {
+        return {[self, schedule, c](Committed) {
                   if (c.projected.awaited()) return schedule();
                   if (!std::exchange(self->state.gathering, true))
-                    self->delayed_send(self, self->state.gather, StartAtom::value);
+                    self->delayed_send(self, self->state.gather, Start{});
                 },
-                [self, schedule, c](StartAtom) {
+                [self, schedule, c](Start) {
                   self->state.scheduled = self->state.gathering = false;
                   c.bell.silence();
                   const auto head = c.log.head();
@@ -49,7 +50,7 @@ ProjectorActor spawn_projector(caf::actor_system& system, const ProjectorContext
                   if (!reached) {
                     spdlog::error("the read models stand still: {}", reached.error().message);
                     c.projected.fail();
-                    self->delayed_send(self, std::chrono::seconds(1), StartAtom::value);
+                    self->delayed_send(self, std::chrono::seconds(1), Start{});
                     self->state.scheduled = true;
                     return;
                   }
@@ -57,13 +58,15 @@ ProjectorActor spawn_projector(caf::actor_system& system, const ProjectorContext
                   c.projected.reached(*reached);
                   if (*reached < head) schedule();
                 }};
-      });
+      }));
 }
 
 BroadcasterActor spawn_broadcaster(caf::actor_system& system, NatsPublisher& publisher) {
-  return system.spawn([&publisher](BroadcasterActor::pointer) -> BroadcasterActor::behavior_type {
-    return {[&publisher](CommittedAtom, Position head) { publisher.notify(head); }};
-  });
+  using Actor = ActorOf<BroadcasterActor>;
+  return handle_of<BroadcasterActor>(
+      system.spawn([&publisher](Actor::pointer) -> Actor::behavior_type {
+        return {[&publisher](Committed committed) { publisher.notify(committed.head); }};
+      }));
 }
 
 }  // namespace mlforge::actors

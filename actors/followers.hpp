@@ -11,7 +11,7 @@ namespace mlforge::actors {
 class NatsPublisher;
 
 // Brings the read models to the head, then moves the barrier: soon after a commit, so that those of
-// a busy moment are taken together, and at once where somebody waits (StartAtom tells it that
+// a busy moment are taken together, and at once where somebody waits (Start tells it that
 // somebody began to). All must outlive the actor.
 struct ProjectorContext {
   const storage::Log& log;

@@ -4,7 +4,7 @@
 #include <deque>
 #include <unordered_set>
 
-#include "actors/actors.hpp"
+#include "actors/handles.hpp"
 #include "actors/repository.hpp"
 #include "actors/sealing.hpp"
 

@@ -1,5 +1,6 @@
 #include "actors/managers.hpp"
 
+#include "actors/actors.hpp"
 #include "actors/rename_model.hpp"
 #include "events/checks.hpp"
 #include "storage/digest.hpp"
@@ -363,46 +364,50 @@ void handle(Manager& manager, Request<Body>& request) {
       request.body);
 }
 
-template <class Actor, class Message, class... States>
-Actor spawn_manager(caf::actor_system& system, const ManagerContext& context) {
+template <class ManagerActor, class Message, class... States>
+ManagerActor spawn_manager(caf::actor_system& system, const ManagerContext& context) {
+  using Actor = ActorOf<ManagerActor>;
   using State = ManagerState<States...>;
-  return system.spawn([context](typename Actor::template stateful_pointer<State> self)
-                          -> typename Actor::behavior_type {
-    auto& state = self->state;
-    state.context = context;
-    state.states =
-        std::make_unique<std::tuple<Repository<States>...>>(Repository<States>(*context.log)...);
-    const auto weak = caf::actor_cast<caf::actor_addr>(self);
-    state.forget = std::make_shared<const Forget>(
-        [weak](const std::string& tenant, const std::string& stream) {
-          if (auto manager = caf::actor_cast<Actor>(weak))
-            caf::anon_send(manager, ForgetAtom::value, tenant, stream);
-        });
-    // An exception (out of memory, a defect) must not end the stage: forget all, answer, and fold
-    // again from the log.
-    const auto restart = [self, context] {
-      self->state.states =
-          std::make_unique<std::tuple<Repository<States>...>>(Repository<States>(*context.log)...);
-    };
-    const auto decide_one = [self, restart](const Message& request) {
-      try {
-        handle(self->state, *request);
-      } catch (const std::exception& e) {
-        restart();
-        request->done(
-            Error{ErrorCode::internal, std::string("the manager was restarted: ") + e.what(), ""});
-      }
-    };
-    return {[self, decide_one](const Message& first) {
+  return handle_of<ManagerActor>(system.spawn(
+      [context](typename Actor::template stateful_pointer<State> self) ->
+      typename Actor::behavior_type {
+        auto& state = self->state;
+        state.context = context;
+        state.states = std::make_unique<std::tuple<Repository<States>...>>(
+            Repository<States>(*context.log)...);
+        const auto weak = caf::actor_cast<caf::actor_addr>(self);
+        state.forget = std::make_shared<const Forget>(
+            [weak](const std::string& tenant, const std::string& stream) {
+              if (auto manager = caf::actor_cast<Actor>(weak))
+                caf::anon_send(manager, ForgetStream{tenant, stream});
+            });
+        // An exception (out of memory, a defect) must not end the stage: forget all, answer, and
+        // fold again from the log.
+        const auto restart = [self, context] {
+          self->state.states = std::make_unique<std::tuple<Repository<States>...>>(
+              Repository<States>(*context.log)...);
+        };
+        const auto decide_one = [self, restart](const Message& request) {
+          try {
+            handle(self->state, *request);
+          } catch (const std::exception& e) {
+            restart();
+            request->done(Error{ErrorCode::internal,
+                                std::string("the manager was restarted: ") + e.what(), ""});
+          }
+        };
+        return {
+            [self, decide_one](const Message& first) {
               Chain<typename Message::element_type>::for_each(first, decide_one);
               auto& context = self->state.context;
-              if (!context.decided.empty()) caf::anon_send(context.writer, context.decided.take());
+              if (!context.decided.empty()) context.writer.send(context.decided.take());
             },
-            [self](ForgetAtom, const std::string& tenant, const std::string& stream) {
+            [self](const ForgetStream& which) {
               self->state.recent.clear();
-              (std::get<Repository<States>>(*self->state.states).forget(tenant, stream), ...);
+              (std::get<Repository<States>>(*self->state.states).forget(which.tenant, which.stream),
+               ...);
             }};
-  });
+      }));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "actors/actors.hpp"
 #include "actors/ask.hpp"
 #include "actors/drift_job.hpp"
 #include "actors/repository.hpp"
@@ -27,8 +28,7 @@ class Rules {
   void start(const RulesStart& start) {
     load_cursor();
     for (const auto& name : start.endpoints) load_endpoint(name);
-    for (const auto& id : start.running)
-      caf::anon_send(c_.executor, StartAtom::value, std::string(kTenant), id);
+    for (const auto& id : start.running) c_.executor.send(RunPipeline{std::string(kTenant), id});
     c_.ruled->reached(cursor_);
   }
 
@@ -103,7 +103,7 @@ class Rules {
   void on(const Envelope& e, const DriftAlertRaised& alert);
   void on(const Envelope& e, const RetrainingTriggered& retraining);
   void on(const Envelope&, const PipelineRunStarted& run) {
-    caf::anon_send(c_.executor, StartAtom::value, std::string(kTenant), run.pipeline_run_id);
+    c_.executor.send(RunPipeline{std::string(kTenant), run.pipeline_run_id});
   }
 
   // The rows about subjects whose key is gone count in no window.
@@ -363,8 +363,9 @@ struct RulesState {
 
 RulesActor spawn_rules(caf::actor_system& system, const RulesContext& context,
                        const RulesStart& start) {
-  return system.spawn<caf::detached>(
-      [context, start](RulesActor::stateful_pointer<RulesState> self) -> RulesActor::behavior_type {
+  using Actor = ActorOf<RulesActor>;
+  return handle_of<RulesActor>(system.spawn<caf::detached>(
+      [context, start](Actor::stateful_pointer<RulesState> self) -> Actor::behavior_type {
         self->state.rules = std::make_unique<Rules>(context);
         try {
           self->state.rules->start(start);
@@ -373,24 +374,24 @@ RulesActor spawn_rules(caf::actor_system& system, const RulesContext& context,
           context.ruled->fail();
         }
         const auto schedule = [self] {
-          if (!std::exchange(self->state.scheduled, true)) self->send(self, StartAtom::value);
+          if (!std::exchange(self->state.scheduled, true)) self->send(self, Start{});
         };
         schedule();
-        return {[self, schedule, ruled = context.ruled](CommittedAtom, Position) {
+        return {[self, schedule, ruled = context.ruled](Committed) {
                   if (ruled->awaited()) return schedule();
                   if (!std::exchange(self->state.gathering, true))
-                    self->delayed_send(self, kRulesGather, StartAtom::value);
+                    self->delayed_send(self, kRulesGather, Start{});
                 },
-                [self, schedule, bell = context.bell](StartAtom) {
+                [self, schedule, bell = context.bell](Start) {
                   self->state.scheduled = self->state.gathering = false;
                   bell->silence();
                   if (self->state.rules->step()) return schedule();
                   if (!self->state.rules->blocked()) return;
                   // Nothing may be committed meanwhile, so it is not left to the next commit.
                   self->state.scheduled = true;
-                  self->delayed_send(self, std::chrono::seconds(1), StartAtom::value);
+                  self->delayed_send(self, std::chrono::seconds(1), Start{});
                 }};
-      });
+      }));
 }
 
 }  // namespace mlforge::actors

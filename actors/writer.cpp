@@ -2,6 +2,7 @@
 
 #include <caf/scheduler/test_coordinator.hpp>
 
+#include "actors/actors.hpp"
 #include "actors/manager.hpp"
 
 namespace mlforge::actors {
@@ -106,9 +107,9 @@ bool stepped_by_hand(caf::actor_system& system) {
 WriterActor spawn_writer(caf::actor_system& system, storage::Log& log, WriterStats& stats,
                          OnCommit on_commit, AnswerAll answer_all) {
   if (!answer_all) answer_all = [](const std::function<void()>& answer) { answer(); };
-  const auto behavior =
-      [&log, &stats, on_commit,
-       answer_all](WriterActor::stateful_pointer<State> self) -> WriterActor::behavior_type {
+  using Actor = ActorOf<WriterActor>;
+  const auto behavior = [&log, &stats, on_commit,
+                         answer_all](Actor::stateful_pointer<State> self) -> Actor::behavior_type {
     self->state.log = &log;
     self->state.stats = &stats;
     self->state.on_commit = on_commit;
@@ -119,12 +120,12 @@ WriterActor spawn_writer(caf::actor_system& system, storage::Log& log, WriterSta
               });
               // The mailbox is in order: what waits in it now comes before this message, and joins
               // the batch.
-              if (!std::exchange(self->state.scheduled, true)) self->send(self, StartAtom::value);
+              if (!std::exchange(self->state.scheduled, true)) self->send(self, Start{});
             },
-            [self](StartAtom) { flush(self->state); }};
+            [self](Start) { flush(self->state); }};
   };
-  if (stepped_by_hand(system)) return system.spawn(behavior);
-  return system.spawn<caf::detached>(behavior);
+  if (stepped_by_hand(system)) return handle_of<WriterActor>(system.spawn(behavior));
+  return handle_of<WriterActor>(system.spawn<caf::detached>(behavior));
 }
 
 }  // namespace mlforge::actors

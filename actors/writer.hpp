@@ -2,7 +2,7 @@
 #pragma once
 #include <atomic>
 
-#include "actors/actors.hpp"
+#include "actors/handles.hpp"
 #include "actors/read_barrier.hpp"
 
 namespace mlforge::actors {

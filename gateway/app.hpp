@@ -13,6 +13,7 @@
 #include "actors/read_barrier.hpp"
 #include "actors/scorer.hpp"
 #include "actors/subscriptions.hpp"
+#include "actors/system.hpp"
 #include "actors/writer.hpp"
 #include "gateway/config.hpp"
 #include "gateway/flusher.hpp"
@@ -71,8 +72,7 @@ struct App {
   std::unique_ptr<actors::PushDeliveries> push;  // the subscriptions that the server delivers
   std::unique_ptr<actors::Broadcast> broadcast;  // null: --nats off
 
-  std::unique_ptr<caf::actor_system_config> caf_config;
-  std::unique_ptr<caf::actor_system> system;
+  std::unique_ptr<actors::System> system;
   actors::ManagerContext context;
   actors::Managers managers;
   actors::ProjectorActor projector;
@@ -80,8 +80,9 @@ struct App {
   actors::RulesActor rules;
   actors::ExecutorActor executor;
 
-  bool crashed_before = false;            // the last server on this folder did
-  std::atomic<bool> rules_ready = false;  // `rules` may be told of commits
+  bool crashed_before = false;  // the last server on this folder did
+  // These may be told of commits: the writer is at work before they are made.
+  std::atomic<bool> rules_ready = false, broadcaster_ready = false;
   std::atomic<bool> subscriptions_ready = false;
   std::atomic<bool> serving = false;  // the server answers
   std::atomic<bool> stopping = false;

@@ -5,7 +5,6 @@
 #include <chrono>
 #include <future>
 
-#include "actors/send.hpp"
 #include "events/event_codec.hpp"
 #include "gateway/app.hpp"
 #include "gateway/http/logging.hpp"
@@ -40,7 +39,7 @@ Status append_through(App& app, storage::AppendRequest request) {
   append->done = [&done](Expected<actors::Outcome> result) {
     done.set_value(result ? Status() : Status(result.error()));
   };
-  actors::send(app.context.writer, std::move(append));
+  app.context.writer.send(std::move(append));
   return done.get_future().get();
 }
 

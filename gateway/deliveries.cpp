@@ -86,8 +86,8 @@ MadeSender make_sender(App& app, const std::string& name, Position created,
 void send_command(App& app, actors::SubscriptionBody body, actors::Completion done) {
   using Request = actors::Request<actors::SubscriptionBody>;
   actors::CommandMeta meta{.tenant = kTenant, .actor = std::string(kOwner)};
-  actors::send(app.managers.subscriptions, std::make_shared<Request>(Request{
-                                               std::move(meta), std::move(body), std::move(done)}));
+  app.managers.subscriptions.send(
+      std::make_shared<Request>(Request{std::move(meta), std::move(body), std::move(done)}));
 }
 
 Status configure(App& app, const std::string& name, const std::string& url) {

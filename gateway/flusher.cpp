@@ -1,6 +1,5 @@
 #include "gateway/flusher.hpp"
 
-#include "actors/send.hpp"
 #include "gateway/http/logging.hpp"
 
 namespace mlforge::gateway {
@@ -46,9 +45,8 @@ void PredictionFlusher::send(BatchPtr batch, int attempt) {
                attempt](Expected<actors::Outcome> result) {
     self->answered(batch, attempt, result ? Status{} : Status{result.error()});
   };
-  actors::send(manager_, std::make_shared<actors::Request<actors::DeploymentBody>>(
-                             actors::Request<actors::DeploymentBody>{
-                                 std::move(meta), std::move(body), std::move(done)}));
+  manager_.send(std::make_shared<actors::Request<actors::DeploymentBody>>(
+      actors::Request<actors::DeploymentBody>{std::move(meta), std::move(body), std::move(done)}));
 }
 
 void PredictionFlusher::answered(const BatchPtr& batch, int attempt, const Status& failed) {

@@ -1,6 +1,5 @@
 #include "gateway/hand_in.hpp"
 
-#include "actors/send.hpp"
 #include "gateway/http/mailbox.hpp"
 
 namespace mlforge::gateway {
@@ -14,14 +13,14 @@ void hand_in(const Actor& manager, actors::CommandMeta meta, std::type_identity_
   auto request = std::make_shared<actors::Request<Body>>(
       actors::Request<Body>{std::move(meta), std::move(body), std::move(done)});
   const auto send = [manager] {
-    if (!turn.empty()) actors::send(manager, turn.take());
+    if (!turn.empty()) manager.send(turn.take());
   };
   const bool waits = !turn.empty() || http::Mailbox::at_end_of_turn(send);
   turn.add(std::move(request));
   if (!waits || turn.size() >= kTogether) send();
 }
 
-// Here for every manager that requests come to: CAF's templates and the mailbox stay in this file.
+// Here for every manager that requests come to: the mailbox stays in this file.
 template void hand_in<actors::DatasetBody>(const actors::DatasetActor&, actors::CommandMeta,
                                            actors::DatasetBody, actors::Completion);
 template void hand_in<actors::EnvironmentBody>(const actors::EnvironmentActor&, actors::CommandMeta,

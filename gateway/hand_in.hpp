@@ -1,6 +1,6 @@
 // How the gateway hands commands to their managers.
 #pragma once
-#include "actors/actors.hpp"
+#include "actors/handles.hpp"
 
 namespace mlforge::gateway {
 

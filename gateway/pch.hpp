@@ -2,7 +2,6 @@
 #pragma once
 #include <fmt/format.h>
 
-#include <caf/all.hpp>
 #include <functional>
 #include <map>
 #include <memory>

@@ -2,7 +2,6 @@
 #include <charconv>
 
 #include "actors/sealing.hpp"
-#include "actors/send.hpp"
 #include "events/checks.hpp"
 #include "events/event_codec.hpp"
 #include "gateway/handlers.hpp"
@@ -115,7 +114,7 @@ void run_signed(App& app, Reply reply, std::function<void(Reply)> work) {
     if (result) app.prover->key_recorded();
     run_blocking(app, std::move(reply), std::move(work));
   };
-  actors::send(app.context.writer, std::move(append));
+  app.context.writer.send(std::move(append));
 }
 
 void send_checkpoint(App& app, std::uint64_t size, Reply reply) {
@@ -205,7 +204,7 @@ void rotate(App& app, actors::CommandMeta meta, const std::string& reason, Reply
     reply.send(http::Response::json(
         outcome_json(*result, json_member("verifier_key", app.prover->verifier().text()))));
   };
-  actors::send(app.context.writer, std::move(append));
+  app.context.writer.send(std::move(append));
 }
 
 void rotate_key(App& app, const Request& request, Reply reply) {

@@ -2,7 +2,6 @@
 #include <limits>
 
 #include "actors/sealing.hpp"
-#include "actors/send.hpp"
 #include "events/checks.hpp"
 #include "gateway/handlers.hpp"
 #include "gateway/http/logging.hpp"
@@ -150,7 +149,7 @@ void shred(App& app, actors::CommandMeta meta, const std::string& subject,
                    destroy(app, keys, position, std::move(r));
                  });
   };
-  actors::send(app.context.writer, std::move(append));
+  app.context.writer.send(std::move(append));
 }
 
 void shred_subject(App& app, const Request& request, Reply reply) {

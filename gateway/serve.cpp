@@ -121,11 +121,7 @@ Status open_storage(App& app, const StopRequest& stop) {
 }
 
 void start_system(App& app) {
-  app.caf_config = std::make_unique<caf::actor_system_config>();
-  // Work stealing would spin; sharing sleeps when there is nothing to do.
-  app.caf_config->set("scheduler.policy", caf::atom("sharing"));
-  app.caf_config->set("scheduler.max-threads", std::size_t{2});
-  app.system = std::make_unique<caf::actor_system>(*app.caf_config);
+  app.system = std::make_unique<actors::System>();
   // Those that wait for S3 must not keep all others waiting.
   app.workers = std::make_unique<Workers>(app.blobs->remote().empty() ? 2 : 16);
   app.metrics = std::make_unique<Metrics>();
@@ -185,13 +181,13 @@ Status keep_predictions(App& app) {
 Status start_actors(App& app) {
   const auto start = rules_start(app);
   if (!start) return start.error();
-  auto& system = *app.system;
+  auto& system = app.system->caf();
   app.projector = actors::spawn_projector(
       system, {*app.log, *app.engine, app.projected, app.projector_bell, [&app] {
                  if (const auto indexed = app.log->index_some(); !indexed)
                    logging::error("the index stands still: {}", indexed.error().message);
                }});
-  app.projected.on_wait([&app] { caf::anon_send(app.projector, actors::StartAtom::value); });
+  app.projected.on_wait([&app] { app.projector.send(actors::Start{}); });
   app.proofs = std::make_unique<ProofFollower>(*app.prover);
   app.past = std::make_unique<PastReader>(*app.log);
   // The writer is first to see a commit, and the rules are made after it: they are told through
@@ -202,7 +198,7 @@ Status start_actors(App& app) {
       [&app](Position head) {
         app.projector_bell.ring(app.projector, head);
         if (app.rules_ready) app.rules_bell.ring(app.rules, head);
-        if (app.broadcaster) caf::anon_send(app.broadcaster, actors::CommittedAtom::value, head);
+        if (app.broadcaster_ready) app.broadcaster.send(actors::Committed{head});
         app.live.wake_all();
         if (app.subscriptions_ready) app.subscriptions->notify();
         app.proofs->notify();
@@ -241,7 +237,7 @@ Status start_actors(App& app) {
                                          app.metrics->drift_reported(name, r.features);
                                        }},
                                   *start);
-  app.ruled.on_wait([&app] { caf::anon_send(app.rules, actors::StartAtom::value); });
+  app.ruled.on_wait([&app] { app.rules.send(actors::Start{}); });
   app.rules_ready = true;
   return configure_lineage(app);
 }
@@ -251,7 +247,8 @@ Status start_broadcast(App& app) {
   auto broadcast = actors::Broadcast::start(*app.log, app.config.nats, app.config.data_dir);
   if (!broadcast) return broadcast.error();
   app.broadcast = *std::move(broadcast);
-  app.broadcaster = actors::spawn_broadcaster(*app.system, app.broadcast->publisher());
+  app.broadcaster = actors::spawn_broadcaster(app.system->caf(), app.broadcast->publisher());
+  app.broadcaster_ready = true;
   return {};
 }
 
@@ -312,14 +309,6 @@ Status start_server(App& app, const StopRequest& stop) {
   return {};
 }
 
-template <class Actor>
-void end_actor(App& app, const Actor& actor) {
-  if (!actor) return;
-  caf::scoped_actor self{*app.system};
-  caf::anon_send_exit(actor, caf::exit_reason::user_shutdown);
-  self->wait_for(actor);
-}
-
 // Stop accepting, drain, commit, checkpoint.
 void shut_down(App& app) {
   app.stopping = true;
@@ -345,19 +334,19 @@ void shut_down(App& app) {
     // Those that ask others first, then those who are asked; the handles stay, for the writer reads
     // them.
     app.rules_ready = false;
-    end_actor(app, app.executor);
-    end_actor(app, app.rules);
-    end_actor(app, app.managers.datasets);
-    end_actor(app, app.managers.environments);
-    end_actor(app, app.managers.tracking);
-    end_actor(app, app.managers.registry);
-    end_actor(app, app.managers.pipelines);
-    end_actor(app, app.managers.deployments);
-    end_actor(app, app.managers.drift);
-    end_actor(app, app.managers.subscriptions);
-    end_actor(app, app.context.writer);
-    end_actor(app, app.projector);
-    end_actor(app, app.broadcaster);
+    app.executor.end();
+    app.rules.end();
+    app.managers.datasets.end();
+    app.managers.environments.end();
+    app.managers.tracking.end();
+    app.managers.registry.end();
+    app.managers.pipelines.end();
+    app.managers.deployments.end();
+    app.managers.drift.end();
+    app.managers.subscriptions.end();
+    app.context.writer.end();
+    app.projector.end();
+    app.broadcaster.end();
   }
   if (app.broadcast) app.broadcast->stop();
   if (app.server) app.server->stop();

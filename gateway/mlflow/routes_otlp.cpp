@@ -4,7 +4,6 @@
 #include <map>
 #include <mutex>
 
-#include "actors/send.hpp"
 #include "gateway/mlflow/entities.hpp"
 
 #include <simdjson.h>
@@ -148,10 +147,10 @@ void send(App& app, Reply reply, std::vector<TrackingBody> bodies) {
   batch->left = bodies.size();
   batch->reply = std::move(reply);
   for (auto& body : bodies)
-    actors::send(app.managers.tracking,
-                 std::make_shared<actors::Request<TrackingBody>>(actors::Request<TrackingBody>{
-                     *meta, std::move(body),
-                     [batch](const Expected<Outcome>& result) { batch->done(result); }}));
+    app.managers.tracking.send(
+        std::make_shared<actors::Request<TrackingBody>>(actors::Request<TrackingBody>{
+            *meta, std::move(body),
+            [batch](const Expected<Outcome>& result) { batch->done(result); }}));
 }
 
 Status check_span(const otlp::Span& span) {

@@ -10,9 +10,11 @@ struct Follower {
   SteppedSystem& stepped;
   CommitBell& bell;
   std::vector<Position> heads;
-  caf::actor actor = stepped.system.spawn([this](caf::event_based_actor*) -> caf::behavior {
-    return {[this](CommittedAtom, Position head) { heads.push_back(head); }};
-  });
+  using Actor = ActorOf<BroadcasterActor>;
+  BroadcasterActor actor = handle_of<BroadcasterActor>(
+      stepped.system.spawn([this](Actor::pointer) -> Actor::behavior_type {
+        return {[this](Committed committed) { heads.push_back(committed.head); }};
+      }));
 };
 
 }  // namespace

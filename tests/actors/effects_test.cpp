@@ -199,7 +199,7 @@ TEST_CASE("executor: a run whose text does not compile fails as a whole, and say
   EffectsFixture f;
   const auto executor = spawn_executor(f.system, f.context());
   f.start_pipeline_run("p1", "steps: [");
-  caf::anon_send(executor, StartAtom::value, std::string("default"), std::string("p1"));
+  executor.send(RunPipeline{"default", "p1"});
   f.until([&] { return !f.of_type(PipelineRunEnded::type).empty(); });
   CHECK(only<PipelineRunEnded>(f).status == "failed");
   Envelope envelope;
@@ -209,15 +209,13 @@ TEST_CASE("executor: a run whose text does not compile fails as a whole, and say
   CHECK(envelope.actor == "pipeline:p1");
   CHECK(envelope.causation == f.of_type(PipelineRunStarted::type).at(0).id);
   CHECK(envelope.correlation == envelope.causation);
-  f.end(executor);
+  executor.end();
 }
 
 TEST_CASE("executor: a run that has ended, that is unknown, or at shutdown, is not run") {
   EffectsFixture f;
   const auto executor = spawn_executor(f.system, f.context());
-  const auto start = [&](const std::string& id) {
-    caf::anon_send(executor, StartAtom::value, std::string("default"), id);
-  };
+  const auto start = [&](const std::string& id) { executor.send(RunPipeline{"default", id}); };
   f.start_pipeline_run("p1", "steps: [");
   for (const char* id : {"p1", "p1", "unknown"}) start(id);
   // One run after another: when the last has ended, nothing more comes of the others.
@@ -226,7 +224,7 @@ TEST_CASE("executor: a run that has ended, that is unknown, or at shutdown, is n
   CHECK(f.of_type(PipelineStepFailed::type).size() == 2);
   f.stopping = true;
   start(f.start_pipeline_run("p3", "steps: ["));
-  f.end(executor);
+  executor.end();
   CHECK(f.of_type(PipelineRunEnded::type).size() == 2);
 }
 

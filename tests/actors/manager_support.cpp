@@ -53,7 +53,7 @@ SteppedSystem::SteppedSystem(storage::SubjectKeys* subjects) {
 
 SteppedSystem::~SteppedSystem() {
   const auto end = [](const auto& actor) {
-    caf::anon_send_exit(actor, caf::exit_reason::user_shutdown);
+    caf::anon_send_exit(actor_of(actor), caf::exit_reason::user_shutdown);
   };
   each_manager(managers, end);
   end(writer);
@@ -88,8 +88,8 @@ RunningSystem::RunningSystem() {
 
 RunningSystem::~RunningSystem() {
   follow({});
-  each_manager(managers, [this](const auto& actor) { end(actor); });
-  end(writer);
+  each_manager(managers, [](const auto& actor) { actor.end(); });
+  writer.end();
 }
 
 void RunningSystem::until(const std::function<bool()>& enough) {

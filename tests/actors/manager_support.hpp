@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "actors/actors.hpp"
 #include "actors/ask.hpp"
 #include "actors/managers.hpp"
 #include "actors/writer.hpp"
@@ -98,8 +99,8 @@ class SteppedSystem {
       answer->emplace(std::move(result));
       answered.push_back(number);
     };
-    caf::anon_send(manager, std::make_shared<Request<Body>>(
-                                Request<Body>{std::move(meta), std::move(body), std::move(done)}));
+    manager.send(std::make_shared<Request<Body>>(
+        Request<Body>{std::move(meta), std::move(body), std::move(done)}));
     return answer;
   }
   template <class Command>
@@ -110,7 +111,7 @@ class SteppedSystem {
   // Lets one manager decide all it has been sent; what it decided waits before the writer.
   template <class Actor>
   void decide(const Actor& manager) {
-    while (scheduler().prioritize(manager)) scheduler().run_once();
+    while (scheduler().prioritize(actor_of(manager))) scheduler().run_once();
   }
   // Lets everything happen that can.
   void run() { scheduler().run(); }
@@ -170,13 +171,6 @@ class RunningSystem {
   // Waits until `enough` holds; it is asked after every commit and every call of wake().
   void until(const std::function<bool()>& enough);
   void wake();
-  // Ends an actor, and waits for that.
-  template <class Actor>
-  void end(const Actor& actor) {
-    caf::scoped_actor self{system};
-    caf::anon_send_exit(actor, caf::exit_reason::user_shutdown);
-    self->wait_for(actor);
-  }
   // The events of that type, oldest first.
   std::vector<Envelope> of_type(std::string_view type) const;
   // Told of every commit, on the writer's thread.

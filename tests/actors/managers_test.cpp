@@ -68,7 +68,7 @@ TEST_CASE("managers: commands in one message are decided in order and written to
                                 answers.push_back(name + (result ? "" : " refused"));
                               }}));
   CHECK(chain.size() == 4);
-  caf::anon_send(system.managers.tracking, chain.take());
+  system.managers.tracking.send(chain.take());
   CHECK(chain.empty());
   CHECK(chain.size() == 0);
   system.run();
@@ -252,8 +252,7 @@ TEST_CASE("managers: a damaged log that takes no writes says read_only, whatever
   system.log.stopped = Error{ErrorCode::read_only, "The log does not accept writes.", ""};
   CHECK(code_of(model()) == ErrorCode::read_only);
   each_manager(system.managers, [](const auto& manager) {
-    caf::anon_send(manager, ForgetAtom::value, std::string("default"),
-                   std::string("experiments/all"));
+    manager.send(ForgetStream{"default", "experiments/all"});
   });
   CHECK(code_of(system.track(CreateExperiment{"other"})) == ErrorCode::read_only);
   CHECK(code_of(system.track(StartRun{.run_id = "r", .experiment_id = "1"})) ==

@@ -17,23 +17,25 @@ using serving::must;
 class RulesFixture : public RunningSystem {
  public:
   RulesFixture() {
-    executor = system.spawn([this](ExecutorActor::pointer) -> ExecutorActor::behavior_type {
-      return {[this](StartAtom, const std::string& tenant, const std::string& id) {
-        {
-          const std::lock_guard lock(runs_mutex);
-          runs.push_back(tenant + "/" + id);
-        }
-        wake();
-      }};
-    });
+    using Actor = ActorOf<ExecutorActor>;
+    executor =
+        handle_of<ExecutorActor>(system.spawn([this](Actor::pointer) -> Actor::behavior_type {
+          return {[this](const RunPipeline& run) {
+            {
+              const std::lock_guard lock(runs_mutex);
+              runs.push_back(run.tenant + "/" + run.pipeline_run_id);
+            }
+            wake();
+          }};
+        }));
     follow([this](Position head) {
       const std::lock_guard lock(rules_mutex);
-      if (rules) caf::anon_send(rules, CommittedAtom::value, head);
+      rules.send(Committed{head});
     });
   }
   ~RulesFixture() {
     stop();
-    end(executor);
+    executor.end();
   }
 
   void start(const RulesStart& begin = {}) {
@@ -58,7 +60,7 @@ class RulesFixture : public RunningSystem {
       const std::lock_guard lock(rules_mutex);
       ending = std::exchange(rules, {});
     }
-    if (ending) end(ending);
+    ending.end();
   }
   std::string cursor_file() const { return (store.folder.path() / "rules.cursor").string(); }
   void write_cursor(Position position) const {
