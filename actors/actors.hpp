@@ -12,6 +12,9 @@ template <class... Messages>
 struct ActorFor<Handle<Messages...>> {
   using type = caf::typed_actor<caf::reacts_to<Messages>...>;
 };
+// Lets it end after what it has been sent, and waits until it has.
+void end_actor(const caf::actor& actor);
+
 // The CAF actor behind a handle.
 template <class H>
 using ActorOf = typename ActorFor<H>::type;
@@ -20,15 +23,15 @@ using ActorOf = typename ActorFor<H>::type;
 template <class H, class... Messages>
 class Sends : public H::Target {
  public:
-  explicit Sends(ActorOf<H> to) : actor(std::move(to)) {}
-  const ActorOf<H> actor;
+  explicit Sends(ActorOf<H> actor) : to(std::move(actor)) {}
+  const ActorOf<H> to;
 };
 template <class H, class Message, class... Rest>
 class Sends<H, Message, Rest...> : public Sends<H, Rest...> {
  public:
   using Sends<H, Rest...>::Sends;
   using Sends<H, Rest...>::receive;
-  void receive(Message message) const override { caf::anon_send(this->actor, std::move(message)); }
+  void receive(Message message) const override { caf::anon_send(this->to, std::move(message)); }
 };
 
 template <class H>
@@ -37,22 +40,13 @@ template <class... Messages>
 class ActorTarget<Handle<Messages...>> final : public Sends<Handle<Messages...>, Messages...> {
  public:
   using Sends<Handle<Messages...>, Messages...>::Sends;
-  void end() const override {
-    caf::scoped_actor self{this->actor->home_system()};
-    caf::anon_send_exit(this->actor, caf::exit_reason::user_shutdown);
-    self->wait_for(this->actor);
-  }
+  caf::actor actor() const override { return caf::actor_cast<caf::actor>(this->to); }
+  void end() const override { end_actor(actor()); }
 };
 
 template <class H>
 H handle_of(ActorOf<H> actor) {
   return H(std::make_shared<const ActorTarget<H>>(std::move(actor)));
-}
-
-// The handle is not empty.
-template <class H>
-const ActorOf<H>& actor_of(const H& handle) {
-  return static_cast<const ActorTarget<H>*>(handle.target())->actor;
 }
 
 }  // namespace mlforge::actors
@@ -62,11 +56,3 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(mlforge::actors::Committed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(mlforge::actors::ForgetStream)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(mlforge::actors::RunPipeline)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(mlforge::actors::AppendPtr)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(mlforge::actors::DatasetRequest)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(mlforge::actors::EnvironmentRequest)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(mlforge::actors::TrackingRequest)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(mlforge::actors::RegistryRequest)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(mlforge::actors::PipelineRequest)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(mlforge::actors::DeploymentRequest)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(mlforge::actors::DriftRequest)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(mlforge::actors::SubscriptionRequest)

@@ -8,8 +8,9 @@
 #include "actors/command.hpp"
 
 namespace caf {
+class actor;
 class actor_system;
-}
+}  // namespace caf
 
 namespace mlforge::actors {
 
@@ -49,6 +50,7 @@ class Handle {
    public:
     virtual ~Target() = default;
     using Receiver<Messages>::receive...;
+    virtual caf::actor actor() const = 0;
     virtual void end() const = 0;
   };
 

@@ -3,7 +3,6 @@
 #include "actors/actors.hpp"
 #include "actors/rename_model.hpp"
 #include "events/checks.hpp"
-#include "storage/digest.hpp"
 
 namespace mlforge::actors {
 namespace {
@@ -99,17 +98,39 @@ struct StateFor<Command> {
   using type = void;
 };
 
-template <class... States>
-struct ManagerState {
+// What a manager does with a message, whatever its commands are: CAF's part is compiled once for
+// all of them.
+class Stage {
+ public:
+  explicit Stage(ManagerContext c) : context(std::move(c)) {}
+  virtual ~Stage() = default;
+  virtual void decide(std::shared_ptr<void> first_request) = 0;
+  virtual void forget_stream(const ForgetStream& which) = 0;
+
   ManagerContext context;
   std::shared_ptr<const Forget> forget;
   RecentIds recent;
-  std::unique_ptr<std::tuple<Repository<States>...>> states;
+};
 
+template <class... States>
+class ManagerState : public Stage {
+ public:
+  explicit ManagerState(ManagerContext c) : Stage(std::move(c)) { begin(); }
+  // Folds all states again from the log.
+  void begin() {
+    states =
+        std::make_unique<std::tuple<Repository<States>...>>(Repository<States>(*context.log)...);
+  }
+  void forget_stream(const ForgetStream& which) override {
+    recent.clear();
+    (std::get<Repository<States>>(*states).forget(which.tenant, which.stream), ...);
+  }
   template <class Command>
   auto& states_for() {
     return std::get<Repository<typename StateFor<Command, States...>::type>>(*states);
   }
+
+  std::unique_ptr<std::tuple<Repository<States>...>> states;
 };
 
 // Conditions on other streams of the same manager, looked at before a command is decided.
@@ -364,199 +385,109 @@ void handle(Manager& manager, Request<Body>& request) {
       request.body);
 }
 
-template <class ManagerActor, class Message, class... States>
-ManagerActor spawn_manager(caf::actor_system& system, const ManagerContext& context) {
-  using Actor = ActorOf<ManagerActor>;
-  using State = ManagerState<States...>;
-  return handle_of<ManagerActor>(system.spawn(
-      [context](typename Actor::template stateful_pointer<State> self) ->
-      typename Actor::behavior_type {
-        auto& state = self->state;
-        state.context = context;
-        state.states = std::make_unique<std::tuple<Repository<States>...>>(
-            Repository<States>(*context.log)...);
-        const auto weak = caf::actor_cast<caf::actor_addr>(self);
-        state.forget = std::make_shared<const Forget>(
-            [weak](const std::string& tenant, const std::string& stream) {
-              if (auto manager = caf::actor_cast<Actor>(weak))
-                caf::anon_send(manager, ForgetStream{tenant, stream});
-            });
-        // An exception (out of memory, a defect) must not end the stage: forget all, answer, and
-        // fold again from the log.
-        const auto restart = [self, context] {
-          self->state.states = std::make_unique<std::tuple<Repository<States>...>>(
-              Repository<States>(*context.log)...);
-        };
-        const auto decide_one = [self, restart](const Message& request) {
-          try {
-            handle(self->state, *request);
-          } catch (const std::exception& e) {
-            restart();
-            request->done(Error{ErrorCode::internal,
-                                std::string("the manager was restarted: ") + e.what(), ""});
-          }
-        };
-        return {
-            [self, decide_one](const Message& first) {
-              Chain<typename Message::element_type>::for_each(first, decide_one);
-              auto& context = self->state.context;
-              if (!context.decided.empty()) context.writer.send(context.decided.take());
-            },
-            [self](const ForgetStream& which) {
-              self->state.recent.clear();
-              (std::get<Repository<States>>(*self->state.states).forget(which.tenant, which.stream),
-               ...);
-            }};
-      }));
-}
+template <class Message, class... States>
+class Manager final : public ManagerState<States...> {
+ public:
+  using ManagerState<States...>::ManagerState;
+
+  void decide(std::shared_ptr<void> first) override {
+    using One = typename Message::element_type;
+    Chain<One>::for_each(std::static_pointer_cast<One>(std::move(first)),
+                         [this](const Message& request) { decide_one(*request); });
+  }
+
+ private:
+  // An exception (out of memory, a defect) must not end the stage: forget all, answer, and fold
+  // again from the log.
+  void decide_one(typename Message::element_type& request) {
+    try {
+      handle(*this, request);
+    } catch (const std::exception& e) {
+      this->begin();
+      request.done(
+          Error{ErrorCode::internal, std::string("the manager was restarted: ") + e.what(), ""});
+    }
+  }
+};
+
+// The first of a chain of requests, of the type that the manager knows.
+struct AnyRequest {
+  std::shared_ptr<void> first;
+};
+using StageActor = caf::typed_actor<caf::reacts_to<AnyRequest>, caf::reacts_to<ForgetStream>>;
+struct StageState {
+  std::shared_ptr<Stage> stage;
+};
 
 }  // namespace
+}  // namespace mlforge::actors
 
-Expected<Outcome> outcome_from_log(const storage::Log& log, const storage::Appended& appended,
-                                   std::string_view stream) {
-  if (appended.other_request)
-    return Error{ErrorCode::conflict,
-                 "this Idempotency-Key was used for another request: draw a new one",
-                 "Idempotency-Key"};
-  Outcome outcome{.position = appended.last, .duplicate = true};
-  Status bad;
-  const auto read =
-      log.read(appended.first, appended.last - appended.first + 1, [&](const EventView& e) {
-        if (e.stream != stream)
-          bad = conflict("this Idempotency-Key was used for another request, on " +
-                         std::string(e.stream));
-        else if (auto event = decode_event(e))
-          outcome.events.push_back(*std::move(event));
-        else
-          bad = event.error();
-        return !bad;
-      });
-  if (!read) return read.error();
-  if (bad) return *bad;
-  return outcome;
-}
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(mlforge::actors::AnyRequest)
 
-void send_barrier(ManagerContext& context, std::string stream, Status refusal, CommandMeta& meta,
-                  Completion& done) {
-  auto append = std::make_shared<Append>();
-  append->request.tenant = std::move(meta.tenant);
-  append->request.command_id = std::move(meta.command_id);
-  append->stream = std::move(stream);
-  append->refusal = std::move(refusal);
-  append->done = std::move(done);
-  context.decided.add(std::move(append));
-}
-
+namespace mlforge::actors {
 namespace {
 
-// Set where an event or its stream holds a sealed text that this command did not make.
-Status check_foreign(const std::vector<NewEvent>& events, const std::set<std::string>& made) {
-  for (const auto& event : events)
-    for (const std::string_view text :
-         {std::string_view(event.stream), std::string_view(event.payload)})
-      if (auto bad = actors::check_foreign(text, made)) return bad;
-  return {};
+StageActor spawn_stage(caf::actor_system& system, std::shared_ptr<Stage> made) {
+  return system.spawn([made = std::move(made)](StageActor::stateful_pointer<StageState> self)
+                          -> StageActor::behavior_type {
+    const auto& stage = self->state.stage = made;
+    const auto weak = caf::actor_cast<caf::actor_addr>(self);
+    stage->forget = std::make_shared<const Forget>(
+        [weak](const std::string& tenant, const std::string& stream) {
+          if (auto manager = caf::actor_cast<StageActor>(weak))
+            caf::anon_send(manager, ForgetStream{tenant, stream});
+        });
+    return {[self](const AnyRequest& request) {
+              auto& context = self->state.stage->context;
+              self->state.stage->decide(request.first);
+              if (!context.decided.empty()) context.writer.send(context.decided.take());
+            },
+            [self](const ForgetStream& which) { self->state.stage->forget_stream(which); }};
+  });
 }
 
-Expected<std::vector<NewEvent>> encode_all(const Events& events, const std::string& stream,
-                                           const std::set<std::string>& made) {
-  std::vector<NewEvent> encoded;
-  encoded.reserve(events.size());
-  for (const auto& event : events) encoded.push_back(encode_event(event, stream));
-  auto bad = check_sizes(encoded);
-  if (!bad) bad = check_foreign(encoded, made);
-  if (bad) return *bad;
-  return encoded;
+void send_to(const StageActor& stage, AnyRequest request) {
+  caf::anon_send(stage, std::move(request));
+}
+void send_to(const StageActor& stage, ForgetStream which) {
+  caf::anon_send(stage, std::move(which));
+}
+
+template <class Message>
+class StageTarget final : public Handle<Message, ForgetStream>::Target {
+ public:
+  explicit StageTarget(StageActor to) : to_(std::move(to)) {}
+  void receive(Message message) const override { send_to(to_, AnyRequest{std::move(message)}); }
+  void receive(ForgetStream which) const override { send_to(to_, std::move(which)); }
+  caf::actor actor() const override { return caf::actor_cast<caf::actor>(to_); }
+  void end() const override { end_actor(actor()); }
+
+ private:
+  const StageActor to_;
+};
+
+template <class Message, class... States>
+Handle<Message, ForgetStream> spawn_manager(caf::actor_system& system,
+                                            const ManagerContext& context) {
+  auto stage = spawn_stage(system, std::make_shared<Manager<Message, States...>>(context));
+  return Handle<Message, ForgetStream>(
+      std::make_shared<const StageTarget<Message>>(std::move(stage)));
 }
 
 }  // namespace
-
-void decide_and_append(ManagerContext& context, RecentIds& recent,
-                       const std::shared_ptr<const Forget>& forget, std::string stream,
-                       Decider& decider, const std::set<std::string>& made, CommandMeta& meta,
-                       Completion& done) {
-  if (!meta.command_id.empty()) {
-    if (const auto known = context.log->find_command(meta.tenant, meta.command_id))
-      return done(outcome_from_log(*context.log, *known, stream));
-    if (recent.contains(meta))
-      return send_barrier(
-          context, std::move(stream),
-          Error{ErrorCode::unavailable,
-                "the first request with this Idempotency-Key failed: try again", ""},
-          meta, done);
-  }
-  if (auto bad = check_conditions(*context.log, meta.tenant, meta.conditions)) return done(*bad);
-  if (auto bad = decider.load(meta.tenant, stream))
-    return done(context.log->writable().value_or(*bad));
-  auto events = decider.decide();
-  if (!events) return send_barrier(context, std::move(stream), events.error(), meta, done);
-  if (events->empty()) return send_barrier(context, std::move(stream), {}, meta, done);
-  auto encoded = encode_all(*events, stream, made);
-  if (!encoded) return send_barrier(context, std::move(stream), encoded.error(), meta, done);
-  const auto version = decider.fold(*events);
-  recent.add(meta);
-  auto append = std::make_shared<Append>();
-  append->request = {std::move(meta.tenant), std::move(meta.actor), std::move(meta.command_id),
-                     meta.causation,         meta.correlation,      {{stream, version}},
-                     *std::move(encoded)};
-  auto& expected = append->request.expectations;
-  expected.insert(expected.end(), meta.conditions.begin(), meta.conditions.end());
-  append->stream = std::move(stream);
-  append->events = *std::move(events);
-  append->done = std::move(done);
-  append->forget = forget;
-  context.decided.add(std::move(append));
-}
-
-std::string fresh_id(const CommandMeta& meta, storage::IdSource& ids, storage::Clock& clock) {
-  if (!meta.command_id.empty()) {
-    const auto text = meta.tenant + '\n' + meta.command_id;
-    return to_string(storage::sha256(storage::as_bytes(text))).substr(0, 32);
-  }
-  std::string id = to_string(ids.next(clock.now()));
-  std::erase(id, '-');
-  return id;
-}
-
-Status check_conditions(const storage::Log& log, std::string_view tenant,
-                        std::span<const storage::Expectation> conditions) {
-  for (const auto& each : conditions) {
-    const auto holds = log.stream_version(tenant, each.stream);
-    if (!holds) return holds.error();
-    if (*holds != each.version)
-      return Error{ErrorCode::conflict,
-                   "the condition " + each.stream + "=" + std::to_string(each.version) +
-                       " does not hold: the stream has " + std::to_string(*holds) + " events",
-                   "X-Mlforge-Expect"};
-  }
-  return {};
-}
-
-Status check_sizes(const std::vector<NewEvent>& events) {
-  constexpr std::size_t kEnvelope = 4096;
-  for (const auto& event : events)
-    if (event.payload.size() + kEnvelope > storage::Log::max_event_bytes())
-      return Error{ErrorCode::payload_too_large,
-                   "the request makes an event of " + std::to_string(event.payload.size()) +
-                       " bytes, and an event has at most 8 MiB: send it in parts",
-                   ""};
-  return {};
-}
 
 Managers spawn_managers(caf::actor_system& system, const ManagerContext& context) {
   return {
-      spawn_manager<DatasetActor, DatasetRequest, DatasetState>(system, context),
-      spawn_manager<EnvironmentActor, EnvironmentRequest, EnvironmentState>(system, context),
-      spawn_manager<TrackingActor, TrackingRequest, RunState, ExperimentsState, LoggedModelState,
-                    ArtifactsState, TraceState, EvaluationDatasetState, ScorersState, IssueState,
+      spawn_manager<DatasetRequest, DatasetState>(system, context),
+      spawn_manager<EnvironmentRequest, EnvironmentState>(system, context),
+      spawn_manager<TrackingRequest, RunState, ExperimentsState, LoggedModelState, ArtifactsState,
+                    TraceState, EvaluationDatasetState, ScorersState, IssueState,
                     LabelSchemasState>(system, context),
-      spawn_manager<RegistryActor, RegistryRequest, ModelState>(system, context),
-      spawn_manager<PipelineActor, PipelineRequest, PipelineRunState, PipelineState>(system,
-                                                                                     context),
-      spawn_manager<DeploymentActor, DeploymentRequest, EndpointState, PredictionsState>(system,
-                                                                                         context),
-      spawn_manager<DriftActor, DriftRequest, DriftState>(system, context),
-      spawn_manager<SubscriptionActor, SubscriptionRequest, SubscriptionState>(system, context),
+      spawn_manager<RegistryRequest, ModelState>(system, context),
+      spawn_manager<PipelineRequest, PipelineRunState, PipelineState>(system, context),
+      spawn_manager<DeploymentRequest, EndpointState, PredictionsState>(system, context),
+      spawn_manager<DriftRequest, DriftState>(system, context),
+      spawn_manager<SubscriptionRequest, SubscriptionState>(system, context),
   };
 }
 

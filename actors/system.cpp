@@ -1,6 +1,6 @@
 #include "actors/system.hpp"
 
-#include <caf/all.hpp>
+#include "actors/actors.hpp"
 
 namespace mlforge::actors {
 namespace {
@@ -23,5 +23,11 @@ struct System::Impl {
 System::System() : impl_(std::make_unique<Impl>()) {}
 System::~System() = default;
 caf::actor_system& System::caf() { return impl_->system; }
+
+void end_actor(const caf::actor& actor) {
+  caf::scoped_actor self{actor.home_system()};
+  caf::anon_send_exit(actor, caf::exit_reason::user_shutdown);
+  self->wait_for(actor);
+}
 
 }  // namespace mlforge::actors

@@ -34,7 +34,7 @@ TimeUs unit_of(char letter) {
 }
 
 // What would be lost with the payloads of the other kinds.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 18> kKept{{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 19> kKept{{
     {"artifacts", "which files there are is folded from these events"},
     {"dataset", "the versions of datasets and their files are folded from these events"},
     {"deployment", "what an endpoint serves is folded from these events"},
@@ -53,6 +53,7 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 18> kKept{{
     {"scorers", "the versions of scorers are folded from these events"},
     {"subjects", "which keys must stay destroyed is read from these events"},
     {"subscription", "settings and what is parked are folded from these events"},
+    {"trace", "traces, their tags and their assessments are folded from these events"},
 }};
 
 // The columns of PredictionsLogged that stay, which every version of it has.

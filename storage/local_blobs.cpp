@@ -6,12 +6,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <mutex>
 #include <set>
 
-#include "storage/blob_store.hpp"
+#include "storage/blob_spool.hpp"
 #include "storage/files.hpp"
 #include "storage/verify_blobs.hpp"
 
@@ -58,73 +57,44 @@ class DurableFolders {
   std::set<std::string> made_;
 };
 
-class LocalWriter final : public BlobWriter {
+class LocalWriter final : public SpoolingWriter {
  public:
   LocalWriter(File file, fs::path temporary, fs::path tenant,
               std::shared_ptr<DurableFolders> folders)
-      : file_(std::move(file)),
-        temporary_(std::move(temporary)),
+      : SpoolingWriter(std::move(file), std::move(temporary)),
         tenant_(std::move(tenant)),
         folders_(std::move(folders)) {}
-  ~LocalWriter() override { remove_temporary(); }
 
-  Status append(Bytes bytes) override {
-    if (finished_) return after_finish();
-    if (auto bad = write_all(file_, as_text(bytes), temporary_)) {
-      remove_temporary();  // its bytes are room that others need
-      return bad;
-    }
-    hash_.update(bytes);
-    bytes_ += bytes.size();
-    return {};
-  }
-
-  Expected<BlobStored> finish() override {
-    if (finished_) return after_finish();
-    BlobStored stored{hash_.finish(), bytes_, false};
-    const std::string hex = to_string(stored.digest);
+ private:
+  Expected<bool> keep(const Digest& digest) override {
+    const std::string hex = to_string(digest);
     const fs::path shard = tenant_ / hex.substr(0, 2), target = shard / hex.substr(2);
     struct stat info {};
     // What is there is read before it is called the same: an upload is how people mend a damaged
     // blob, and reading costs less than the upload did.
-    if (::stat(target.c_str(), &info) == 0 && static_cast<std::uint64_t>(info.st_size) == bytes_) {
-      const auto same = holds_blob(target, stored.digest);
-      stored.deduplicated = same && *same;
+    bool there = false;
+    if (::stat(target.c_str(), &info) == 0 && static_cast<std::uint64_t>(info.st_size) == bytes()) {
+      const auto same = holds_blob(target, digest);
+      there = same && *same;
     }
     // Names are synced even for a blob that is there already: whoever stored it may not have done
     // so.
     auto bad = folders_->make(tenant_);
     if (!bad) bad = folders_->make(shard);
-    if (!bad && !stored.deduplicated) bad = keep(target);
-    remove_temporary();
+    if (!bad && !there) bad = move_to(target);
     if (!bad) bad = sync_folder(shard);
     if (bad) return *bad;
-    return stored;
+    return there;
   }
 
- private:
-  static Error after_finish() {
-    return {ErrorCode::conflict, "The upload of this blob has ended; begin a new one."};
-  }
-
-  Status keep(const fs::path& target) {
-    if (auto bad = sync_file(file_, temporary_)) return bad;
-    if (::rename(temporary_.c_str(), target.c_str()) != 0)
-      return file_error(errno, "naming", target);
+  Status move_to(const fs::path& target) {
+    if (auto bad = sync_file(file(), path())) return bad;
+    if (::rename(path().c_str(), target.c_str()) != 0) return file_error(errno, "naming", target);
     return {};
   }
 
-  void remove_temporary() {
-    if (!finished_) ::unlink(temporary_.c_str());
-    finished_ = true;
-  }
-
-  File file_;
-  fs::path temporary_, tenant_;
+  fs::path tenant_;
   std::shared_ptr<DurableFolders> folders_;
-  Sha256 hash_;
-  std::uint64_t bytes_ = 0;
-  bool finished_ = false;
 };
 
 class LocalReader final : public BlobReader {
@@ -157,28 +127,16 @@ class LocalReader final : public BlobReader {
 
 class LocalBlobs final : public BlobStore {
  public:
-  explicit LocalBlobs(fs::path folder) : folder_(std::move(folder)) {}
+  explicit LocalBlobs(const fs::path& folder) : folder_(folder), spool_(folder / "tmp") {}
 
-  // No upload can be under way yet, so everything in tmp/ is left over.
   Status prepare() {
-    const fs::path temporary = folder_ / "tmp";
     if (auto bad = make_folder(folder_)) return bad;
-    if (auto bad = make_folder(temporary)) return bad;
-    std::error_code failed;
-    // The folder itself stays: a full disk may have no room for it afterwards.
-    fs::directory_iterator at(temporary, failed);
-    for (const fs::directory_iterator end; !failed && at != end;) {
-      const fs::path left_over = at->path();
-      at.increment(failed);
-      if (!failed) fs::remove_all(left_over, failed);
-    }
-    if (failed) return file_error(failed.value(), "emptying", temporary);
-    return {};
+    return spool_.prepare();
   }
 
   Expected<std::unique_ptr<BlobWriter>> create(std::string_view tenant) override {
-    if (tenant.empty()) return no_tenant();
-    fs::path temporary = folder_ / "tmp" / std::to_string(next_temporary_.fetch_add(1));
+    if (auto bad = check_tenant(tenant)) return *bad;
+    auto temporary = spool_.next();
     auto file = File::open(temporary, O_WRONLY | O_CREAT | O_EXCL);
     if (!file) return file.error();
     return std::unique_ptr<BlobWriter>(new LocalWriter(std::move(*file), std::move(temporary),
@@ -187,7 +145,7 @@ class LocalBlobs final : public BlobStore {
 
   Expected<std::unique_ptr<BlobReader>> open(std::string_view tenant, const Digest& digest,
                                              BlobRange range) const override {
-    if (tenant.empty()) return no_tenant();
+    if (auto bad = check_tenant(tenant)) return *bad;
     const fs::path path = path_of(tenant, digest);
     auto file = File::open(path, O_RDONLY);
     if (!file)
@@ -212,7 +170,7 @@ class LocalBlobs final : public BlobStore {
   }
 
   Expected<std::uint64_t> size(std::string_view tenant, const Digest& digest) const override {
-    if (tenant.empty()) return no_tenant();
+    if (auto bad = check_tenant(tenant)) return *bad;
     const fs::path path = path_of(tenant, digest);
     struct stat info {};
     if (::stat(path.c_str(), &info) == 0) return static_cast<std::uint64_t>(info.st_size);
@@ -240,15 +198,12 @@ class LocalBlobs final : public BlobStore {
   }
 
  private:
-  static Error no_tenant() {
-    return {ErrorCode::invalid_argument, "tenant is empty; it must name something.", "tenant"};
-  }
   fs::path path_of(std::string_view tenant, const Digest& digest) const {
     return local_blob_path(folder_, tenant, digest);
   }
 
   fs::path folder_;
-  std::atomic<std::uint64_t> next_temporary_{0};
+  BlobSpool spool_;
   std::shared_ptr<DurableFolders> folders_ = std::make_shared<DurableFolders>();
 };
 

@@ -2,14 +2,13 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 #include <mutex>
 #include <set>
 
+#include "storage/blob_spool.hpp"
 #include "storage/s3_client.hpp"
 #include "storage/s3_upload.hpp"
 #include "storage/verify_blobs.hpp"
@@ -21,10 +20,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uint64_t kBlockBytes = 8u << 20;
-
-Error no_tenant() {
-  return {ErrorCode::invalid_argument, "tenant is empty; it must name something.", "tenant"};
-}
 
 Error no_blob(const S3Settings& at, const Digest& digest) {
   return {ErrorCode::not_found,
@@ -63,64 +58,34 @@ struct Place {
 
 using SharedPlace = std::shared_ptr<Place>;
 
-class Writer final : public BlobWriter {
+class Writer final : public SpoolingWriter {
  public:
   Writer(SharedPlace place, std::string tenant, File file, fs::path spooled)
-      : place_(std::move(place)),
-        tenant_(std::move(tenant)),
-        file_(std::move(file)),
-        spooled_(std::move(spooled)) {}
-  ~Writer() override { remove_spooled(); }
+      : SpoolingWriter(std::move(file), std::move(spooled)),
+        place_(std::move(place)),
+        tenant_(std::move(tenant)) {}
 
-  Status append(Bytes bytes) override {
-    if (finished_) return after_finish();
-    if (auto bad = write_all(file_, as_text(bytes), spooled_)) {
-      remove_spooled();
-      return bad;
-    }
-    hash_.update(bytes);
-    bytes_ += bytes.size();
-    return {};
-  }
-
-  Expected<BlobStored> finish() override {
-    if (finished_) return after_finish();
-    BlobStored stored{hash_.finish(), bytes_, false};
-    const auto key = place_->key(tenant_, stored.digest);
-    const auto there = place_->size(key, stored.digest);
-    if (!there && there.error().code != ErrorCode::not_found) return there.error();
+ private:
+  Expected<bool> keep(const Digest& digest) override {
+    const auto key = place_->key(tenant_, digest);
+    const auto size = place_->size(key, digest);
+    if (!size && size.error().code != ErrorCode::not_found) return size.error();
     bool doubted = false;
     {
       const std::lock_guard lock(place_->mutex);
       doubted = place_->doubted.contains(key);
     }
-    stored.deduplicated = there && *there == bytes_ && !doubted;
-    if (!stored.deduplicated)
-      if (auto bad = upload_to_s3(place_->client, key, {file_, spooled_, bytes_, stored.digest}))
+    const bool there = size && *size == bytes() && !doubted;
+    if (!there)
+      if (auto bad = upload_to_s3(place_->client, key, {file(), path(), bytes(), digest}))
         return *bad;
-    remove_spooled();
     const std::lock_guard lock(place_->mutex);
     place_->doubted.erase(key);
-    return stored;
-  }
-
- private:
-  static Error after_finish() {
-    return {ErrorCode::conflict, "The upload of this blob has ended; begin a new one."};
-  }
-
-  void remove_spooled() {
-    if (!finished_) ::unlink(spooled_.c_str());
-    finished_ = true;
+    return there;
   }
 
   SharedPlace place_;
   std::string tenant_;
-  File file_;
-  fs::path spooled_;
-  Sha256 hash_;
-  std::uint64_t bytes_ = 0;
-  bool finished_ = false;
 };
 
 // The first block comes with open(), which so learns of the object what there is to learn.
@@ -215,8 +180,8 @@ class S3Blobs final : public BlobStore {
   Status prepare();
 
   Expected<std::unique_ptr<BlobWriter>> create(std::string_view tenant) override {
-    if (tenant.empty()) return no_tenant();
-    const auto spooled = spool_ / std::to_string(next_.fetch_add(1));
+    if (auto bad = check_tenant(tenant)) return *bad;
+    const auto spooled = spool_.next();
     auto file = File::open(spooled, O_RDWR | O_CREAT | O_EXCL);
     if (!file) return file.error();
     return std::unique_ptr<BlobWriter>(
@@ -225,7 +190,7 @@ class S3Blobs final : public BlobStore {
 
   Expected<std::unique_ptr<BlobReader>> open(std::string_view tenant, const Digest& digest,
                                              BlobRange range) const override {
-    if (tenant.empty()) return no_tenant();
+    if (auto bad = check_tenant(tenant)) return *bad;
     auto reader = std::make_unique<Reader>(place_, place_->key(tenant, digest), digest, range);
     if (auto bad = reader->begin()) return *bad;
     return std::unique_ptr<BlobReader>(std::move(reader));
@@ -239,7 +204,7 @@ class S3Blobs final : public BlobStore {
   }
 
   Expected<std::uint64_t> size(std::string_view tenant, const Digest& digest) const override {
-    if (tenant.empty()) return no_tenant();
+    if (auto bad = check_tenant(tenant)) return *bad;
     return place_->size(place_->key(tenant, digest), digest);
   }
 
@@ -273,8 +238,7 @@ class S3Blobs final : public BlobStore {
   Status empty_spool();
 
   SharedPlace place_;
-  const fs::path spool_;
-  std::atomic<std::uint64_t> next_{0};
+  BlobSpool spool_;
 };
 
 Status S3Blobs::check_bucket() {
@@ -294,21 +258,16 @@ Status S3Blobs::check_bucket() {
   return {};
 }
 
-// What lies there was left by a server that was killed.
+// Uploads in parts that a server which was killed has left, here and over there.
 Status S3Blobs::empty_spool() {
-  if (auto bad = make_folder(spool_)) return bad;
-  std::vector<fs::path> found;
+  const auto& folder = spool_.folder();
+  if (auto bad = make_folder(folder)) return bad;
   std::error_code failed;
-  for (fs::directory_iterator at(spool_, failed), end; !failed && at != end; at.increment(failed))
-    found.push_back(at->path());
-  if (failed) return file_error(failed.value(), "listing", spool_);
-  for (const auto& each : found)
-    if (each.extension() == kPartsNote)
-      if (auto bad = end_noted_upload(place_->client, each)) return bad;
-  for (const auto& each : found)
-    if (!failed) fs::remove_all(each, failed);
-  if (failed) return file_error(failed.value(), "emptying", spool_);
-  return {};
+  for (fs::directory_iterator at(folder, failed), end; !failed && at != end; at.increment(failed))
+    if (at->path().extension() == kPartsNote)
+      if (auto bad = end_noted_upload(place_->client, at->path())) return bad;
+  if (failed) return file_error(failed.value(), "listing", folder);
+  return spool_.prepare();
 }
 
 Status S3Blobs::prepare() {

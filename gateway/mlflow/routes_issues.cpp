@@ -177,10 +177,7 @@ void search(App& app, Fields& fields, const Request&, Reply reply) {
   if (!read_search(fields, reply, issue_dialect(), {100, kMostIssues}, search,
                    std::vector<std::string>(), "filter_string"))
     return;
-  const auto as_of = search.as_of;
-  answer_long_query(app, std::move(reply), as_of,
-                    [search = std::make_shared<const Search>(std::move(search))](
-                        const QueryContext& q) { return run_search(q, *search); });
+  answer_long_search(app, std::move(reply), std::move(search), run_search);
 }
 
 }  // namespace

@@ -88,10 +88,7 @@ void search(App& app, Fields& fields, const Request&, Reply reply) {
   if (!read_search(fields, reply, dataset_dialect(), {1000, kMostDatasets}, search, {},
                    "filter_string"))
     return;
-  const auto as_of = search.as_of;
-  answer_long_query(app, std::move(reply), as_of,
-                    [search = std::make_shared<const Search>(std::move(search))](
-                        const QueryContext& q) { return run_search(q, *search); });
+  answer_long_search(app, std::move(reply), std::move(search), run_search);
 }
 
 }  // namespace

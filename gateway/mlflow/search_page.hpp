@@ -1,6 +1,8 @@
 // What all searches of MLflow's API are asked with: a filter, an order, a page, a moment.
 #pragma once
+#include <memory>
 #include <optional>
+#include <utility>
 
 #include "gateway/mlflow/handlers.hpp"
 #include "gateway/mlflow/search.hpp"
@@ -33,6 +35,17 @@ struct PageSpan {
 inline PageSpan page_of(const SearchPage& search, std::size_t count) {
   const auto first = search.offset < count ? search.offset : count;
   return {first, count - first < search.most ? count : first + search.most};
+}
+
+// Answers what `run(QueryContext, search)` finds as of the moment that the search asks for, on a
+// worker's thread.
+template <class Search, class Run>
+void answer_long_search(App& app, Reply reply, Search search, Run run) {
+  const auto as_of = search.as_of;
+  answer_long_query(
+      app, std::move(reply), as_of,
+      [run = std::move(run), search = std::make_shared<const Search>(std::move(search))](
+          const QueryContext& q) { return run(q, *search); });
 }
 
 }  // namespace mlforge::gateway::mlflow

@@ -98,11 +98,10 @@ void answer_search(App& app, Fields& fields, Reply reply, Search search) {
   std::sort(all.begin(), all.end());
   all.erase(std::unique(all.begin(), all.end()), all.end());
   if (!read_search(fields, reply, trace_dialect(), {100, kMostTraces}, search)) return;
-  const auto as_of = search.as_of;
   search.by_spans = asks_of_spans(search.filter.root());
-  answer_long_query(app, std::move(reply), as_of,
-                    [&app, search = std::make_shared<const Search>(std::move(search))](
-                        const QueryContext& q) { return run_search(app, q, *search); });
+  answer_long_search(
+      app, std::move(reply), std::move(search),
+      [&app](const QueryContext& q, const Search& each) { return run_search(app, q, each); });
 }
 
 }  // namespace

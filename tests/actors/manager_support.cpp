@@ -53,7 +53,7 @@ SteppedSystem::SteppedSystem(storage::SubjectKeys* subjects) {
 
 SteppedSystem::~SteppedSystem() {
   const auto end = [](const auto& actor) {
-    caf::anon_send_exit(actor_of(actor), caf::exit_reason::user_shutdown);
+    caf::anon_send_exit(actor.target()->actor(), caf::exit_reason::user_shutdown);
   };
   each_manager(managers, end);
   end(writer);

@@ -111,7 +111,7 @@ class SteppedSystem {
   // Lets one manager decide all it has been sent; what it decided waits before the writer.
   template <class Actor>
   void decide(const Actor& manager) {
-    while (scheduler().prioritize(actor_of(manager))) scheduler().run_once();
+    while (scheduler().prioritize(manager.target()->actor())) scheduler().run_once();
   }
   // Lets everything happen that can.
   void run() { scheduler().run(); }

@@ -1,32 +1,14 @@
 """MLflow's own client, unmodified, against a server of its own.
 
-The client is the package mlflow, or mlflow-skinny (which does less), of the Python that runs this
-file; where it has none, the virtual environment that MLFORGE_MLFLOW names or build/mlflow (ops/install-deps --mlflow
-build/mlflow makes it). Without either, every test is skipped by name.
+The client is the package mlflow, or mlflow-skinny (which does less); where mlflow_package.py finds neither, every test is
+skipped by name.
 """
-import importlib.util
 import os
-import sys
 import unittest
 
 import support
+from mlflow_package import HAS_MLFLOW, HAS_SKLEARN, HAS_XGBOOST, WITHOUT
 from support import Case
-
-VENV = os.environ.get("MLFORGE_MLFLOW") or os.path.join(support.SOURCE, "build", "mlflow")
-PYTHON = os.path.join(VENV, "bin", "python")
-HAS_MLFLOW = importlib.util.find_spec("mlflow") is not None
-HAS_SKLEARN = all(importlib.util.find_spec(name) for name in ("sklearn", "pandas"))
-HAS_XGBOOST = HAS_SKLEARN and importlib.util.find_spec("xgboost") is not None
-
-if not HAS_MLFLOW and os.path.exists(PYTHON) and os.environ.get("MLFORGE_IN_VENV") != "1":
-    os.environ["MLFORGE_IN_VENV"] = "1"
-    os.execv(PYTHON, [PYTHON, *sys.argv])
-
-for name, value in (("MLFLOW_DISABLE_TELEMETRY", "true"), ("DO_NOT_TRACK", "1"),
-                    ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2"), ("GIT_PYTHON_REFRESH", "quiet"),
-                    ("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false"),
-                    ("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true"), ("USER", "ann")):
-    os.environ.setdefault(name, value)
 
 if HAS_MLFLOW:
     import mlflow
@@ -34,8 +16,6 @@ if HAS_MLFLOW:
     from mlflow.entities import (Dataset, DatasetInput, InputTag, Metric, Param, RunTag,
                                  ViewType)
     from mlflow.exceptions import MlflowException
-
-WITHOUT = "no package mlflow-skinny: ops/install-deps --mlflow build/mlflow"
 
 
 @unittest.skipUnless(HAS_MLFLOW, WITHOUT)

@@ -5,8 +5,8 @@ import shutil
 import unittest
 
 import support
+from mlflow_package import HAS_MLFLOW, WITHOUT
 from support import Case
-from test_mlflow_client import HAS_MLFLOW, WITHOUT
 
 if HAS_MLFLOW:
     import mlflow

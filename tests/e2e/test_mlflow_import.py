@@ -1,7 +1,7 @@
 """`mlforge import mlflow`: what another MLflow server holds comes over whole, once, and is compared.
 
 The databases are made with Python's own sqlite3; where MLflow's client is installed (see
-test_mlflow_client.py) it writes a folder, and a database where it can, and reads both back.
+mlflow_package.py) it writes a folder, and a database where it can, and reads both back.
 """
 import hashlib
 import importlib.util
@@ -15,6 +15,7 @@ import sys
 import unittest
 
 import support
+from mlflow_package import HAS_MLFLOW, WITHOUT
 from support import Case
 
 sys.path.insert(0, os.path.join(support.SOURCE, "tests", "bench"))
@@ -27,28 +28,13 @@ try:
 except Missing as error:
     NO_POSTGRES = str(error)
 
-VENV = os.environ.get("MLFORGE_MLFLOW") or os.path.join(support.SOURCE, "build", "mlflow")
-PYTHON = os.path.join(VENV, "bin", "python")
-HAS_MLFLOW = importlib.util.find_spec("mlflow") is not None
+os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
 HAS_SQL = HAS_MLFLOW and importlib.util.find_spec("sqlalchemy") is not None
-
-if not HAS_MLFLOW and os.path.exists(PYTHON) and os.environ.get("MLFORGE_IN_VENV") != "1":
-    os.environ["MLFORGE_IN_VENV"] = "1"
-    os.execv(PYTHON, [PYTHON, *sys.argv])
-
-for name, value in (("MLFLOW_DISABLE_TELEMETRY", "true"), ("DO_NOT_TRACK", "1"),
-                    ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2"), ("GIT_PYTHON_REFRESH", "quiet"),
-                    ("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false"),
-                    ("MLFLOW_ALLOW_FILE_STORE", "true"),
-                    ("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true"), ("USER", "ann")):
-    os.environ.setdefault(name, value)
 
 if HAS_MLFLOW:
     import mlflow
     from mlflow import MlflowClient
     from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag, ViewType
-
-WITHOUT = "no package mlflow-skinny: ops/install-deps --mlflow build/mlflow"
 
 SCHEMA = """
 CREATE TABLE experiments (experiment_id INTEGER PRIMARY KEY, name TEXT, artifact_location TEXT,

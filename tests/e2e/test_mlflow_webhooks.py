@@ -8,8 +8,8 @@ import time
 import unittest
 
 import support
+from mlflow_package import HAS_MLFLOW, WITHOUT
 from support import Case
-from test_mlflow_client import HAS_MLFLOW, WITHOUT
 from test_webhooks import Receiver
 
 if HAS_MLFLOW:

@@ -3,7 +3,6 @@ ops/install-deps --bench builds from its Go module). Skipped by name where that,
 """
 import concurrent.futures
 import hashlib
-import importlib.util
 import os
 import re
 import shutil
@@ -14,25 +13,13 @@ import sys
 import unittest
 
 import support
+from mlflow_package import HAS_MLFLOW, WITHOUT
 from support import Case
 
-VENV = os.environ.get("MLFORGE_MLFLOW") or os.path.join(support.SOURCE, "build", "mlflow")
-PYTHON = os.path.join(VENV, "bin", "python")
-HAS_MLFLOW = importlib.util.find_spec("mlflow") is not None
 BENCH = os.environ.get("MLFORGE_BENCH_FOLDER", os.path.expanduser("~/.local/share/mlforge/bench"))
 RCLONE = shutil.which("rclone", path=BENCH + os.pathsep + os.environ.get("PATH", ""))
 KEY, SECRET, PLACE = "testkey", "test/secret+key=", "s3://models/team a"
 FILES = "/api/2.0/mlflow-artifacts/artifacts"
-
-if not HAS_MLFLOW and os.path.exists(PYTHON) and os.environ.get("MLFORGE_IN_VENV") != "1":
-    os.environ["MLFORGE_IN_VENV"] = "1"
-    os.execv(PYTHON, [PYTHON, *sys.argv])
-
-for name, value in (("MLFLOW_DISABLE_TELEMETRY", "true"), ("DO_NOT_TRACK", "1"),
-                    ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2"), ("GIT_PYTHON_REFRESH", "quiet"),
-                    ("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false"),
-                    ("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true"), ("USER", "ann")):
-    os.environ.setdefault(name, value)
 
 if HAS_MLFLOW:
     from mlflow import MlflowClient
@@ -108,7 +95,7 @@ class RealS3(Case):
                 file.write(os.urandom(1 << 20))
         return path
 
-    @unittest.skipUnless(HAS_MLFLOW, "no package mlflow-skinny: ops/install-deps --mlflow build/mlflow")
+    @unittest.skipUnless(HAS_MLFLOW, WITHOUT)
     def test_mlflows_client(self):
         server = self.start()
         client = MlflowClient(server.url, server.url)
