@@ -7,10 +7,12 @@
 
 #include "nats_sim_broker.hpp"
 #include "nats_test_log.hpp"
+#include "tests/sanitized.hpp"
 
 namespace mlforge::actors::test {
 namespace {
 
+using mlforge::test::kEvery;
 using std::chrono::milliseconds;
 
 ProtocolOptions small_options() {
@@ -97,7 +99,7 @@ std::string fault_in_stream(const SimBroker& broker, const TestLog& log) {
 
 TEST_CASE("nats protocol: every event once and in order on a terrible network", "[nats]") {
   std::map<std::string, int> happened;
-  for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 300 / kEvery; ++seed) {
     INFO("seed " << seed);
     SimFaults faults;
     faults.drop = 0.005, faults.lose_ack = 0.004, faults.refuse = 0.004, faults.connect_fails = 0.1;
@@ -117,13 +119,13 @@ TEST_CASE("nats protocol: every event once and in order on a terrible network", 
   for (const auto* fault :
        {"drop", "refuse", "crash", "roll_back", "foreign", "remove_stream", "long_outage"}) {
     INFO(fault);
-    CHECK(happened[fault] > 50);
+    CHECK(happened[fault] > 50 / int{kEvery});
   }
 }
 
 TEST_CASE("nats protocol: nothing is skipped when the stream is purged under us", "[nats]") {
   int purges = 0;
-  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 200 / kEvery; ++seed) {
     INFO("seed " << seed);
     SimFaults faults;
     faults.drop = 0.004, faults.lose_ack = 0.003, faults.crash = 0.001, faults.purge = 0.002;
@@ -139,7 +141,7 @@ TEST_CASE("nats protocol: nothing is skipped when the stream is purged under us"
     REQUIRE(fault_in_stream(broker, log) == "");
     purges += broker.happened["purge"];
   }
-  CHECK(purges > 200);
+  CHECK(purges > 200 / int{kEvery});
 }
 
 }  // namespace mlforge::actors::test

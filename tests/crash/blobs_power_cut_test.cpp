@@ -4,8 +4,10 @@
 #include "storage/blob_store.hpp"
 #include "tests/crash/disk_image.hpp"
 #include "tests/projections/fixture.hpp"
+#include "tests/sanitized.hpp"
 
 using namespace mlforge;
+using mlforge::test::kEvery;
 using namespace mlforge::crash;
 using namespace mlforge::storage;
 using projections::test::Folder;
@@ -48,17 +50,22 @@ void check(const fs::path& folder, const std::vector<Upload>& uploads, std::size
     if (upload.entries <= entries) REQUIRE_FALSE((*store)->verify(upload.tenant, upload.digest));
 }
 
+void cut_at(std::size_t k, Disk disk, const Journal& journal, const std::vector<Upload>& uploads,
+            std::mt19937_64& random) {
+  if (k < journal.entries.size()) disk.interrupt(journal, journal.entries[k]);
+  for (const Kept kept : {Kept::none, Kept::all, Kept::writes, Kept::sectors}) {
+    INFO("cut at call " << k << " of " << journal.entries.size());
+    Folder image;
+    disk.write_image(image.path(), kept, random);
+    check(image.path() / "a" / "blobs", uploads, k);
+  }
+}
+
+// Sanitized: at every fourth call.
 void cut_everywhere(Disk disk, const Journal& journal, std::size_t first,
                     const std::vector<Upload>& uploads, std::mt19937_64& random) {
   for (std::size_t k = first; k <= journal.entries.size(); ++k) {
-    Disk cut = disk;
-    if (k < journal.entries.size()) cut.interrupt(journal, journal.entries[k]);
-    for (const Kept kept : {Kept::none, Kept::all, Kept::writes, Kept::sectors}) {
-      INFO("cut at call " << k << " of " << journal.entries.size());
-      Folder image;
-      cut.write_image(image.path(), kept, random);
-      check(image.path() / "a" / "blobs", uploads, k);
-    }
+    if (k % kEvery == 0) cut_at(k, disk, journal, uploads, random);
     if (k < journal.entries.size()) disk.apply(journal, journal.entries[k]);
   }
 }
