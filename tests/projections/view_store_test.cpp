@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include "fixture.hpp"
 
 namespace view_store_tests {
@@ -252,6 +254,24 @@ TEST_CASE("a key that is too long is refused, not written") {
   REQUIRE(bad->message.find("502 bytes") != std::string::npos);
   s.writer.discard();
   REQUIRE_FALSE(s.batch([&](ViewWriter& w) { w.put("k", "v", 1); }));
+}
+
+TEST_CASE("a file that memory cannot hold is read page by page, without what lies beside") {
+  Folder folder;
+  const auto reads_ahead = [&] {
+    auto store = ViewStore::open(folder.path());
+    REQUIRE(store);
+    unsigned flags = 0;
+    REQUIRE(mdb_env_get_flags((*store)->env(), &flags) == 0);
+    REQUIRE_FALSE((*store)->close());
+    return (flags & MDB_NORDAHEAD) == 0;
+  };
+  CHECK(reads_ahead());
+  CHECK(reads_ahead());  // a file that is there, and small
+  const auto memory = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
+                      static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  std::filesystem::resize_file(folder.path() / "data.mdb", memory);  // sparse
+  CHECK_FALSE(reads_ahead());
 }
 
 TEST_CASE("many readers at once, and a full table of readers is an error") {
