@@ -123,6 +123,7 @@ struct S3Client::Attempt {
   CURL* handle;
   curl_slist* lines = nullptr;
   s3_client::Transfer transfer;
+  char words[CURL_ERROR_SIZE] = "";  // what a failure was, where curl knows more than its code
 };
 
 void S3Client::Attempt::set_request(const S3Request& request, const S3Call& call) {
@@ -164,6 +165,7 @@ void S3Client::Attempt::set_receivers(const S3Call& call) {
   curl_easy_setopt(handle, CURLOPT_NOPROGRESS, 0L);
   curl_easy_setopt(handle, CURLOPT_XFERINFOFUNCTION, &s3_client::look_up);
   curl_easy_setopt(handle, CURLOPT_XFERINFODATA, &transfer);
+  curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, words);
 }
 
 void S3Client::Attempt::set_limits() {
@@ -225,6 +227,17 @@ Error S3Client::unreachable(std::string_view why) const {
       "artifacts_destination"};
 }
 
+Error S3Client::not_trusted(std::string_view why) const {
+  return {
+      ErrorCode::unavailable,
+      fmt::format(
+          "The certificate of {} is not trusted ({}), so nothing was sent to {}. Name a PEM file "
+          "with its authority in AWS_CA_BUNDLE; or set MLFLOW_S3_IGNORE_TLS=true, and anybody "
+          "between may read and change what is sent.",
+          settings_.endpoint(), why, settings_.uri()),
+      "artifacts_destination"};
+}
+
 Error S3Client::refusal(const S3Answer& answer, std::string_view doing) const {
   auto code = answer.text_of("Code");
   if (code.empty()) code = answer.status == 403 ? "Forbidden" : "no code";
@@ -275,7 +288,10 @@ Expected<S3Answer> S3Client::send_once(const S3Call& call) {
   const CURLcode code = curl_easy_perform(attempt.handle);
   if (attempt.transfer.too_long) return unreachable("an answer is longer than what was asked for");
   if (code == CURLE_ABORTED_BY_CALLBACK) return unreachable("the server is stopping");
-  if (code != CURLE_OK) return unreachable(curl_easy_strerror(code));
+  const std::string_view why = *attempt.words ? attempt.words : curl_easy_strerror(code);
+  if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE)
+    return not_trusted(why);
+  if (code != CURLE_OK) return unreachable(why);
   long status = 0;
   curl_easy_getinfo(attempt.handle, CURLINFO_RESPONSE_CODE, &status);
   attempt.transfer.answer.status = static_cast<int>(status);

@@ -65,6 +65,7 @@ class S3Client {
   struct Attempt;
   Expected<S3Answer> send_once(const S3Call& call);
   Error unreachable(std::string_view why) const;
+  Error not_trusted(std::string_view why) const;
   bool wait_before(unsigned attempt);
   void* take_handle();
   void give_back(void* handle);

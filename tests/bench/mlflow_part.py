@@ -76,6 +76,18 @@ class Subject:
             list(pool.map(some, [range(at, count, 4) for at in range(4)]))
         return experiment
 
+    def add_wide_runs(self, count, metrics=1500):
+        """Runs of many metrics, as FastTrackML's acceptance load has them, in an experiment of their own."""
+        experiment = self.api.post("experiments/create", {"name": f"wide {count}"})["experiment_id"]
+        for n in range(count):
+            run = self.api.post("runs/create", {"experiment_id": experiment, "start_time": 1700000000000 + n})
+            series = [{"key": "auc" if m == 0 else f"m{m}", "value": (n * 7919 + m) % 10007 / 10007,
+                       "timestamp": n, "step": 0} for m in range(metrics)]
+            for at in range(0, metrics, 1000):
+                self.api.post("runs/log-batch", {"run_id": run["run"]["info"]["run_id"],
+                                                 "metrics": series[at:at + 1000]})
+        return experiment
+
     def add_history(self, points):
         run = self.new_run()
         for at in range(0, points, 1000):
@@ -199,6 +211,11 @@ def measure_small(bench, c):
     count = 1000 if bench.options.quick else 10_000
     title = f"runs/search, 100 of {count:,} runs by a metric"
     experiments = c.prepared(title, lambda subject: subject.add_runs(count))
+    c.latency(title, {column: (API + "runs/search", SEARCH.replace("EXPERIMENT", experiment))
+                      for column, experiment in experiments.items()})
+    wide = 100 if bench.options.quick else 200
+    title = f"runs/search, 100 of {wide} runs with 1,500 metrics each, by a metric"
+    experiments = c.prepared(title, lambda subject: subject.add_wide_runs(wide))
     c.latency(title, {column: (API + "runs/search", SEARCH.replace("EXPERIMENT", experiment))
                       for column, experiment in experiments.items()})
     runs = c.prepared("get-history", lambda subject: subject.add_history(10_000))

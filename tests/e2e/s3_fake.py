@@ -16,16 +16,19 @@ KEY, SECRET = "AKTEST", "secret/of+the=test"
 
 class S3:
     """faults: a list of functions (method, path, query) -> None, "hang", "cut", "forget" (does it, and
-    says nothing of it) or a status with which the request is refused; one that answers None is not used up."""
+    says nothing of it) or a status with which the request is refused; one that answers None is not used up.
+    tls: an ssl.SSLContext with a certificate."""
 
-    def __init__(self, bucket="bucket", port=0):
+    def __init__(self, bucket="bucket", port=0, tls=None):
         self.bucket, self.objects, self.uploads = bucket, {}, {}
         self.requests, self.faults, self.let_go = [], [], threading.Event()
         self.lock = threading.Lock()
         self.server = ThreadingHTTPServer(("127.0.0.1", port), type("Bound", (Handler,), {"s3": self}))
         self.server.daemon_threads = True
         self.port = self.server.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        if tls:
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     def environment(self):

@@ -6,6 +6,8 @@ import http.client
 import os
 import random
 import signal
+import ssl
+import subprocess
 from urllib.parse import quote
 
 import support
@@ -76,6 +78,27 @@ class InS3(Case):
         self.assertEqual(server.stop(), 0)
         later = self.start(place=None)  # the folder knows
         self.assertEqual(later.get(f"{FILES}/0/again").body, large)
+
+    def test_over_tls(self):
+        names = [os.path.join(self.folder, n) for n in ("certificate.pem", "key.pem")]
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                        "-days", "2", "-subj", "/CN=s3", "-addext", "subjectAltName=IP:127.0.0.1",
+                        "-out", names[0], "-keyout", names[1]], check=True, capture_output=True)
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(*names)
+        self.s3.stop()
+        self.s3 = S3(tls=tls)
+        unknown = support.run_cli("serve", "--data", os.path.join(self.folder, "other"), "--listen", "127.0.0.1:0",
+                                  "--nats", "off", "--artifacts-destination", PLACE, env=self.s3.environment())
+        self.assertEqual(unknown.returncode, 1, unknown.stderr)
+        self.assertIn("certificate", unknown.stderr)
+        self.assertIn("AWS_CA_BUNDLE", unknown.stderr)
+        self.assertEqual(self.s3.requests, [], "somebody who is not known to be S3 was told something")
+        server, content = self.start(AWS_CA_BUNDLE=names[0]), bytes_of(20 << 20)
+        self.ok(server.put(f"{FILES}/0/file", content))
+        self.assertEqual(self.s3.objects, {name_of(content): content})
+        self.assertEqual(server.stop(), 0)
+        self.assertEqual(self.start(MLFLOW_S3_IGNORE_TLS="true").get(f"{FILES}/0/file").body, content)
 
     def test_damage_is_found_and_mended(self):
         server = self.start()
