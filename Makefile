@@ -31,8 +31,7 @@ demo: build ## the whole life of a model, from data to retraining; leaves the se
 	$(MLFORGE) demo --data $(DATA) $(ARGS)
 
 test: deps ## unit tests, the same under asan and ubsan, then end to end
-	@ops/install-deps --mlflow build/mlflow || echo "without MLflow's client: its tests will be skipped"
-	@ops/run-tests
+	@ops/run-tests --mlflow
 
 test-long: ## crash rounds, soak, thread sanitizer, fuzzing
 	@ops/install-deps --all

@@ -82,7 +82,8 @@ Status Api::download(const std::string& target, std::ostream& out) {
     out.write(piece.data(), static_cast<std::streamsize>(piece.size()));
     return out.good();
   });
-  if (!out) return Error{ErrorCode::internal, "the bytes cannot be written to stdout", ""};
+  if (!out)
+    return Error{ErrorCode::internal, "what came cannot be written: is the disk full?", "output"};
   auto body = body_of(std::move(response));
   return body ? Status() : Status(body.error());
 }

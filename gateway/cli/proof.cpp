@@ -2,10 +2,12 @@
 #include <fmt/format.h>
 
 #include <fstream>
+#include <functional>
 #include <iterator>
 
 #include "actors/streams.hpp"
 #include "gateway/cli/groups.hpp"
+#include "gateway/cli/output_file.hpp"
 #include "storage/lmdb_log.hpp"
 #include "storage/prover.hpp"
 
@@ -48,18 +50,24 @@ class FolderProver {
 };
 
 // The proof goes to a file, or to stdout.
+int save_written(const Session& s, const std::string& output,
+                 const std::function<Status(std::ostream&)>& write) {
+  auto file = OutputFile::open(s.io, output);
+  if (!file) return s.fail(file.error());
+  if (auto bad = write(file->stream())) return s.fail(*bad);
+  file->stream() << '\n';
+  if (auto bad = file->keep()) return s.fail(*bad);
+  if (!output.empty())
+    s.note("written to " + output + "; 'mlforge verify " + output + "' checks it");
+  return kOk;
+}
+
 int save(const Session& s, const std::string& output, const Expected<std::string>& text) {
   if (!text) return s.fail(text.error());
-  if (output.empty()) {
-    s.line(*text);
-    return kOk;
-  }
-  std::ofstream file(output, std::ios::binary);
-  file << *text << '\n';
-  if (!file.flush())
-    return s.fail({ErrorCode::internal, "the file " + output + " cannot be written", "output"});
-  s.note("written to " + output + "; 'mlforge verify " + output + "' checks it");
-  return kOk;
+  return save_written(s, output, [&](std::ostream& out) -> Status {
+    out << *text;
+    return {};
+  });
 }
 
 // What a server answers, or what `prove` makes of the folder.
@@ -89,25 +97,30 @@ int prove_event(const Session& s, const Options& o) {
                   [&](FolderProver& prover) { return prover->prove_event(o.position, o.size); }));
 }
 
-Expected<std::string> stream_text(const Expected<std::unique_ptr<storage::StreamProof>>& begun) {
-  if (!begun) return begun.error();
-  std::string text;
-  for (std::string piece;; piece.clear()) {
-    if (auto bad = (*begun)->next(piece)) return *bad;
-    if (piece.empty()) return text;
-    text += piece;
+Status stream_of_folder(const Options& o, std::ostream& out) {
+  auto prover = FolderProver::open(o.data);
+  if (!prover) return prover.error();
+  {
+    const auto begun =
+        (*prover)->begin_stream(o.tenant.empty() ? actors::kTenant : o.tenant, o.stream, o.size);
+    if (!begun) return begun.error();
+    for (std::string piece;; piece.clear()) {
+      if (auto bad = (*begun)->next(piece)) return bad;
+      if (piece.empty() || !(out << piece)) break;
+    }
   }
+  return prover->close();
 }
 
+// As long as the stream: written as it is made.
 int prove_stream(const Session& s, const Options& o) {
-  Query query;
-  query.add("stream", o.stream);
-  query.add("tenant", o.tenant);
-  return save(
-      s, o.output, ask(s, o, "/api/v1/proofs/stream", std::move(query), [&](FolderProver& prover) {
-        return stream_text(
-            prover->begin_stream(o.tenant.empty() ? actors::kTenant : o.tenant, o.stream, o.size));
-      }));
+  return save_written(s, o.output, [&](std::ostream& out) {
+    if (!o.data.empty()) return stream_of_folder(o, out);
+    Query query;
+    query.add("stream", o.stream).add("tenant", o.tenant);
+    if (o.size > 0) query.add("size", std::to_string(o.size));
+    return s.api().download("/api/v1/proofs/stream" + query.text(), out);
+  });
 }
 
 // From an earlier checkpoint, as `mlforge proof checkpoint` saved it; it becomes part of the proof.
@@ -136,10 +149,11 @@ int checkpoint(const Session& s, const Options& o) {
   const auto text =
       ask(s, o, "/checkpoint", {}, [&](FolderProver& p) { return p->checkpoint(o.size); });
   if (!text || o.output.empty()) return save(s, "", text);
-  std::ofstream file(o.output, std::ios::binary);
-  file << *text;
-  if (file.flush()) return kOk;
-  return s.fail({ErrorCode::internal, "the file " + o.output + " cannot be written", "output"});
+  auto file = OutputFile::open(s.io, o.output);
+  if (!file) return s.fail(file.error());
+  file->stream() << *text;
+  const auto bad = file->keep();
+  return bad ? s.fail(*bad) : kOk;
 }
 
 struct KeysRow {

@@ -4,13 +4,13 @@
 #include <fmt/format.h>
 
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 
 #include "events/checks.hpp"
 #include "gateway/cli/folders.hpp"
 #include "gateway/cli/groups.hpp"
 #include "gateway/cli/import_mlflow.hpp"
+#include "gateway/cli/output_file.hpp"
 #include "gateway/cli/progress.hpp"
 #include "storage/blob_place.hpp"
 
@@ -44,10 +44,6 @@ struct ImportRow {
   }
 };
 
-Error unwritable(const std::string& file) {
-  return {ErrorCode::internal, "the lines cannot be written to " + file, "output"};
-}
-
 Expected<ExportRow> export_folder(const Session& s, const Config& config,
                                   const ExportOptions& options, std::ostream& out) {
   const auto log = look_at_folder(config);
@@ -71,14 +67,12 @@ Expected<ExportRow> export_folder(const Session& s, const Config& config,
   for (std::string piece;;) {
     piece.clear();
     if (auto bad = lines->next(piece)) return *bad;
-    if (piece.empty()) break;
-    if (!out.write(piece.data(), static_cast<std::streamsize>(piece.size())))
-      return unwritable(options.file.empty() ? "stdout" : options.file);
+    if (piece.empty() || !(out << piece)) break;
     bar.update(lines->done(), lines->total());
   }
   bar.clear();
   ExportRow row{.events = lines->done()};
-  if (options.blobs.empty()) return row;
+  if (options.blobs.empty() || !out) return row;
   const auto named = storage::blobs_named(**log, request.to);
   if (!named) return named.error();
   const auto from = storage::look_at_blobs(std::filesystem::path(config.data_dir) / "blobs",
@@ -156,12 +150,9 @@ Expected<ExportRow> export_server(const Session& s, const ExportOptions& options
 
 int export_lines(const Session& s, const ExportOptions& options) {
   const bool local = !options.flags->values.empty();
-  std::ofstream file;
-  if (!options.file.empty()) {
-    file.open(options.file, std::ios::binary | std::ios::trunc);
-    if (!file) return s.fail(unwritable(options.file));
-  }
-  std::ostream& out = options.file.empty() ? s.io.out : file;
+  auto file = OutputFile::open(s.io, options.file);
+  if (!file) return s.fail(file.error());
+  std::ostream& out = file->stream();
   Expected<ExportRow> row = Error{};
   if (local) {
     const auto loaded = s.load(*options.flags);
@@ -170,15 +161,8 @@ int export_lines(const Session& s, const ExportOptions& options) {
   } else {
     row = export_server(s, options, out);
   }
-  out.flush();
-  if (row && !out) row = unwritable(options.file.empty() ? "stdout" : options.file);
-  if (!row) {
-    // What was written is no export: nobody shall take it for one.
-    std::error_code ignored;
-    if (std::filesystem::is_regular_file(std::filesystem::symlink_status(options.file, ignored)))
-      std::filesystem::remove(options.file, ignored);
-    return s.fail(row.error());
-  }
+  if (!row) return s.fail(row.error());
+  if (auto bad = file->keep()) return s.fail(*bad);
   if (row->missing_blobs)
     s.note(fmt::format("{} files that events name are not in the store", row->missing_blobs));
   if (s.json && !options.file.empty())

@@ -130,7 +130,7 @@ std::uint64_t* option(Amounts& a, const char* name) {
 
 int main(int argc, char** argv) {
   Amounts amounts;
-  bool usage = argc < 2 || argc % 2 != 0;
+  bool usage = argc < 2 || argc % 2 != 0 || argv[1][0] == '-';
   for (int i = 2; !usage && i < argc; i += 2) {
     auto* value = option(amounts, argv[i]);
     usage = !value;

@@ -38,6 +38,10 @@ class Proofs(Case):
     def path(self, name):
         return os.path.join(self.folder, name)
 
+    def read(self, name):
+        with open(self.path(name), "rb") as file:
+            return file.read()
+
     def cli(self, *arguments, code=0):
         done = run_cli(*arguments, env={"MLFORGE_URL": self.s.url})
         self.assertEqual(done.returncode, code, (arguments, done.stdout, done.stderr))
@@ -146,6 +150,9 @@ class Proofs(Case):
         self.cli("proof", "stream", "model/later", "-o", self.path("now.json"))
         self.cli("proof", "event", "4", "--size", size, "-o", self.path("event.json"))
         self.cli("proof", "event", "99", "--size", size, code=3)
+        before = self.read("now.json")
+        self.cli("proof", "stream", "model/later", "--size", "99999", "-o", self.path("now.json"), code=3)
+        self.assertEqual(self.read("now.json"), before, "what was there is gone")
         self.cli("proof", "consistency", "--from", self.path("then.txt"), "--size", size, "-o", self.path("same.json"))
         self.s.stop()
         folder = ("--data", self.data, "-o")
