@@ -1,5 +1,7 @@
 #include "gateway/cli/output_file.hpp"
 
+#include <unistd.h>
+
 #include <filesystem>
 #include <utility>
 
@@ -13,12 +15,15 @@ Expected<OutputFile> OutputFile::open(const Io& io, const std::string& path) {
   if (path.empty()) return out;
   std::error_code ignored;
   const auto there = fs::symlink_status(path, ignored);
-  if (!fs::exists(there) || fs::is_regular_file(there)) out.part_ = path + ".part";
+  if (!fs::exists(there) || fs::is_regular_file(there))
+    out.part_ = path + "." + std::to_string(::getpid()) + ".part";
   out.file_.open(out.part_.empty() ? path : out.part_, std::ios::binary | std::ios::trunc);
   if (!out.file_) {
     out.part_.clear();
     return out.unwritable();
   }
+  // Who may not read the file that is there may not read the one that takes its place.
+  if (fs::is_regular_file(there)) fs::permissions(out.part_, there.permissions(), ignored);
   return out;
 }
 

@@ -9,8 +9,8 @@
 namespace mlforge::gateway::cli {
 
 // The file appears, or takes the place of the one that is there, when all of it is written; until
-// then it is `<path>.part`, which goes away where the command fails. Links, pipes and devices are
-// written to as they are. One thread.
+// then it is `<path>.<pid>.part`, which goes away where the command fails. Links, pipes and devices
+// are written to as they are. One thread.
 class OutputFile {
  public:
   // An empty path is stdout. internal, with the field `output`, where it cannot be written.

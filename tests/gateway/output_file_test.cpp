@@ -50,7 +50,10 @@ TEST_CASE("the file of -o is whole or as it was") {
   CHECK(p.text("proof.json") == "first");
   p.write("proof.json", "broken off", false);
   CHECK(p.text("proof.json") == "first");
+  fs::permissions(p.path("proof.json"), fs::perms::owner_read | fs::perms::owner_write);
   p.write("proof.json", "second", true);
+  CHECK((fs::status(p.path("proof.json")).permissions() & fs::perms::others_read) ==
+        fs::perms::none);
   CHECK(p.text("proof.json") == "second");
   CHECK(p.files() == 1);
   CHECK(p.out.str().empty());
