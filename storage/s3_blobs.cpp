@@ -131,6 +131,7 @@ class Reader final : public BlobReader {
     const auto length = std::min(range_.length - done_, kBlockBytes);
     if (length == 0) return look(object);
     const auto first = range_.offset + done_;
+    used_ = 0;
     auto answer = place_->client.send(
         {.method = "GET",
          .key = key_,
@@ -138,7 +139,9 @@ class Reader final : public BlobReader {
          .headers = {{"range", fmt::format("bytes={}-{}", first, first + length - 1)}},
          .body = {},
          .body_sha256 = {},
-         .most_bytes = static_cast<std::size_t>(length) + 4096});
+         .most_bytes = static_cast<std::size_t>(length) + 4096,
+         .once = false,
+         .room = &block_});
     if (!answer) return answer.error();
     if (answer->status == 416) return look(object);
     if (answer->status == 404) return no_blob(place_->client.settings(), digest_);
@@ -149,7 +152,6 @@ class Reader final : public BlobReader {
                    "artifacts_destination"};
     object = answer->status == 206 ? answer->object_bytes() : answer->body.size();
     block_ = std::move(answer->body);
-    used_ = 0;
     return {};
   }
 

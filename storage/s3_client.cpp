@@ -157,6 +157,11 @@ void S3Client::Attempt::set_request(const S3Request& request, const S3Call& call
 
 void S3Client::Attempt::set_receivers(const S3Call& call) {
   transfer.most_bytes = call.most_bytes;
+  if (call.room) {
+    transfer.answer.body = std::move(*call.room);
+    transfer.answer.body.clear();
+    transfer.answer.body.reserve(call.most_bytes);
+  }
   transfer.stopping = &owner.stopping_;
   curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, &s3_client::take_body);
   curl_easy_setopt(handle, CURLOPT_WRITEDATA, &transfer);
@@ -262,17 +267,18 @@ bool S3Client::wait_before(unsigned attempt) {
 Expected<S3Answer> S3Client::send(const S3Call& call) {
   Expected<S3Answer> answer = unreachable("the server is stopping");
   const unsigned most = call.once ? 1 : settings_.attempts;
-  for (unsigned attempt = 0; attempt < most; ++attempt) {
+  bool in_vain = false;
+  for (unsigned attempt = 0; attempt < most && !in_vain; ++attempt) {
     if (attempt > 0 && !wait_before(attempt - 1)) break;
     if (stopping_) return unreachable("the server is stopping");
-    answer = send_once(call);
+    answer = send_once(call, in_vain);
     if (answer && !s3_client::may_be_tried_again(*answer)) return answer;
   }
   if (answer) return refusal(*answer, "after all attempts");
   return answer;
 }
 
-Expected<S3Answer> S3Client::send_once(const S3Call& call) {
+Expected<S3Answer> S3Client::send_once(const S3Call& call, bool& in_vain) {
   S3Request request{call.method, settings_.host, settings_.base_path, call.query, call.headers};
   if (!settings_.bucket_in_host) request.path += "/" + settings_.bucket;
   if (!call.key.empty() || settings_.bucket_in_host) request.path += "/" + call.key;
@@ -289,8 +295,8 @@ Expected<S3Answer> S3Client::send_once(const S3Call& call) {
   if (attempt.transfer.too_long) return unreachable("an answer is longer than what was asked for");
   if (code == CURLE_ABORTED_BY_CALLBACK) return unreachable("the server is stopping");
   const std::string_view why = *attempt.words ? attempt.words : curl_easy_strerror(code);
-  if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE)
-    return not_trusted(why);
+  in_vain = code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE;
+  if (in_vain) return not_trusted(why);
   if (code != CURLE_OK) return unreachable(why);
   long status = 0;
   curl_easy_getinfo(attempt.handle, CURLINFO_RESPONSE_CODE, &status);

@@ -25,6 +25,7 @@ struct S3Call {
   std::string body_sha256;                     // 64 digits, where they are known
   std::size_t most_bytes = 1 << 20;            // of the answer's body; more is an error
   bool once = false;                           // not tried again
+  std::string* room = nullptr;  // its memory is taken for the answer's body, all at once
 };
 
 struct S3Answer {
@@ -63,7 +64,8 @@ class S3Client {
 
  private:
   struct Attempt;
-  Expected<S3Answer> send_once(const S3Call& call);
+  // `in_vain` becomes true where another attempt would end in the same way.
+  Expected<S3Answer> send_once(const S3Call& call, bool& in_vain);
   Error unreachable(std::string_view why) const;
   Error not_trusted(std::string_view why) const;
   bool wait_before(unsigned attempt);
