@@ -6,26 +6,31 @@ namespace mlforge::projections {
 
 namespace {
 
+constexpr std::size_t kAtOnce =
+    16;  // few enough that what is fetched is still there when its turn comes
+
+}  // namespace
+
 template <class E>
-void append_points(ViewWriter& view, const EventView& envelope, const E& event) {
+void MetricsProjection::append_points(ViewWriter& view, const EventView& envelope, const E& event) {
   const std::size_t count = std::min(
       {event.keys.size(), event.values.size(), event.timestamps.size(), event.steps.size()});
+  const auto prefix = tails_of(envelope.tenant, entity(envelope.stream));
+  keys_.resize(kAtOnce);
   std::string* tail = nullptr;
-  std::string key = tails_of(envelope.tenant, entity(envelope.stream));
-  const std::size_t prefix = key.size();
   for (std::size_t i = 0; i < count; ++i) {
-    const SeriesId id{envelope.tenant, entity(envelope.stream), event.keys[i]};
-    if (!tail || event.keys[i] != event.keys[i - 1]) {
-      key.resize(prefix);
-      append_part(key, event.keys[i]);
-      tail = &open_tail(view, key, event.keys[i]);
+    const std::size_t ahead = i % kAtOnce;
+    if (ahead == 0) {
+      const std::size_t n = std::min(kAtOnce, count - i);
+      for (std::size_t k = 0; k < n; ++k) append_part(keys_[k].assign(prefix), event.keys[i + k]);
+      view.expect_plain({keys_.data(), n});
     }
-    append_point(view, id, *tail,
+    if (!tail || event.keys[i] != event.keys[i - 1])
+      tail = &open_tail(view, keys_[ahead], event.keys[i]);
+    append_point(view, {envelope.tenant, entity(envelope.stream), event.keys[i]}, *tail,
                  {envelope.position, event.steps[i], event.timestamps[i], event.values[i]});
   }
 }
-
-}  // namespace
 
 void MetricsProjection::on(ViewWriter& view, const EventView& envelope,
                            const RunMetricsLogged& event) {

@@ -1,5 +1,8 @@
 // The series that runs log, and the newest value of each.
 #pragma once
+#include <string>
+#include <vector>
+
 #include "projections/metric_blocks.hpp"
 #include "projections/projection.hpp"
 
@@ -11,6 +14,12 @@ class MetricsProjection : public Dispatch<MetricsProjection> {
   static constexpr std::uint32_t kVersion = 3;
   void on(ViewWriter& view, const EventView& envelope, const RunMetricsLogged& event);
   void on(ViewWriter& view, const EventView& envelope, const RunModelMetricsLogged& event);
+
+ private:
+  template <class E>
+  void append_points(ViewWriter& view, const EventView& envelope, const E& event);
+
+  std::vector<std::string> keys_;  // of some rows, kept for their memory
 };
 
 }  // namespace mlforge::projections

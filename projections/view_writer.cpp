@@ -18,7 +18,7 @@ constexpr std::size_t kRowOverhead = 32;  // of a row in a page
 template <class Entries>
 void sort_by_key(Entries& entries) {
   std::sort(entries.begin(), entries.end(),
-            [](const auto* a, const auto* b) { return a->first < b->first; });
+            [](const auto* a, const auto* b) { return a->key() < b->key(); });
 }
 
 }  // namespace
@@ -74,13 +74,14 @@ std::optional<std::string_view> ViewWriter::find(MDB_dbi table, std::string_view
 }
 
 ViewWriter::RowEntry& ViewWriter::row(std::string_view key) {
-  if (const auto at = rows_.find(key); at != rows_.end()) return *at;
-  RowEntry& entry = *rows_.try_emplace(std::string(key)).first;
+  const auto hash = rows_.hash(key);
+  if (auto* found = rows_.find(key, hash)) return *found;
+  RowEntry& entry = rows_.add(key, hash);
   kept_bytes_ += key.size() + sizeof(RowEntry);
   if (!usable(key)) return entry;
   const auto stored = find(tables_.current, key);
   if (stored && stored->size() >= kRowHeaderBytes) {
-    Row& row = entry.second;
+    Row& row = entry.row;
     row.from = load_big_endian(stored->data());
     row.live = (*stored)[8] != 0;
     row.value.assign(stored->substr(kRowHeaderBytes));
@@ -90,17 +91,17 @@ ViewWriter::RowEntry& ViewWriter::row(std::string_view key) {
 }
 
 std::optional<std::string_view> ViewWriter::get(std::string_view key) {
-  const Row& r = row(key).second;
+  const Row& r = row(key).row;
   return r.live ? std::optional<std::string_view>(r.value) : std::nullopt;
 }
 
 // Into the history. What the row is now is final: the event that wrote it is done.
 void ViewWriter::write_former(RowEntry& entry) {
-  auto& [key, r] = entry;
+  Row& r = entry.row;
   if (r.former_from == 0) return;
   std::string& bytes = history_.bytes();
   const std::size_t start = bytes.size();
-  append_history_key(bytes, key, r.former_from);
+  append_history_key(bytes, entry.key(), r.former_from);
   const std::size_t key_size = bytes.size() - start;
   append_version(bytes, {r.former_live, r.former, r.former_from}, r.live ? r.value : "");
   history_.close(start, key_size);
@@ -110,10 +111,10 @@ void ViewWriter::write_former(RowEntry& entry) {
 
 // Makes the row ready to be overwritten: what another event left moves to the history.
 void ViewWriter::change(RowEntry& entry, Position position) {
-  auto& [key, r] = entry;
+  Row& r = entry.row;
   if (r.from != 0 && r.from != position) {
     write_former(entry);
-    pending_bytes_ += key.size() + r.value.size() + kRowOverhead;
+    pending_bytes_ += entry.key().size() + r.value.size() + kRowOverhead;
     r.former = std::move(r.value);
     r.former_from = r.from;
     r.former_live = r.live;
@@ -123,12 +124,12 @@ void ViewWriter::change(RowEntry& entry, Position position) {
   if (r.changed) return;
   r.changed = true;
   changed_.push_back(&entry);
-  pending_bytes_ += key.size() + kRowOverhead;
+  pending_bytes_ += entry.key().size() + kRowOverhead;
 }
 
 void ViewWriter::set(RowEntry& entry, std::string_view value, Position position) {
-  Row& r = entry.second;
-  if ((r.live && r.value == value) || !usable(entry.first)) return;
+  Row& r = entry.row;
+  if ((r.live && r.value == value) || !usable(entry.key())) return;
   const std::size_t before = r.value.size();
   change(entry, position);
   if (value.size() > before) kept_bytes_ += value.size() - before;
@@ -139,33 +140,47 @@ void ViewWriter::set(RowEntry& entry, std::string_view value, Position position)
 
 void ViewWriter::put(std::string_view key, std::string_view value, Position position) {
   RowEntry& entry = row(key);
-  entry.second.parsed.reset();
+  entry.row.parsed.reset();
   set(entry, value, position);
 }
 
 void ViewWriter::erase(std::string_view key, Position position) {
   RowEntry& entry = row(key);
-  if (!entry.second.live) return;
+  if (!entry.row.live) return;
   change(entry, position);
-  entry.second.value.clear();
-  entry.second.parsed.reset();
-  entry.second.live = false;
+  entry.row.value.clear();
+  entry.row.parsed.reset();
+  entry.row.live = false;
 }
 
 ViewWriter::PlainRow& ViewWriter::plain_row(std::string_view key, bool read) {
-  auto at = plain_.find(key);
-  if (at == plain_.end()) {
-    at = plain_.try_emplace(std::string(key)).first;
-    kept_bytes_ += key.size() + sizeof(*at);
+  const auto hash = plain_.hash(key);
+  PlainEntry* entry = plain_.find(key, hash);
+  if (!entry) {
+    entry = &plain_.add(key, hash);
+    kept_bytes_ += key.size() + sizeof(PlainEntry);
     if (usable(key) && read)
-      if (const auto stored = find(tables_.plain, key)) at->second.value.assign(*stored);
+      if (const auto stored = find(tables_.plain, key)) entry->row.value.assign(*stored);
   }
-  if (!at->second.changed) {
-    at->second.changed = true;
-    changed_plain_.push_back(&*at);
-    pending_bytes_ += key.size() + at->second.value.size() + kRowOverhead;
+  PlainRow& row = entry->row;
+  if (!row.changed) {
+    row.changed = true;
+    changed_plain_.push_back(entry);
+    pending_bytes_ += key.size() + row.value.size() + kRowOverhead;
   }
-  return at->second;
+  return row;
+}
+
+void ViewWriter::expect_plain(std::span<const std::string> keys) {
+  hashes_.clear();
+  for (const auto& key : keys) plain_.fetch_slot(hashes_.emplace_back(plain_.hash(key)));
+  for (const auto hash : hashes_) plain_.fetch_entry(hash);
+  for (std::size_t i = 0; i < keys.size(); ++i)
+    if (const auto* entry = plain_.find(keys[i], hashes_[i])) {
+      const std::string& value = entry->row.value;
+      __builtin_prefetch(value.data());
+      __builtin_prefetch(value.data() + value.size());
+    }
 }
 
 std::string& ViewWriter::plain(std::string_view key) { return plain_row(key, true).value; }
@@ -188,8 +203,8 @@ int ViewWriter::write_current() {
   int rc = changed_.empty() ? 0 : cursor.open(txn_, tables_.current);
   for (auto* entry : changed_) {
     if (rc != 0) return rc;
-    const Row& r = entry->second;
-    MDB_val k = to_val(entry->first), v{kRowHeaderBytes + r.value.size(), nullptr};
+    const Row& r = entry->row;
+    MDB_val k = to_val(entry->key()), v{kRowHeaderBytes + r.value.size(), nullptr};
     rc = mdb_cursor_put(cursor.get(), &k, &v, MDB_RESERVE);
     if (rc != 0) return rc;
     const std::uint64_t from = __builtin_bswap64(r.from);
@@ -197,7 +212,7 @@ int ViewWriter::write_current() {
     std::memcpy(out, &from, sizeof from);
     out[8] = r.live ? 1 : 0;
     std::memcpy(out + kRowHeaderBytes, r.value.data(), r.value.size());
-    entry->second.changed = false;
+    entry->row.changed = false;
   }
   return rc;
 }
@@ -208,8 +223,8 @@ int ViewWriter::write_plain() {
   int rc = changed_plain_.empty() ? 0 : cursor.open(txn_, tables_.plain);
   for (auto* entry : changed_plain_) {
     if (rc != 0) return rc;
-    PlainRow& row = entry->second;
-    MDB_val k = to_val(entry->first), v = to_val(row.value);
+    PlainRow& row = entry->row;
+    MDB_val k = to_val(entry->key()), v = to_val(row.value);
     rc = mdb_cursor_put(cursor.get(), &k, &v, 0);
     row.changed = false;
     kept_bytes_ += row.value.size() - row.counted;

@@ -2,12 +2,13 @@
 #pragma once
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "projections/row_table.hpp"
 #include "projections/view_reader.hpp"
 
 namespace mlforge::projections {
@@ -52,6 +53,8 @@ class ViewWriter {
 
   // A row without versions, for changing in place; empty where there was none. Valid until flush().
   std::string& plain(std::string_view key);
+  // Tells that these rows are asked for next: their waits for memory overlap.
+  void expect_plain(std::span<const std::string> keys);
   // Replaces it without reading it.
   void put_plain(std::string_view key, std::string value);
   // A row that is new, and that this projection never reads or changes: nothing of it is kept.
@@ -83,15 +86,8 @@ class ViewWriter {
     std::size_t counted = 0;  // of its bytes, in kept_bytes_
     bool changed = false;
   };
-  struct KeyHash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view key) const {
-      return std::hash<std::string_view>{}(key);
-    }
-  };
-  template <class R>
-  using Rows = std::unordered_map<std::string, R, KeyHash, std::equal_to<>>;
-  using RowEntry = Rows<Row>::value_type;
+  using RowEntry = RowTable<Row>::Entry;
+  using PlainEntry = RowTable<PlainRow>::Entry;
   // Rows that are only written, one behind the other in memory.
   class NewRows {
    public:
@@ -111,7 +107,7 @@ class ViewWriter {
 
   template <class R, class Parse>
   R* parsed_row(RowEntry& entry, Parse& parse) {
-    Row& r = entry.second;
+    Row& r = entry.row;
     if (!r.live) return nullptr;
     if (!r.parsed) {
       r.parsed = std::make_shared<R>(parse(std::string_view(r.value)));
@@ -132,10 +128,11 @@ class ViewWriter {
 
   ViewTables tables_;
   MDB_txn* txn_ = nullptr;
-  Rows<Row> rows_;
-  Rows<PlainRow> plain_;
+  RowTable<Row> rows_;
+  RowTable<PlainRow> plain_;
   std::vector<RowEntry*> changed_;
-  std::vector<Rows<PlainRow>::value_type*> changed_plain_;
+  std::vector<PlainEntry*> changed_plain_;
+  std::vector<std::uint32_t> hashes_;
   NewRows history_, added_;
   std::string scratch_;
   std::size_t kept_bytes_ = 0, pending_bytes_ = 0;
