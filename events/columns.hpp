@@ -6,6 +6,11 @@
 //   1 int64: 8 bytes           4 int64 column:  u32 count, count x 8 bytes
 //   2 double: 8 bytes          5 double column: u32 count, count x 8 bytes
 //   3 string: u32, bytes       6 string column: u32 count, count x u32 length, all bytes
+// Columns of at most 65,536 values that so are shorter (the steps of a series, the one time of a
+// batch, a key that repeats) are written as
+//   7 int64 column of equal differences: u32 count, 8 bytes the first, 8 bytes the difference
+//   8 string column in runs of one string: u32 count, u32 runs, runs x (u32 times, u32 length), all
+//     bytes of the runs
 // A reader takes the fields that it knows by name and kind, and leaves the others; an absent one
 // keeps its default.
 #pragma once
@@ -23,9 +28,18 @@ namespace mlforge::columns {
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the stored form is little-endian");
 
-enum class Kind : std::uint8_t { int64 = 1, real = 2, text = 3, int64s = 4, reals = 5, texts = 6 };
+enum class Kind : std::uint8_t {
+  int64 = 1,
+  real = 2,
+  text = 3,
+  int64s = 4,
+  reals = 5,
+  texts = 6,
+  even_int64s = 7,
+  text_runs = 8
+};
 
-void put_u32(std::string& out, std::size_t value);
+// The kind, and the value.
 void put(std::string& out, std::int64_t value);
 void put(std::string& out, double value);
 void put(std::string& out, const std::string& value);
@@ -33,21 +47,22 @@ void put(std::string& out, const std::vector<std::int64_t>& values);
 void put(std::string& out, const std::vector<double>& values);
 void put(std::string& out, const std::vector<std::string>& values);
 
+// Whether a member of type T takes values of this kind.
 template <class T>
-constexpr Kind kind_of() {
+constexpr bool holds(Kind kind) {
   if constexpr (std::is_same_v<T, std::int64_t>)
-    return Kind::int64;
+    return kind == Kind::int64;
   else if constexpr (std::is_same_v<T, double>)
-    return Kind::real;
+    return kind == Kind::real;
   else if constexpr (std::is_same_v<T, std::string>)
-    return Kind::text;
+    return kind == Kind::text;
   else if constexpr (std::is_same_v<T, std::vector<std::int64_t>>)
-    return Kind::int64s;
+    return kind == Kind::int64s || kind == Kind::even_int64s;
   else if constexpr (std::is_same_v<T, std::vector<double>>)
-    return Kind::reals;
+    return kind == Kind::reals;
   else {
     static_assert(std::is_same_v<T, std::vector<std::string>>, "no column of this type");
-    return Kind::texts;
+    return kind == Kind::texts || kind == Kind::text_runs;
   }
 }
 
@@ -85,10 +100,8 @@ std::string encode(const T& value) {
   const auto count = static_cast<std::uint16_t>(decltype(T::fields())::size);
   out.append(reinterpret_cast<const char*>(&count), 2);
   for_each_field<T>([&](const auto& f) {
-    using M = std::remove_cvref_t<decltype(value.*(f.member))>;
     out += static_cast<char>(f.name.size());
     out.append(f.name);
-    out += static_cast<char>(kind_of<M>());
     put(out, value.*(f.member));
   });
   return out;
@@ -106,7 +119,7 @@ Status decode_into(std::string_view bytes, T& value) {
     for_each_field<T>([&](const auto& f) {
       using M = std::remove_cvref_t<decltype(value.*(f.member))>;
       const std::size_t i = at++;
-      if (raw->name != f.name || raw->kind != kind_of<M>()) return;
+      if (raw->name != f.name || !holds<M>(raw->kind)) return;
       get(*raw, value.*(f.member));
       seen[i] = true;
     });

@@ -4,6 +4,7 @@
 #include <cwctype>
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
 namespace mlforge::mlflow {
@@ -33,7 +34,7 @@ std::string normal_path(std::string_view path) {
   return out.empty() ? "." : out;
 }
 
-bool is_key_character(unsigned char c) {
+constexpr bool is_key_character(unsigned char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
          std::string_view("_/.- :").find(static_cast<char>(c)) != std::string_view::npos;
 }
@@ -97,6 +98,18 @@ std::string_view first(std::string_view text, std::size_t most) {
 
 Error refuse(std::string message, std::string field) {
   return {ErrorCode::invalid_argument, std::move(message), std::move(field)};
+}
+
+bool is_plain_key(std::string_view key) {
+  static constexpr auto kPlain = [] {
+    std::array<bool, 256> plain{};
+    for (unsigned c = 0; c < 128; ++c)
+      plain[c] = c != '/' && is_key_character(static_cast<unsigned char>(c));
+    return plain;
+  }();
+  return !key.empty() && key.size() <= kMaxKey && key.front() != '.' &&
+         std::all_of(key.begin(), key.end(),
+                     [](char c) { return kPlain[static_cast<unsigned char>(c)]; });
 }
 
 Status check_key(std::string_view path, std::string_view key) {

@@ -20,6 +20,9 @@ std::string_view first(std::string_view text, std::size_t most);
 // An error whose sentence stands for itself.
 Error refuse(std::string message, std::string field = {});
 
+// Whether check_key and check_length of any path and of kMaxKey pass at a glance, as for nearly all
+// keys. False says nothing.
+bool is_plain_key(std::string_view key);
 // A key of a metric, a param or a tag; `path` names it, such as "metrics[3].name".
 Status check_key(std::string_view path, std::string_view key);
 Status check_length(std::string_view what, std::size_t most, std::string_view text);

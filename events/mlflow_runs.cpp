@@ -62,19 +62,24 @@ Status check_keys(const LogBatch& c) {
   };
   for (std::size_t i = 0; i < c.metrics.size(); ++i) {
     const auto& m = c.metrics[i];
-    if (auto bad = check_key(path("metrics", i, "name"), m.key)) return bad;
+    const bool plain = mlflow::is_plain_key(m.key);
+    if (!plain)
+      if (auto bad = check_key(path("metrics", i, "name"), m.key)) return bad;
     if (m.timestamp < 0)
       return refuse("Invalid value " + std::to_string(m.timestamp) + " for parameter '" +
                         path("metrics", i, "timestamp") + "' supplied: metric '" + m.key +
                         "'. Timestamp must be a nonnegative long (64-bit integer)",
                     path("metrics", i, "timestamp"));
-    if (auto bad = check_length("Metric name", mlflow::kMaxKey, m.key)) return bad;
+    if (!plain)
+      if (auto bad = check_length("Metric name", mlflow::kMaxKey, m.key)) return bad;
   }
   for (std::size_t i = 0; i < c.params.size(); ++i) {
+    if (mlflow::is_plain_key(c.params[i].first)) continue;
     if (auto bad = check_key(path("params", i, "key"), c.params[i].first)) return bad;
     if (auto bad = check_length("Param key", mlflow::kMaxKey, c.params[i].first)) return bad;
   }
   for (std::size_t i = 0; i < c.tags.size(); ++i) {
+    if (mlflow::is_plain_key(c.tags[i].first)) continue;
     if (auto bad = check_key(path("tags", i, "key"), c.tags[i].first)) return bad;
     if (auto bad = check_length(path("tags", i, "key"), mlflow::kMaxKey, c.tags[i].first))
       return bad;
@@ -135,6 +140,10 @@ void add_metrics(Events& events, const LogBatch& c) {
   const bool of_models = std::any_of(c.metrics.begin(), c.metrics.end(),
                                      [](const auto& m) { return !m.model_id.empty(); });
   RunModelMetricsLogged e;
+  e.keys.reserve(c.metrics.size());
+  e.values.reserve(c.metrics.size());
+  e.timestamps.reserve(c.metrics.size());
+  e.steps.reserve(c.metrics.size());
   for (const auto& m : c.metrics) {
     e.keys.push_back(m.key);
     e.values.push_back(storable(m.value));

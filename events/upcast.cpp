@@ -23,7 +23,6 @@ Expected<std::string> prediction_logged_1(std::string_view payload) {
   constexpr std::string_view kName = "sealed";
   out += static_cast<char>(kName.size());
   out.append(kName);
-  out += static_cast<char>(columns::Kind::texts);
   columns::put(out, std::vector<std::string>{});
   return out;
 }

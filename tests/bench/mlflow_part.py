@@ -156,7 +156,12 @@ class Comparison:
                  for column, (path, body) in requests.items()}
         return self.bench.interleave(cases, f"mlflow: {title}") if cases else []
 
+    def is_asked_for(self, title):
+        return self.bench.options.work in title
+
     def rate(self, title, path, text, connections, per_request=1, with_ceiling=True):
+        if not self.is_asked_for(title):
+            return
         requests = {column: (API + path, subject.fill(text)) for column, subject in self.subjects.items()}
         if with_ceiling and CEILING in self.servers:
             requests[CEILING] = ("/x", self.subjects[OURS].fill(text) if OURS in self.subjects else text)
@@ -182,7 +187,7 @@ class Comparison:
     def prepared(self, title, prepare):
         """{column: prepare(subject)} of those that could be prepared."""
         out = {}
-        for column, subject in self.subjects.items():
+        for column, subject in self.subjects.items() if self.is_asked_for(title) else ():
             say(f"{title}: preparing {column}")
             try:
                 out[column] = prepare(subject)
@@ -218,8 +223,9 @@ def measure_small(bench, c):
     experiments = c.prepared(title, lambda subject: subject.add_wide_runs(wide))
     c.latency(title, {column: (API + "runs/search", SEARCH.replace("EXPERIMENT", experiment))
                       for column, experiment in experiments.items()})
-    runs = c.prepared("get-history", lambda subject: subject.add_history(10_000))
-    c.latency("get-history of 10,000 points", {column: (history_path(run), None) for column, run in runs.items()})
+    title = "get-history of 10,000 points"
+    runs = c.prepared(title, lambda subject: subject.add_history(10_000))
+    c.latency(title, {column: (history_path(run), None) for column, run in runs.items()})
 
 
 # ---------------------------------------------------------------- --large: mlforge alone

@@ -2,8 +2,10 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <limits>
+#include <random>
 
 #include "events/compaction.hpp"
+#include "events/mlflow_checks.hpp"
 #include "tests/events/given.hpp"
 
 namespace mlforge::test::mlflow_client {
@@ -263,6 +265,27 @@ TEST_CASE("mlflow states: restored from what they are compacted to") {
   const auto same = restore<LoggedModelState>(compact(model));
   CHECK((same.exists && same.deleted && same.status == "ready"));
   CHECK(same.params == model.params);
+}
+
+TEST_CASE("mlflow keys: what passes at a glance passes every check") {
+  std::mt19937_64 random(5);
+  constexpr std::string_view kLetters = "ab09_/.- :.\\#\n\x7f\xc3\xa9";
+  std::size_t plain = 0;
+  for (int i = 0; i < 50'000; ++i) {
+    std::string key(random() % 6, ' ');
+    for (char& c : key) c = kLetters[random() % kLetters.size()];
+    if (!mlflow::is_plain_key(key)) continue;
+    ++plain;
+    INFO(key);
+    REQUIRE_FALSE(mlflow::check_key("metrics[0].name", key));
+  }
+  CHECK(plain > 1000);
+  CHECK(mlflow::is_plain_key(std::string(mlflow::kMaxKey, 'k')));
+  for (const auto& key : {std::string(), std::string("."), std::string(".."), std::string("..a"),
+                          std::string("a/b"), std::string(mlflow::kMaxKey + 1, 'k')}) {
+    INFO(key);
+    CHECK_FALSE(mlflow::is_plain_key(key));
+  }
 }
 
 }  // namespace mlforge::test::mlflow_client

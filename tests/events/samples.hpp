@@ -64,6 +64,7 @@ class Random {
     } else if constexpr (codec::IsVector<T>::value) {
       out.resize(engine_() % 5);
       for (auto& each : out) fill(each);
+      if (engine_() % 3 == 0) make_regular(out);
     } else if constexpr (codec::IsMap<T>::value) {
       for (auto count = engine_() % 5; count > 0; --count) fill(out[text()]);
     } else {
@@ -72,6 +73,21 @@ class Random {
   }
 
  private:
+  // As columns write in a shorter form: equal differences, or runs.
+  void make_regular(std::vector<std::int64_t>& out) {
+    if (out.size() < 2) return;
+    const auto first = static_cast<std::uint64_t>(out[0]);
+    const auto step = engine_() % 4 == 0 ? 0 : static_cast<std::uint64_t>(out[1]) - first;
+    for (std::size_t i = 1; i < out.size(); ++i)
+      out[i] = static_cast<std::int64_t>(first + i * step);
+  }
+  void make_regular(std::vector<std::string>& out) {
+    for (std::size_t i = 1; i < out.size(); ++i)
+      if (engine_() % 2 == 0) out[i] = out[i - 1];
+  }
+  template <class T>
+  void make_regular(std::vector<T>&) {}
+
   double real() {
     const auto bits = std::bit_cast<double>(engine_());
     if (any_bits_) return bits;
