@@ -355,7 +355,9 @@ Status check_stream(std::string_view stream) {
                      : stream.starts_with("evaluation_d")   ? "dataset_id"
                      : stream.starts_with("pipeline_run/")  ? "pipeline_run_id"
                                                             : "name";
-  return check_name(field, stream.substr(stream.find('/') + 1));
+  const auto name = stream.substr(stream.find('/') + 1);
+  return stream.starts_with("model/") ? check_name(field, name, kMostModelNameBytes)
+                                      : check_name(field, name);
 }
 
 template <class Manager, class Command>

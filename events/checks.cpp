@@ -25,9 +25,10 @@ Error not_found(std::string_view what, std::string_view name) {
 
 Error conflict(std::string message) { return {ErrorCode::conflict, std::move(message), ""}; }
 
-Status check_name(std::string_view field, std::string_view name) {
+Status check_name(std::string_view field, std::string_view name, std::size_t most) {
   if (name.empty()) return invalid(field, "must not be empty");
-  if (name.size() > 200) return invalid(field, "must have at most 200 bytes");
+  if (name.size() > most)
+    return invalid(field, "must have at most " + std::to_string(most) + " bytes");
   if (name.find('/') != name.npos) return invalid(field, "must not contain a slash");
   if (has_control(name)) return invalid(field, "must not contain control characters");
   if (name == "." || name == "..") return invalid(field, "must not be '.' or '..'");
@@ -47,6 +48,21 @@ Status check_path(std::string_view field, std::string_view path) {
     at = end + 1;
   }
   return {};
+}
+
+Status check_place(std::string_view field, std::string_view path,
+                   const std::map<std::string, FileRef>& files) {
+  const auto refuse = [field](std::string message) {
+    return Error{ErrorCode::conflict, std::move(message), std::string(field)};
+  };
+  for (auto at = path.find('/'); at != path.npos; at = path.find('/', at + 1))
+    if (const std::string folder(path.substr(0, at)); files.contains(folder))
+      return refuse("'" + folder + "' is a file, so that none can lie below it; delete it first");
+  const auto folder = std::string(path) + '/';
+  const auto below = files.lower_bound(folder);
+  if (below == files.end() || !below->first.starts_with(folder)) return {};
+  return refuse("'" + std::string(path) + "' is a folder, '" + below->first +
+                "' lies in it; delete that first");
 }
 
 Status check_digest(std::string_view field, std::string_view digest) {

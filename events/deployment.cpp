@@ -24,7 +24,7 @@ Status check_policy(const CreateEndpoint& c) {
 
 Expected<Events> decide(const EndpointState& state, const CreateEndpoint& c) {
   if (auto bad = check_name("name", c.name)) return *bad;
-  if (auto bad = check_name("model", c.model)) return *bad;
+  if (auto bad = check_name("model", c.model, kMostModelNameBytes)) return *bad;
   if (c.unit.empty()) return invalid("unit", "must be request_id or the name of a feature");
   if (auto bad = check_split(c.canary_bp.value_or(0))) return *bad;
   if (auto bad = check_policy(c)) return *bad;

@@ -115,6 +115,7 @@ Expected<Events> decide(const ArtifactsState& state, const StoreArtifact& c) {
   if (auto bad = check_digest("digest", c.file.digest)) return *bad;
   const auto at = state.files.find(c.file.path);
   if (at != state.files.end() && at->second == c.file) return Events{};
+  if (auto bad = check_place("path", c.file.path, state.files)) return *bad;
   return Events{
       ArtifactStored{.path = c.file.path, .digest = c.file.digest, .bytes = c.file.bytes}};
 }

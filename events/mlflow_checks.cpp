@@ -138,7 +138,7 @@ Status check_model_name(std::string_view name) {
   if (name.find_first_of("/:") != name.npos)
     return refuse(
         "Invalid model name '" + std::string(name) + "'. Names cannot contain '/' or ':'.", "name");
-  if (auto bad = check_length("name", 200, name)) return bad;
+  if (auto bad = check_length("name", 256, name)) return bad;
   return check_normal("name", name);
 }
 

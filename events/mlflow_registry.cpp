@@ -235,6 +235,19 @@ Expected<Events> decide(const ModelState& state, const MoveStage& c) {
   return events;
 }
 
+namespace {
+
+Status check_expected(const std::string& alias, std::uint64_t version,
+                      std::optional<std::uint64_t> expected) {
+  if (!expected || *expected == version) return {};
+  return Error{ErrorCode::conflict,
+               "Alias '" + alias + "' points to version " + std::to_string(version) +
+                   ", not to the expected " + std::to_string(*expected),
+               "X-Mlforge-Expect"};
+}
+
+}  // namespace
+
 Expected<Events> decide(const ModelState& state, const PointAlias& c) {
   if (auto bad = mlflow::check_model_name(c.model)) return *bad;
   if (auto bad = mlflow::check_alias(c.alias)) return *bad;
@@ -247,11 +260,7 @@ Expected<Events> decide(const ModelState& state, const PointAlias& c) {
       state.version(c.version)->stage != "Staging")
     return Error{ErrorCode::refused,
                  "The alias challenger is served, so its version must be in Staging", "alias"};
-  if (c.expected && *c.expected != previous)
-    return Error{ErrorCode::conflict,
-                 "Alias '" + c.alias + "' points to version " + std::to_string(previous) +
-                     ", not to the expected " + std::to_string(*c.expected),
-                 "X-Mlforge-Expect"};
+  if (auto bad = check_expected(c.alias, previous, c.expected)) return *bad;
   if (previous == c.version) return Events{};
   return Events{ModelAliasSet{
       .alias = c.alias, .version = c.version, .previous = previous, .reason = c.reason}};
@@ -260,6 +269,7 @@ Expected<Events> decide(const ModelState& state, const PointAlias& c) {
 Expected<Events> decide(const ModelState& state, const DropAlias& c) {
   if (auto bad = check_model(state, c.model)) return *bad;
   const auto previous = state.alias(c.alias);
+  if (auto bad = check_expected(c.alias, previous, c.expected)) return *bad;
   if (previous == 0) return Events{};
   if (c.alias == kChampion && servable(state, previous))
     return by_promotion(c.model, previous, "or leaves the alias champion");

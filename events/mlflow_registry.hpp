@@ -87,6 +87,7 @@ struct PointAlias {
 };
 struct DropAlias {
   std::string model, alias, reason;
+  std::optional<std::uint64_t> expected;  // as SetAlias::expected
 };
 
 // None, Staging, Production, Archived from any case; empty where it is none of them.

@@ -114,7 +114,7 @@ std::uint64_t find_same_version(const ModelState& state, const CreateModelVersio
 }
 
 Expected<Events> decide(const ModelState& state, const RegisterModel& c) {
-  if (auto bad = check_name("name", c.name)) return *bad;
+  if (auto bad = check_name("name", c.name, kMostModelNameBytes)) return *bad;
   if (state.exists)
     return Error{ErrorCode::already_exists, "registered model '" + c.name + "' already exists",
                  "name"};
@@ -122,7 +122,7 @@ Expected<Events> decide(const ModelState& state, const RegisterModel& c) {
 }
 
 Expected<Events> decide(const ModelState& state, const CreateModelVersion& c) {
-  if (auto bad = check_name("model", c.model)) return *bad;
+  if (auto bad = check_name("model", c.model, kMostModelNameBytes)) return *bad;
   if (c.artifacts.empty()) return invalid("artifacts", "must name at least one file");
   for (const auto& file : c.artifacts) {
     if (auto bad = check_path("artifacts.path", file.path)) return *bad;

@@ -159,6 +159,7 @@ Expected<Events> decide(const RunState& state, const LogArtifact& c) {
   if (auto bad = check_digest("digest", c.file.digest)) return *bad;
   const auto at = state.artifacts.find(c.file.path);
   if (at != state.artifacts.end() && at->second == c.file) return Events{};
+  if (auto bad = check_place("path", c.file.path, state.artifacts)) return *bad;
   return Events{
       RunArtifactLogged{.path = c.file.path, .digest = c.file.digest, .bytes = c.file.bytes}};
 }

@@ -60,12 +60,20 @@ class StoreUpload : public http::Upload {
   Refuse refuse_;
 };
 
-// "bytes=a-b", "bytes=a-" as a range; nothing for any other form, which HTTP lets a server ignore.
-std::optional<storage::BlobRange> parse_range(std::string_view text) {
+// "bytes=a-b", "bytes=a-" and "bytes=-n" (the last n) as a range of so many bytes; nothing for any
+// other form, which HTTP lets a server ignore.
+std::optional<storage::BlobRange> parse_range(std::string_view text, std::uint64_t bytes) {
   if (!text.starts_with("bytes=")) return std::nullopt;
   text.remove_prefix(6);
   const char* end = text.data() + text.size();
   storage::BlobRange range;
+  if (text.starts_with('-')) {
+    std::uint64_t last = 0;
+    const auto [stop, bad] = std::from_chars(text.data() + 1, end, last);
+    if (bad != std::errc{} || stop != end) return std::nullopt;
+    range.offset = bytes - std::min(last, bytes);
+    return range;
+  }
   auto [at, code] = std::from_chars(text.data(), end, range.offset);
   if (code != std::errc{} || at == end || *at != '-') return std::nullopt;
   if (++at == end) return range;
@@ -179,7 +187,7 @@ void stream_blob(App& app, const FileRef& file, std::string_view range_header, P
     return reply.send(
         refuse(reply.request(),
                {ErrorCode::corrupt, "the digest of '" + file.path + "' is no digest", ""}));
-  const auto range = parse_range(range_header);
+  const auto range = parse_range(range_header, file.bytes);
   if (range && range->offset >= file.bytes)
     return reply.send(behind_the_end(reply.request(), file.bytes, refuse));
   if (auto bad = check_stored(app, file, *digest)) return reply.send(refuse(reply.request(), *bad));

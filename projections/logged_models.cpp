@@ -5,6 +5,11 @@
 namespace mlforge::projections {
 namespace {
 
+// Of the order of the numbers, negative ones too.
+std::string in_order(std::int64_t number) {
+  return ascending(static_cast<std::uint64_t>(number) ^ (std::uint64_t{1} << 63));
+}
+
 constexpr auto kLoggedModels = LoggedModelsProjection::kName;
 
 template <class Change>
@@ -89,12 +94,11 @@ void LoggedModelsProjection::on(ViewWriter& view, const EventView& e,
                                 .value = event.values[i],
                                 .timestamp = event.timestamps[i],
                                 .step = event.steps[i]};
-    const auto key =
-        view_key(kLoggedModels, e.tenant, "metric", event.model_ids[i],
-                 row.key + '\n' + row.dataset_name + '\n' + row.dataset_digest + '\n' + row.run_id);
-    const auto* old = find_row<LoggedModelMetric>(view, key);
-    if (old && std::pair(row.step, row.timestamp) < std::pair(old->step, old->timestamp)) continue;
-    store_row(view, key, row, e.position);
+    const auto of =
+        row.key + '\n' + row.dataset_name + '\n' + row.dataset_digest + '\n' + row.run_id;
+    const auto at = in_order(row.step) + in_order(row.timestamp);
+    store_row(view, view_key(kLoggedModels, e.tenant, "metric", event.model_ids[i], of, at), row,
+              e.position);
   }
 }
 

@@ -45,12 +45,12 @@ struct LoggedModelMetric {
   }
 };
 
-// Versioned: "model" by id, "metric" by model and what makes it one: key, dataset, run: the latest
-// by step and time. Plain: "models_of" an experiment, newest first -> id.
+// Versioned: "model" by id, "metric" by model and what makes it one: key, dataset, run, step, time.
+// Plain: "models_of" an experiment, newest first -> id.
 class LoggedModelsProjection : public Dispatch<LoggedModelsProjection> {
  public:
   static constexpr std::string_view kName = "logged_models";
-  static constexpr std::uint32_t kVersion = 1;
+  static constexpr std::uint32_t kVersion = 2;
   void on(ViewWriter& view, const EventView& envelope, const LoggedModelCreated& event);
   void on(ViewWriter& view, const EventView& envelope, const LoggedModelStatusChanged& event);
   void on(ViewWriter& view, const EventView& envelope, const LoggedModelParamsLogged& event);

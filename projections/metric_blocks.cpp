@@ -49,8 +49,8 @@ void seal(ViewWriter& view, const SeriesId& id, std::string& tail, SeriesHead& h
 bool MetricPoint::better(const MetricPoint& candidate, const MetricPoint& best) {
   if (candidate.step != best.step) return candidate.step > best.step;
   if (candidate.timestamp != best.timestamp) return candidate.timestamp > best.timestamp;
-  if (std::isnan(candidate.value)) return false;
-  return std::isnan(best.value) || candidate.value > best.value;
+  const auto stored = [](double value) { return std::isnan(value) ? 0.0 : value; };
+  return stored(candidate.value) > stored(best.value);
 }
 
 std::string tail_key(const SeriesId& id) {

@@ -28,7 +28,7 @@ struct MetricPoint {
   double value = 0;
 
   // MLflow's rule for the latest value: the larger step, then the larger timestamp, then the larger
-  // value. NaN is below every number; between equals the earlier one stays.
+  // value, where NaN counts as 0; between equals the earlier one stays.
   static bool better(const MetricPoint& candidate, const MetricPoint& best);
 };
 

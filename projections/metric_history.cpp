@@ -9,9 +9,11 @@ namespace {
 
 constexpr std::size_t kPoint = sizeof(MetricPoint);
 
+// NaN stands behind 0, as in MLflow's database, which keeps it as 0 and a mark.
 int value_order(double a, double b) {
-  if (std::isnan(a) || std::isnan(b)) return int(std::isnan(b)) - int(std::isnan(a));
-  return a < b ? -1 : a > b;
+  const double x = std::isnan(a) ? 0 : a, y = std::isnan(b) ? 0 : b;
+  if (x != y) return x < y ? -1 : 1;
+  return int(std::isnan(a)) - int(std::isnan(b));
 }
 
 // Equal but for their position.

@@ -11,7 +11,7 @@ namespace mlforge::projections {
 class MetricsProjection : public Dispatch<MetricsProjection> {
  public:
   static constexpr std::string_view kName = "metrics";
-  static constexpr std::uint32_t kVersion = 3;
+  static constexpr std::uint32_t kVersion = 4;
   void on(ViewWriter& view, const EventView& envelope, const RunMetricsLogged& event);
   void on(ViewWriter& view, const EventView& envelope, const RunModelMetricsLogged& event);
 

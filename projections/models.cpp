@@ -137,6 +137,7 @@ void ModelsProjection::on(ViewWriter& view, const EventView& e, const ModelRenam
     if (!row) continue;
     ModelVersionRow moved = *row;
     moved.model = event.to;
+    moved.updated_time = format_time(e.time);
     view.erase(old, e.position);
     store_row(view, view_key(kName, e.tenant, "version", event.to, ascending(version)), moved,
               e.position);

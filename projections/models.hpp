@@ -77,7 +77,7 @@ struct ModelVersionRow {
 class ModelsProjection : public Dispatch<ModelsProjection> {
  public:
   static constexpr std::string_view kName = "models";
-  static constexpr std::uint32_t kVersion = 3;
+  static constexpr std::uint32_t kVersion = 4;
   void on(ViewWriter& view, const EventView& envelope, const ModelRegistered& event);
   void on(ViewWriter& view, const EventView& envelope, const ModelVersionCreated& event);
   void on(ViewWriter& view, const EventView& envelope, const ModelGateEvaluated& event);

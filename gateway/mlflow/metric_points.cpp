@@ -74,7 +74,7 @@ bool read_whole(simdjson::dom::object object, LogBatch::Metric& metric) {
     if (found == 0 || (seen & found) != 0) return false;
     seen |= found;
   }
-  return (seen & kNeeded) == kNeeded;
+  return (seen & kNeeded) == kNeeded && !(seen & kName) == !(seen & kDigest);
 }
 
 }  // namespace

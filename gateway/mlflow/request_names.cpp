@@ -96,8 +96,9 @@ std::string read_experiment_id(Fields& fields, Need need) {
 }
 
 Status check_registered_name(const std::string& name) {
-  if (!check_name("name", name)) return {};
-  if (mlforge::mlflow::length(name) > 200)
+  if (!check_name("name", name, kMostModelNameBytes) && mlforge::mlflow::length(name) <= 256)
+    return {};
+  if (mlforge::mlflow::length(name) > 256)
     return Error{ErrorCode::not_found, "Registered Model with name=" + name + " not found", "name"};
   return mlforge::mlflow::check_model_name(name);
 }

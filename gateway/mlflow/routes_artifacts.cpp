@@ -1,6 +1,7 @@
 // Artifacts: the proxy that MLflow's client uploads to and downloads from, and lists of them.
 #include <algorithm>
 #include <filesystem>
+#include <functional>
 #include <map>
 
 #include "gateway/artifacts.hpp"
@@ -18,19 +19,50 @@ using actors::Outcome;
 using actors::TrackingBody;
 using projections::ArtifactRow;
 
+// That no file lies where the path has a folder, and that it is none itself.
+Status check_free(projections::ViewReader& view, const std::string& path) {
+  for (auto at = path.find('/'); at != path.npos; at = path.find('/', at + 1)) {
+    const auto row = projections::find_artifact(view, kTenant, path.substr(0, at));
+    if (row && !row->is_folder())
+      return Error{ErrorCode::conflict,
+                   "'" + row->path + "' is a file, so that none can lie below it; delete it first",
+                   "path"};
+  }
+  const auto row = projections::find_artifact(view, kTenant, path);
+  if (row && row->is_folder())
+    return Error{ErrorCode::conflict, "'" + path + "' is a folder; delete it first", "path"};
+  return view.status();
+}
+
+void record_as(App& app, const Request& request, Reply reply, TrackingBody body) {
+  command<TrackingBody>(app.managers.tracking, request, std::move(reply), std::move(body),
+                        [](const Outcome&) { return std::string("{}"); });
+}
+
+// `work` once the read models show what the log has now; on a worker's thread.
+void when_projected(App& app, std::function<void()> work) {
+  const auto head = app.log->head();
+  if (app.projected.position() >= head) return work();
+  app.projected.when(head, [&app, work] { app.server->post(work); });
+}
+
+// A run's manager knows its files; those of experiments and models lie in several streams.
 void record(App& app, const Request& request, Reply reply, const StoredFile& file) {
   const auto owner = find_owner(app, file.ref.path);
   if (!owner) return fail(reply, owner.error());
   FileRef ref = file.ref;
-  TrackingBody body;
-  if (owner->run_id.empty()) {
-    body = StoreArtifact{owner->root, std::move(ref)};
-  } else {
+  if (!owner->run_id.empty()) {
     ref.path = owner->below;
-    body = LogArtifact{owner->run_id, std::move(ref)};
+    return record_as(app, request, std::move(reply), LogArtifact{owner->run_id, std::move(ref)});
   }
-  command<TrackingBody>(app.managers.tracking, request, std::move(reply), std::move(body),
-                        [](const Outcome&) { return std::string("{}"); });
+  when_projected(app, [&app, body = StoreArtifact{owner->root, std::move(ref)},
+                       shared = std::make_shared<Reply>(std::move(reply))] {
+    auto reader = app.views->reader();
+    if (!reader) return fail(*shared, reader.error());
+    if (auto bad = check_free(*reader, body.file.path)) return fail(*shared, *bad);
+    const Request& request = shared->request();  // it lives on in the reply that takes it over
+    record_as(app, request, std::move(*shared), body);
+  });
 }
 
 void download(App& app, const Request& request, Reply reply, std::string path) {
@@ -145,7 +177,7 @@ void list_of_model(App& app, Fields& fields, const Request& request, Reply reply
 // All files at and below a path.
 void gather(const QueryContext& q, const std::string& path, std::vector<std::string>& out) {
   const auto row = projections::find_artifact(q.reader, kTenant, path, q.as_of);
-  if (row && !row->is_folder()) return out.push_back(path);
+  if (row && !row->is_folder()) out.push_back(path);  // older logs have files below files
   for (const auto& each : projections::list_artifacts(q.reader, kTenant, path, q.as_of)) {
     if (each.is_folder())
       gather(q, each.path, out);
@@ -180,8 +212,7 @@ void remove(App& app, const Request& request, Reply reply) {
   if (path.empty())
     return fail(reply,
                 {ErrorCode::invalid_argument, "Invalid path: the root cannot be deleted", "path"});
-  const auto head = app.log->head();
-  auto work = [&app, path, shared = std::make_shared<Reply>(std::move(reply))] {
+  when_projected(app, [&app, path, shared = std::make_shared<Reply>(std::move(reply))] {
     auto reader = app.views->reader();
     if (!reader) return fail(*shared, reader.error());
     std::vector<std::string> files;
@@ -189,9 +220,7 @@ void remove(App& app, const Request& request, Reply reply) {
     if (reader->status()) return fail(*shared, *reader->status());
     if (files.empty()) return shared->send(http::Response::json("{}"));
     remove_files(app, std::move(*shared), files);
-  };
-  if (app.projected.position() >= head) return work();
-  app.projected.when(head, [&app, work] { app.server->post(work); });
+  });
 }
 
 http::UploadHandler upload(App& app) {

@@ -120,20 +120,26 @@ void delete_tag(App& app, Fields& fields, const Request& request, Reply reply) {
 }
 
 // Beyond MLflow: a reason, which stands in the event, and the version that the alias must name now.
+// The version that the alias must point to; 0: to none.
+std::optional<std::uint64_t> read_expected(Fields& fields) {
+  const auto expected = fields.integer("expected");
+  return expected ? std::optional(static_cast<std::uint64_t>(*expected)) : std::nullopt;
+}
+
 void set_alias(App& app, Fields& fields, const Request& request, Reply reply) {
   PointAlias body{.model = fields.text("name", Need::required),
                   .alias = fields.text("alias", Need::required),
                   .version = read_version(fields),
                   .reason = fields.text("reason"),
-                  .expected = std::nullopt};
-  if (const auto expected = fields.integer("expected"))
-    body.expected = static_cast<std::uint64_t>(*expected);
+                  .expected = read_expected(fields)};
   send(app, fields, request, std::move(reply), std::move(body));
 }
 
 void delete_alias(App& app, Fields& fields, const Request& request, Reply reply) {
-  DropAlias body{fields.text("name", Need::required), fields.text("alias", Need::required),
-                 fields.text("reason")};
+  DropAlias body{.model = fields.text("name", Need::required),
+                 .alias = fields.text("alias", Need::required),
+                 .reason = fields.text("reason"),
+                 .expected = read_expected(fields)};
   if (auto bad = ::mlforge::mlflow::check_alias_words(body.alias)) fields.set_error(*bad);
   send(app, fields, request, std::move(reply), std::move(body));
 }

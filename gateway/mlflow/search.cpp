@@ -164,7 +164,7 @@ bool fits(const Filter::Node& node, const Subject& subject) { return test(node, 
 
 bool holds(const Filter::Node& clause, double a) {
   const auto* wanted = std::get_if<double>(&clause.value);
-  if (!wanted || std::isnan(a)) return false;
+  if (!wanted) return false;
   const auto& op = clause.op;
   const double b = *wanted;
   if (op == ">") return a > b;

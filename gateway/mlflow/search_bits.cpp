@@ -12,7 +12,7 @@ using projections::TextColumn;
 using projections::TextsColumn;
 using Node = Filter::Node;
 
-// NaN, and what is absent, is NaN here: no comparison is true of it, != neither.
+// NaN, and what is absent, is NaN here: of NaN != alone is true, and nothing of what is absent.
 Bits of_numbers(const NumberColumn& column, std::uint32_t size, const Node& clause) {
   const auto* wanted = std::get_if<double>(&clause.value);
   if (!wanted) return Bits((size + 63) / 64);
@@ -23,7 +23,8 @@ Bits of_numbers(const NumberColumn& column, std::uint32_t size, const Node& clau
   if (op == ">=") return bits_where(size, [=](auto i) { return a[i] >= b; });
   if (op == "<") return bits_where(size, [=](auto i) { return a[i] < b; });
   if (op == "<=") return bits_where(size, [=](auto i) { return a[i] <= b; });
-  if (op == "!=") return bits_where(size, [=](auto i) { return a[i] < b || a[i] > b; });
+  if (op == "!=")
+    return bits_where(size, [=](auto i) { return a[i] != b && !NumberColumn::is_absent(a[i]); });
   return bits_where(size, [=](auto i) { return a[i] == b; });
 }
 

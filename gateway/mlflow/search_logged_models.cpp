@@ -65,6 +65,7 @@ class ModelSubject : public Subject {
     if (key.name == "status") return status_of(row_);
     if (key.name == "source_run_id") return row_.source_run_id;
     if (key.name == "experiment_id") return row_.experiment_id;
+    if (key.name == "artifact_location") return row_.artifact_uri;
     return static_cast<double>(
         milliseconds(key.name == "creation_timestamp" ? row_.created_time : row_.updated_time));
   }
@@ -105,6 +106,7 @@ const Dialect& dialect() {
        {.name = "status", .lists = true},
        {.name = "source_run_id", .lists = true},
        {.name = "experiment_id", .lists = true},
+       {.name = "artifact_location", .lists = true},
        {.name = "creation_timestamp", .numeric = true},
        {.name = "creation_time", .numeric = true, .stands_for = "creation_timestamp"},
        {.name = "last_updated_timestamp", .numeric = true},

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 
 namespace mlforge::gateway::mlflow {
 namespace {
@@ -214,6 +215,9 @@ std::optional<double> Tokens::number() {
   const bool digits = !from.empty() && (from.front() == '-' || from.front() == '.' ||
                                         (from.front() >= '0' && from.front() <= '9'));
   if (code == std::errc::invalid_argument || !digits) return std::nullopt;
+  // Beyond the largest number, or nearer to 0 than any: as C reads it.
+  if (code == std::errc::result_out_of_range)
+    value = std::strtod(std::string(from.data(), end).c_str(), nullptr);
   const auto used = static_cast<std::size_t>(end - text_.data());
   if (used < text_.size() && is_word(text_[used])) return std::nullopt;
   text_.remove_prefix(used);

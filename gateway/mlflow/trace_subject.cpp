@@ -124,7 +124,7 @@ Value TraceSubject::assessed(const char* kind, const Key& key) const {
   using namespace trace_subject;
   std::vector<std::string> texts;
   for (const auto& each : row_.info.assessments) {
-    if (each.kind != kind || each.name != key.name) continue;
+    if (each.kind != kind || each.name != key.name || !each.valid) continue;
     bool is_number = false;
     auto text = assessed_text(each.content, is_number);
     if (is_number || !key.numeric) texts.push_back(std::move(text));

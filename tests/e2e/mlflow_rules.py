@@ -25,8 +25,8 @@ class Run:
         self.params, self.tags, self.points = {}, dict(tags), {}
 
     def latest(self):
-        """The newest of each key: the larger step, then time, then value; NaN is below numbers."""
-        rank = lambda p: (p[1], p[0], not math.isnan(p[2]), 0 if math.isnan(p[2]) else p[2])
+        """The newest of each key: the larger step, then time, then value, NaN as 0; of equals the first."""
+        rank = lambda p: (p[1], p[0], 0 if math.isnan(p[2]) else p[2])
         return {key: max(points, key=rank) for key, points in self.points.items()}
 
 
@@ -177,7 +177,7 @@ class Tracking:
         value = self.value(run, entity, key)
         if operator.startswith("IS"):
             return (value is None) == (operator == "IS NULL")
-        if value is None or value != value:
+        if value is None or value != value and operator != "!=":
             return False
         return {"=": lambda: value == wanted, "!=": lambda: value != wanted,
                 ">": lambda: value > wanted, "<": lambda: value < wanted,

@@ -3,6 +3,7 @@ traces of clients before 3.0, how filters go together, sources of versions, doub
 import json
 import os
 import time
+import urllib.parse
 
 import support
 from support import Case
@@ -267,6 +268,120 @@ class Corners(Case):
             self.assertEqual((answer.status, answer.headers["Location"]), (308, plain), answer)
         self.refused(self.s.get("/model-versions/get-artifact?name=m&version=1&path=../x"), INVALID,
                      400, "Invalid path")
+
+    # ------------------------------------------------------------ as MLflow's own server answers
+
+    def test_a_logged_model_keeps_every_point(self):
+        experiment = self.experiment("points")
+        run = self.run_in(experiment)["run_id"]
+        model = self.call("POST", V2 + "/logged-models", {"experiment_id": experiment, "name": "m"})
+        model = model["model"]["info"]["model_id"]
+        for value in (3, 1, -2):
+            self.call("POST", V2 + "/runs/log-metric", {"run_id": run, "key": "h", "value": value,
+                                                        "timestamp": 10, "step": value, "model_id": model})
+        got = self.call("GET", f"{V2}/logged-models/{model}")["model"]["data"]["metrics"]
+        self.assertEqual(sorted((m["value"], m["step"]) for m in got), [(-2, -2), (1, 1), (3, 3)])
+        for clause, found in (("metrics.h < 2", 1), ("metrics.h = 1", 1), ("metrics.h > 3", 0),
+                              ("artifact_location LIKE '%'", 1)):
+            got = self.call("POST", V2 + "/logged-models/search",
+                            {"experiment_ids": [experiment], "filter": clause})
+            self.assertEqual(len(got.get("models", [])), found, clause)
+
+    def test_what_is_no_number(self):
+        experiment = self.experiment("nan")
+        run = self.run_in(experiment)["run_id"]
+        for key, values in (("a", [-1, "NaN"]), ("b", ["NaN", -7]), ("c", [7, "NaN"]), ("d", ["NaN", 7])):
+            for value in values:
+                self.call("POST", V2 + "/runs/log-metric",
+                          {"run_id": run, "key": key, "value": value, "timestamp": 1, "step": 0})
+        got = self.call("GET", f"{V2}/runs/get?run_id={run}")["run"]["data"]["metrics"]
+        self.assertEqual({m["key"]: m["value"] for m in got}, {"a": "NaN", "b": "NaN", "c": 7, "d": 7})
+        got = self.call("GET", f"{V2}/metrics/get-history?run_id={run}&metric_key=b")["metrics"]
+        self.assertEqual([m["value"] for m in got], [-7, "NaN"])
+        head = self.call("GET", f"/api/v1/runs/{run}")["position"]
+        for clause, found in (("metrics.a != 0.5", 1), ("metrics.a = 0.5", 0),
+                              ("metrics.a != 0.5 OR metrics.z = 1", 1),
+                              ("metrics.none != 0.5", 0), ("metrics.c > 1e400", 0), ("metrics.c < 1e400", 1),
+                              ("metrics.c > -1e400", 1), ("metrics.c > 1e-400", 1), ("metrics.c < -1e400", 0)):
+            for as_of in ({}, {"as_of": str(head)}):
+                got = self.call("POST", V2 + "/runs/search",
+                                {"experiment_ids": [experiment], "filter": clause} | as_of)
+                self.assertEqual(len(got.get("runs", [])), found, clause)
+
+    def test_an_alias_is_deleted_from_where_it_is_expected(self):
+        self.call("POST", V2 + "/registered-models/create", {"name": "cas"})
+        for _ in range(2):
+            self.call("POST", V2 + "/model-versions/create", {"name": "cas", "source": "s3://b/m"})
+        alias = {"name": "cas", "alias": "a"}
+        self.call("POST", V2 + "/registered-models/alias", {**alias, "version": "2"})
+        self.refused(self.s.call("DELETE", V2 + "/registered-models/alias", {**alias, "expected": "1"}),
+                     "RESOURCE_CONFLICT", 409, "points to version 2, not to the expected 1")
+        self.call("DELETE", V2 + "/registered-models/alias", {**alias, "expected": "2"})
+        self.refused(self.s.call("DELETE", V2 + "/registered-models/alias", {**alias, "expected": "2"}),
+                     "RESOURCE_CONFLICT", 409, "points to version 0")
+
+    def test_no_file_is_where_a_folder_is(self):
+        for first, second in (("model/MLmodel", "model"), ("q/b", "q/b/c"), ("x/y/z", "x")):
+            self.ok(self.s.put(f"{FILES}/places/{first}", b"1"))
+            self.refused(self.s.put(f"{FILES}/places/{second}", b"2"), "INVALID_STATE", 400, "delete it first")
+            self.assertEqual(self.s.get(f"{FILES}/places/{first}").body, b"1")
+            self.assertIn(self.s.get(f"{FILES}/places/{second}").status, (400, 404))
+        run = self.run_in("0")["run_id"]
+        self.ok(self.s.put(f"/api/v1/runs/{run}/artifacts/a/b", b"1"), 201)
+        for path in ("a", "a/b/c"):
+            self.error(self.s.put(f"/api/v1/runs/{run}/artifacts/{path}", b"2"), "conflict", "path")
+        self.ok(self.s.put(f"{FILES}/places/models", b"2"))
+        self.ok(self.s.call("DELETE", f"{FILES}/places/model"))
+        self.ok(self.s.put(f"{FILES}/places/model", b"2"))
+
+    def test_the_end_of_a_file(self):
+        self.ok(self.s.put(f"{FILES}/ends/file", b"0123456789"))
+        for range, status, body, where in (("bytes=-3", 206, b"789", "bytes 7-9/10"),
+                                           ("bytes=-100", 206, b"0123456789", "bytes 0-9/10"),
+                                           ("bytes=-0", 416, None, "bytes */10")):
+            answer = self.s.get(f"{FILES}/ends/file", Range=range)
+            self.assertEqual((answer.status, answer.headers["Content-Range"]), (status, where), answer)
+            if body is not None:
+                self.assertEqual(answer.body, body)
+
+    def test_feedback_that_was_overridden_is_not_found(self):
+        experiment = self.experiment("overridden")
+        self.trace("tr-over", experiment)
+        path = V3 + "/traces/tr-over/assessments"
+        feedback = lambda value: {"assessment_name": "q", "trace_id": "tr-over", "feedback": {"value": value},
+                                  "source": {"source_type": "HUMAN", "source_id": "me"}}
+        first = self.call("POST", path, {"assessment": feedback("old")})["assessment"]["assessment_id"]
+        self.call("POST", path, {"assessment": {**feedback("new"), "overrides": first}})
+        for clause, found in (("feedback.q = 'old'", []), ("feedback.q != 'new'", []),
+                              ("feedback.q = 'new'", ["tr-over"])):
+            self.assertEqual(self.found(experiment, clause), found, clause)
+
+    def test_a_new_name_is_news_of_the_versions_too(self):
+        self.call("POST", V2 + "/registered-models/create", {"name": "before"})
+        self.call("POST", V2 + "/model-versions/create", {"name": "before", "source": "s3://b/m"})
+        begin = time.time()
+        while time.time() < begin + 0.002:
+            time.sleep(0.001)  # poll: timestamps are milliseconds
+        self.call("POST", V2 + "/registered-models/rename", {"name": "before", "new_name": "after"})
+        got = self.call("GET", V2 + "/model-versions/get?name=after&version=1")["model_version"]
+        self.assertGreater(int(got["last_updated_timestamp"]), int(got["creation_timestamp"]))
+
+    def test_names_of_256_characters(self):
+        for letter in ("n", "\u6f22"):
+            name = letter * 256
+            self.call("POST", V2 + "/registered-models/create", {"name": name})
+            self.call("POST", V2 + "/model-versions/create", {"name": name, "source": "s3://b/m"})
+            self.call("POST", V2 + "/registered-models/alias", {"name": name, "alias": "a", "version": "1"})
+            got = self.call("GET", V2 + "/registered-models/get?" + urllib.parse.urlencode({"name": name}))
+            self.assertEqual(got["registered_model"]["aliases"], [{"alias": "a", "version": "1"}])
+            self.refused(self.s.call("POST", V2 + "/registered-models/create", {"name": name + letter}),
+                         INVALID, 400, "256 characters")
+
+    def test_a_dataset_of_a_metric_is_named_whole(self):
+        run = self.run_in("0")["run_id"]
+        metric = {"key": "m", "value": 1, "timestamp": 1, "step": 0, "dataset_name": "d"}
+        self.refused(self.s.call("POST", V2 + "/runs/log-batch", {"run_id": run, "metrics": [metric]}),
+                     INVALID, 400, "Both dataset_name and dataset_digest must be provided")
 
 
 if __name__ == "__main__":

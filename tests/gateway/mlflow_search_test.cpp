@@ -91,11 +91,14 @@ TEST_CASE("mlflow search: comparisons of each kind of key") {
                            "dataset.name LIKE 'w%'",
                            "params.none IS NULL",
                            "params.depth IS NOT NULL",
-                           "tags.none is null"})
+                           "tags.none is null",
+                           "metrics.broken != 0",
+                           "metrics.auc < 1e400",
+                           "metrics.auc > -1e400"})
     CHECK(matches(text));
   for (const char* text :
        {"metrics.auc > 0.9", "metrics.none > 0", "metrics.none != 0", "metrics.broken > 0",
-        "metrics.broken = 0", "metrics.broken != 0", "params.depth = '7'", "params.none != 'x'",
+        "metrics.broken = 0", "params.depth = '7'", "params.none != 'x'",
         "tags.mlflow.source.name LIKE 'train%'", "tags.mlflow.source.name LIKE 'Train'",
         "run_id IN ('r2')", "run_id NOT IN ('r1')", "datasets.name = 'mnist'",
         "params.depth IS NULL", "tags.none IS NOT NULL"})
