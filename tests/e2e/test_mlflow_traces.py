@@ -225,6 +225,10 @@ class Traces(Case):
         self.assertTrue(first["assessment_id"].startswith("a-"))
         self.assertEqual((first["feedback"], first["source"], first["valid"], first["trace_id"]),
                          ({"value": 3}, human, True, "tr-a"))
+        for filter, wanted in (("feedback.quality > 2.5", ["tr-a"]), ("feedback.quality > 3", []),
+                               ("feedback.quality <= 3", ["tr-a"]), ("feedback.none < 3", []),
+                               ("feedback.quality = '3'", ["tr-a"])):
+            self.assertEqual(self.ids(e, filter), wanted, filter)
         second = make(feedback={"value": "good"}, overrides=first["assessment_id"])
         one = lambda id: self.ok(self.s.get(f"{path}/{id}"))["assessment"]
         self.assertFalse(one(first["assessment_id"])["valid"])
@@ -235,10 +239,7 @@ class Traces(Case):
                          ({"value": "better"}, {"a": "b"}, None))
         self.assertEqual(self.ids(e, "feedback.quality = 'better'"), ["tr-a"])
         self.assertEqual(self.ids(e, "expectation.quality IS NULL"), ["tr-a"])
-        for filter, wanted in (("feedback.quality > 2.5", ["tr-a"]), ("feedback.quality > 3", []),
-                               ("feedback.quality <= 3", ["tr-a"]), ("feedback.none < 3", []),
-                               ("feedback.quality = '3'", ["tr-a"])):
-            self.assertEqual(self.ids(e, filter), wanted, filter)
+        self.assertEqual(self.ids(e, "feedback.quality <= 3"), [])  # it was overridden
         for bad in ("feedback.quality > '3'", "feedback.quality = 3", "feedback.quality IN ('3')"):
             self.refused(self.s.post(V3 + "/traces/search", {"locations": [], "filter": bad}))
         self.assertEqual(len(self.get("tr-a")["assessments"]), 2)
