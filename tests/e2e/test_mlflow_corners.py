@@ -359,9 +359,8 @@ class Corners(Case):
     def test_a_new_name_is_news_of_the_versions_too(self):
         self.call("POST", V2 + "/registered-models/create", {"name": "before"})
         self.call("POST", V2 + "/model-versions/create", {"name": "before", "source": "s3://b/m"})
-        begin = time.time()
-        while time.time() < begin + 0.002:
-            time.sleep(0.001)  # poll: timestamps are milliseconds
+        created = time.time() * 1000
+        support.until(lambda: time.time() * 1000 > created + 1, "the next millisecond")
         self.call("POST", V2 + "/registered-models/rename", {"name": "before", "new_name": "after"})
         got = self.call("GET", V2 + "/model-versions/get?name=after&version=1")["model_version"]
         self.assertGreater(int(got["last_updated_timestamp"]), int(got["creation_timestamp"]))
