@@ -14,9 +14,8 @@ constexpr std::uint64_t kStreamPageEvents = 1024;
 constexpr std::size_t kSmallRecord = 4096;
 constexpr std::size_t kSparePages = 64;    // for the free list and the inner pages of a commit
 constexpr std::size_t kPagesOfCommit = 8;  // those that it takes besides the records, mostly
-// What the read models write for a byte of the log at most: of points of a logged model 8 bytes
-// each may be new in a column, and a row each there, of up to a kilobyte, in pages that are half
-// full.
+// What the read models write for a byte of the log at most: a point of a logged model may take 8
+// bytes in its column, and a row of 550 (measured) to 2,000 (long keys) there.
 constexpr std::uint64_t kFollowerGrowth = 256;
 constexpr std::uint64_t kMostBacklogBytes = 256u << 20;
 
