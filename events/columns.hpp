@@ -107,27 +107,34 @@ std::string encode(const T& value) {
   return out;
 }
 
+// Whether personal fields are decoded, or keep their defaults.
+enum class Personal { decoded, left_out };
+
 // Over what `value` holds, whose memory is used again. `corrupt` where the bytes end early or name
 // an unknown kind; the value is then undefined.
 template <HasFields T>
-Status decode_into(std::string_view bytes, T& value) {
+Status decode_into(std::string_view bytes, T& value, Personal personal = Personal::decoded) {
   constexpr std::size_t kFields = decltype(T::fields())::size;
   std::array<bool, kFields> seen{};
   Reader reader(bytes);
   while (const auto raw = reader.next()) {
     std::size_t at = 0;
+    bool found = false;
     for_each_field<T>([&](const auto& f) {
       using M = std::remove_cvref_t<decltype(value.*(f.member))>;
       const std::size_t i = at++;
-      if (raw->name != f.name || !holds<M>(raw->kind)) return;
+      if (found || raw->name != f.name || !holds<M>(raw->kind)) return;
+      found = true;
+      if (f.personal && personal == Personal::left_out) return;
       get(*raw, value.*(f.member));
       seen[i] = true;
     });
   }
   if (!reader.ok()) return Error{ErrorCode::corrupt, "the columns of this payload end early", ""};
+  static const T kDefault{};
   std::size_t at = 0;
   for_each_field<T>([&](const auto& f) {
-    if (!seen[at++]) value.*(f.member) = T{}.*(f.member);
+    if (!seen[at++]) value.*(f.member) = kDefault.*(f.member);
   });
   return {};
 }

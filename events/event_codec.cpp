@@ -18,7 +18,7 @@ struct Row {
   ContentType content;
   const codec::Ops* ops;
   std::string (*encode_columns)(const void*);
-  Status (*decode_columns)(std::string_view, void*);
+  Status (*decode_columns)(std::string_view, void*, columns::Personal);
 };
 
 template <class E>
@@ -26,18 +26,19 @@ Row row_of(std::size_t index) {
   Row row{index, E::type, E::schema, E::content, &codec::kOps<E>, {}, {}};
   if constexpr (E::content == ContentType::columns) {
     row.encode_columns = [](const void* e) { return columns::encode(*static_cast<const E*>(e)); };
-    row.decode_columns = [](std::string_view payload, void* e) {
-      return columns::decode_into(payload, *static_cast<E*>(e));
+    row.decode_columns = [](std::string_view payload, void* e, columns::Personal personal) {
+      return columns::decode_into(payload, *static_cast<E*>(e), personal);
     };
   }
   return row;
 }
 
-Status decode_over(const Row& row, std::string_view payload, Event& event) {
+Status decode_over(const Row& row, std::string_view payload, Event& event,
+                   columns::Personal personal = columns::Personal::decoded) {
   // Columns are written over those that are there, with their memory; JSON over a default one.
   const bool there = row.decode_columns && event.index() == row.index;
   void* value = there ? event.data() : event.emplace(row.index);
-  if (row.decode_columns) return row.decode_columns(payload, value);
+  if (row.decode_columns) return row.decode_columns(payload, value, personal);
   auto failed = codec::read_text(payload, value, *row.ops, Unknown::skip);
   if (failed) failed->code = ErrorCode::corrupt;
   return failed;
@@ -131,7 +132,7 @@ Expected<const Event*> EventDecoder::decode(const EventView& e) {
       if (!lifted) return lifted.error();
       payload = lifted_ = *std::move(lifted);
     }
-    if (auto failed = decode_over(*row, payload, event)) return *std::move(failed);
+    if (auto failed = decode_over(*row, payload, event, personal_)) return *std::move(failed);
     return &event;
   }
   return &(kept_.back() =

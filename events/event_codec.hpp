@@ -27,10 +27,15 @@ inline Expected<Event> decode_event(const EventView& e) {
 // Decodes one event after the other into memory that it keeps: for long replays. Not thread-safe.
 class EventDecoder {
  public:
+  // With `left_out`, personal fields of events in columns stay empty.
+  explicit EventDecoder(columns::Personal personal = columns::Personal::decoded)
+      : personal_(personal) {}
+
   // The event as decode_event() gives it, valid until the next call.
   Expected<const Event*> decode(const EventView& e);
 
  private:
+  columns::Personal personal_;
   std::vector<Event> kept_;  // one of each type, by its place in the list
   std::string lifted_;       // the payload of an older version as the newest has it
 };

@@ -80,9 +80,31 @@ void append_decimal(std::string& out, double value) {
   if (std::abs(value) >= 1e19 && out.find_first_of(".e", begin) == std::string::npos) out += ".0";
 }
 
+// By words that overlap at the end.
+bool is_plain_text(std::string_view text) {
+  if (text.size() < 8) {
+    char padded[8] = {' ', ' ', ' ', ' ', ' ', ' ', ' ', ' '};
+    std::memcpy(padded, text.data(), text.size());
+    return are_plain(padded);
+  }
+  for (std::size_t at = 0; at + 8 < text.size(); at += 8)
+    if (!are_plain(text.data() + at)) return false;
+  return are_plain(text.data() + text.size() - 8);
+}
+
+void append_plain_string(std::string& out, std::string_view text) {
+  const std::size_t before = out.size();
+  out.resize(before + text.size() + 2);
+  char* const at = out.data() + before;
+  at[0] = '"';
+  std::memcpy(at + 1, text.data(), text.size());
+  at[text.size() + 1] = '"';
+}
+
 }  // namespace
 
 void append_json_string(std::string& out, std::string_view text) {
+  if (is_plain_text(text)) return append_plain_string(out, text);
   out += '"';
   std::size_t plain = 0, at = 0;
   while (at < text.size()) {

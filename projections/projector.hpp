@@ -111,7 +111,7 @@ class ProjectionEngine {
   EngineOptions options_;
   std::vector<Slot> slots_;
   BatchObserver* observer_ = nullptr;
-  EventDecoder decoder_;
+  EventDecoder decoder_{columns::Personal::left_out};  // no read model keeps what is personal
   Event undecoded_;
   std::atomic<Position> position_{0};
   std::atomic<std::uint64_t> undecodable_{0};

@@ -4,12 +4,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <functional>
 #include <memory>
 #include <new>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "events/quick_hash.hpp"
 
 namespace mlforge::projections {
 
@@ -39,7 +40,7 @@ class RowTable {
   ~RowTable() { clear(); }
 
   static std::uint32_t hash(std::string_view key) {
-    const std::uint64_t h = std::hash<std::string_view>{}(key);
+    const std::uint64_t h = quick_hash(key);
     return static_cast<std::uint32_t>(h ^ (h >> 32));
   }
 

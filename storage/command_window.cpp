@@ -3,11 +3,11 @@
 namespace mlforge::storage {
 namespace {
 
-// Every outcome in the window has an event of its own in it, so the ring cannot run over; the table
-// is at most half full.
+// Every outcome in the window has an event of its own in it, so the ring cannot run over; of the
+// buckets' slots four sevenths are in use at most.
 constexpr std::size_t kRing = Log::command_window();
-constexpr std::size_t kSlots = 2 * kRing;
-static_assert((kSlots & (kSlots - 1)) == 0);
+constexpr std::size_t kBuckets = kRing / 4;
+static_assert((kRing & (kRing - 1)) == 0);
 
 constexpr std::size_t kFingerprintBytes = 16;
 
@@ -25,43 +25,46 @@ std::uint32_t CommandWindow::hash(StreamName command) {
   return static_cast<std::uint32_t>(hash ^ hash >> 32);
 }
 
-CommandWindow::CommandWindow() : slots_(kSlots) {}
+CommandWindow::CommandWindow() : buckets_(kBuckets) {}
 
-// The slot of the command, or the free one where it would go.
-std::size_t CommandWindow::find_slot(StreamName command, std::uint32_t hash) const {
-  std::size_t at = hash % kSlots;
-  for (; slots_[at].entry != 0; at = (at + 1) % kSlots) {
-    if (slots_[at].hash != hash) continue;
-    const Entry& entry = ring_[slots_[at].entry - 1];
-    const std::string_view text = entry.text;
-    if (text.substr(0, entry.tenant_bytes) == command.tenant &&
-        bare_command_id(text.substr(entry.tenant_bytes)) == bare_command_id(command.name))
-      break;
+const CommandWindow::Entry* CommandWindow::find_entry(StreamName command,
+                                                      std::uint32_t hash) const {
+  for (std::size_t at = hash % kBuckets;; at = (at + 1) % kBuckets) {
+    const Bucket& bucket = buckets_[at];
+    for (const Slot slot : bucket.slots) {
+      if (slot.hash != hash || !is_live(slot.number)) continue;
+      const Entry& entry = ring_[slot.number % kRing];
+      const std::string_view text = entry.text;
+      if (text.substr(0, entry.tenant_bytes) == command.tenant &&
+          bare_command_id(text.substr(entry.tenant_bytes)) == bare_command_id(command.name))
+        return &entry;
+    }
+    if (!is_live(bucket.passed_on)) return nullptr;
   }
-  return at;
 }
 
 void CommandWindow::prefetch(std::uint32_t hash) const {
-  __builtin_prefetch(&slots_[hash % kSlots]);
+  __builtin_prefetch(&buckets_[hash % kBuckets]);
+}
+
+std::optional<Appended> CommandWindow::find(StreamName command) const {
+  const std::uint32_t of = hash(command);
+  const std::lock_guard lock(mutex_);
+  return find(command, of);
 }
 
 std::optional<Appended> CommandWindow::find(StreamName command, std::uint32_t hash) const {
-  const std::lock_guard lock(mutex_);
-  const Slot& slot = slots_[find_slot(command, hash)];
-  if (slot.entry == 0) return std::nullopt;
-  const Entry& entry = ring_[slot.entry - 1];
-  Appended outcome = entry.appended;
+  const Entry* entry = find_entry(command, hash);
+  if (!entry) return std::nullopt;
+  Appended outcome = entry->appended;
   outcome.duplicate = true;
-  outcome.other_request = std::string_view(entry.text).substr(entry.tenant_bytes) != command.name;
+  outcome.other_request = std::string_view(entry->text).substr(entry->tenant_bytes) != command.name;
   return outcome;
 }
 
 void CommandWindow::add(std::span<const Outcome> outcomes, Position head) {
   const std::lock_guard lock(mutex_);
-  while (begin_ < end_ && is_outside(ring_[begin_ % kRing].appended, head)) {
-    if (begin_ + kAhead < end_) prefetch(ring_[(begin_ + kAhead) % kRing].hash);
-    remove_oldest();
-  }
+  while (begin_ < end_ && is_outside(ring_[begin_ % kRing].appended, head)) ++begin_;
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
     if (i + kAhead < outcomes.size()) prefetch(outcomes[i + kAhead].hash);
     if (!is_outside(outcomes[i].appended, head)) insert(outcomes[i]);
@@ -69,31 +72,30 @@ void CommandWindow::add(std::span<const Outcome> outcomes, Position head) {
 }
 
 void CommandWindow::insert(const Outcome& outcome) {
-  const std::uint32_t hash = outcome.hash;
-  Slot& slot = slots_[find_slot(outcome.command, hash)];
-  if (slot.entry != 0) return;
-  const std::size_t index = end_++ % kRing;
-  if (index == ring_.size()) ring_.emplace_back();
+  if (find_entry(outcome.command, outcome.hash)) return;
+  const std::size_t index = end_ % kRing;
+  if (index >= ring_.size()) ring_.resize(index + 1);
   Entry& entry = ring_[index];
   entry.text.assign(outcome.command.tenant).append(outcome.command.name);
   entry.tenant_bytes = outcome.command.tenant.size();
   entry.appended = outcome.appended;
-  entry.hash = hash;
-  slot = {hash, static_cast<std::uint32_t>(index + 1)};
+  note(outcome.hash, static_cast<std::uint32_t>(end_));
+  ++end_;
 }
 
-// Knuth, The Art of Computer Programming, volume 3, section 6.4, algorithm R: no tombstones.
-void CommandWindow::remove_oldest() {
-  const std::size_t index = begin_++ % kRing;
-  std::size_t hole = ring_[index].hash % kSlots;
-  while (slots_[hole].entry != index + 1) hole = (hole + 1) % kSlots;
-  for (std::size_t at = (hole + 1) % kSlots; slots_[at].entry != 0; at = (at + 1) % kSlots) {
-    const std::size_t home = slots_[at].hash % kSlots;
-    if ((at - home) % kSlots < (at - hole) % kSlots) continue;
-    slots_[hole] = slots_[at];
-    hole = at;
+// Into the first bucket with a slot that is free, or whose entry has left the ring. (A count comes
+// round after four thousand million commands: a slot from before it may look live once more, but
+// then what stands in the ring there is another command.)
+void CommandWindow::note(std::uint32_t hash, std::uint32_t number) {
+  for (std::size_t at = hash % kBuckets;; at = (at + 1) % kBuckets) {
+    Bucket& bucket = buckets_[at];
+    for (Slot& slot : bucket.slots)
+      if (!is_live(slot.number)) {
+        slot = {hash, number};
+        return;
+      }
+    bucket.passed_on = number;
   }
-  slots_[hole] = Slot{};
 }
 
 void OutcomeCollector::event(const EventView& e) {

@@ -13,9 +13,9 @@
 
 namespace mlforge::storage {
 
-// A ring of outcomes in the order of their positions, and a table of open addresses into it (linear
-// probing, removal by shifting back): a look-up that finds nothing, which is what nearly all do,
-// touches one cache line.
+// A ring of outcomes in the order of their positions, and a table of buckets into it, each a cache
+// line: a look-up that finds nothing, which is what nearly all do, touches one of them. Nothing is
+// taken out of the table: an entry that has left the ring gives its slot to the next that wants it.
 class CommandWindow {
  public:
   struct Outcome {
@@ -34,8 +34,9 @@ class CommandWindow {
   void prefetch(std::uint32_t hash) const;
   static constexpr std::size_t kAhead = 8;
 
-  // Any thread. The answer has `duplicate` set.
-  std::optional<Appended> find(StreamName command) const { return find(command, hash(command)); }
+  // The answer has `duplicate` set. Any thread; with the hash only the writer's, the only one that
+  // changes the window and so needs no lock to read it.
+  std::optional<Appended> find(StreamName command) const;
   std::optional<Appended> find(StreamName command, std::uint32_t hash) const;
 
   // Adds outcomes in the order of their positions and forgets those that `head` has moved out of
@@ -47,24 +48,31 @@ class CommandWindow {
     std::string text;  // tenant and id; its memory is used again when the ring comes round
     std::size_t tenant_bytes = 0;
     Appended appended;
-    std::uint32_t hash = 0;
   };
+  // Entries are counted from 1 on, the slots keep the low half of the count.
   struct Slot {
-    std::uint32_t hash = 0;
-    std::uint32_t entry = 0;  // index into the ring, plus one; 0: the slot is free
+    std::uint32_t hash = 0, number = 0;
+  };
+  static constexpr std::size_t kSlots = 7;
+  struct alignas(64) Bucket {
+    Slot slots[kSlots];
+    std::uint32_t passed_on = 0;  // the last entry that found no slot here and went to the next
   };
 
   static bool is_outside(const Appended& appended, Position head) {
     return appended.last + Log::command_window() <= head;
   }
-  std::size_t find_slot(StreamName command, std::uint32_t hash) const;
+  bool is_live(std::uint32_t number) const {
+    return number - static_cast<std::uint32_t>(begin_) < end_ - begin_;
+  }
+  const Entry* find_entry(StreamName command, std::uint32_t hash) const;
   void insert(const Outcome& outcome);
-  void remove_oldest();
+  void note(std::uint32_t hash, std::uint32_t number);
 
   mutable std::mutex mutex_;
   std::vector<Entry> ring_;
-  std::uint64_t begin_ = 0, end_ = 0;  // the entries in use, counted from the first one ever
-  std::vector<Slot> slots_;
+  std::uint64_t begin_ = 1, end_ = 1;  // the entries in use
+  std::vector<Bucket> buckets_;
 };
 
 // Collects the outcomes again from events that are read in order (when a log is opened).

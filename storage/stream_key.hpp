@@ -1,8 +1,9 @@
 // (tenant, name) as the key of a hash table: looked up by views, kept with memory of its own.
 #pragma once
-#include <functional>
 #include <string>
 #include <string_view>
+
+#include "events/quick_hash.hpp"
 
 namespace mlforge::storage {
 
@@ -31,8 +32,7 @@ class StreamKey {
 struct StreamKeyHash {
   using is_transparent = void;
   std::size_t operator()(const StreamName& n) const {
-    const std::hash<std::string_view> hash;
-    return hash(n.tenant) * 0x9E3779B97F4A7C15u ^ hash(n.name);
+    return quick_hash(n.name, quick_hash(n.tenant));
   }
   std::size_t operator()(const StreamKey& k) const { return (*this)(k.name()); }
 };

@@ -101,6 +101,32 @@ TEST_CASE("event codec: a decoder that keeps its memory forgets what it held") {
   CHECK(get<UnknownEvent>(**unknown).payload == broken.payload);
 }
 
+TEST_CASE("event codec: personal columns are left out where that is asked") {
+  PredictionsLogged all;
+  all.request_ids = {"r-1", "r-2"};
+  all.probabilities = {0.25, 0.5};
+  all.versions = {3, 4};
+  all.numeric_names = {"age"};
+  all.numeric_values = {31, 47};
+  const auto encoded = encode_event(all);
+  EventView view;
+  view.type = encoded.type;
+  view.schema = encoded.schema;
+  view.content_type = encoded.content_type;
+  view.payload = encoded.payload;
+  EventDecoder decoder(columns::Personal::left_out);
+  for (int round = 0; round < 2; ++round) {
+    const auto decoded = decoder.decode(view);
+    REQUIRE(decoded);
+    const auto& left = get<PredictionsLogged>(**decoded);
+    CHECK(left.versions == all.versions);
+    CHECK(left.numeric_names == all.numeric_names);
+    CHECK(left.request_ids.empty());
+    CHECK(left.probabilities.empty());
+    CHECK(left.numeric_values.empty());
+  }
+}
+
 TEST_CASE("event codec: every type comes back to the bit, whatever its fields hold") {
   for (const auto& kind : kinds()) {
     INFO(kind.type);
