@@ -24,7 +24,7 @@ inline std::uint64_t quick_hash(std::string_view text, std::uint64_t seed = 0) {
   };
   const char* at = text.data();
   std::size_t left = text.size();
-  Word hash = seed ^ kA;
+  Word hash = (seed + 1) * kA;
   for (; left > 16; at += 16, left -= 16) hash = fold(load(at, 8) ^ kB, load(at + 8, 8) ^ hash);
   Word first = 0, last = 0;  // the rest; they overlap
   if (left >= 8) {

@@ -128,13 +128,16 @@ class ExperimentSubject : public Subject {
 
 const Dialect& dialect() {
   static const Dialect kDialect{
-      {{"name"},
-       {"creation_time", true},
-       {"last_update_time", true},
-       {.name = "experiment_id", .numeric = true, .order_only = true},
-       {.name = "experiment_id", .lists = true},
-       {.name = "creation_timestamp", .numeric = true, .stands_for = "creation_time"}},
-      {Entity::tag}};
+      .attributes = {{"name"},
+                     {"creation_time", true},
+                     {"last_update_time", true},
+                     {.name = "experiment_id", .numeric = true, .order_only = true},
+                     {.name = "experiment_id", .lists = true},
+                     {.name = "creation_timestamp",
+                      .numeric = true,
+                      .stands_for = "creation_time"}},
+      .entities = {Entity::tag},
+      .repeats = true};
   return kDialect;
 }
 

@@ -31,6 +31,18 @@ void send(App& app, Fields& fields, const Request& request, Reply reply, Trackin
   plain_command<TrackingBody>(app.managers.tracking, request, std::move(reply), std::move(body));
 }
 
+Texts read_params(Fields& fields) {
+  Texts params;
+  for (auto& [key, value] : fields.pairs("params"))
+    if (!params.emplace(key, std::move(value)).second)
+      fields.set_error({ErrorCode::invalid_argument,
+                        "Duplicate parameter keys have been submitted: ['" + key +
+                            "']. Please ensure the request contains only one param value per param "
+                            "key.",
+                        "params"});
+  return params;
+}
+
 void create(App& app, Fields& fields, const Request& request, Reply reply) {
   auto random = to_string(app.context.ids->next(app.context.clock->now()));
   std::erase(random, '-');
@@ -39,7 +51,7 @@ void create(App& app, Fields& fields, const Request& request, Reply reply) {
                       .name = fields.text("name"),
                       .source_run_id = fields.text("source_run_id"),
                       .model_type = fields.text("model_type"),
-                      .params = fields.map("params"),
+                      .params = read_params(fields),
                       .tags = fields.map("tags"),
                       .artifact_uri = {}};
   if (body.name.empty()) body.name = random_name();
@@ -91,7 +103,7 @@ void delete_tag(App& app, Fields& fields, const Request& request, Reply reply) {
 }
 
 void log_params(App& app, Fields& fields, const Request& request, Reply reply) {
-  LogLoggedModelParams body{model_id(request), fields.map("params")};
+  LogLoggedModelParams body{model_id(request), read_params(fields)};
   send(app, fields, request, std::move(reply), std::move(body));
 }
 

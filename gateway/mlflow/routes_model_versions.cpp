@@ -201,8 +201,8 @@ class VersionSubject : public Subject {
 const Dialect& dialect() {
   static const Dialect kDialect{
       {{.name = "name", .lists = true},
-       {.name = "version_number", .numeric = true},
-       {.name = "version", .numeric = true, .stands_for = "version_number"},
+       {.name = "version_number", .numeric = true, .may_be_quoted = true},
+       {.name = "version", .numeric = true, .stands_for = "version_number", .may_be_quoted = true},
        {.name = "run_id", .lists = true},
        {"source_path"},
        {.name = "source", .stands_for = "source_path"},

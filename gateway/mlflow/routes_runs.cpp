@@ -3,6 +3,8 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
+
 #include "gateway/mlflow/handlers.hpp"
 #include "gateway/mlflow/metric_points.hpp"
 #include "gateway/mlflow/search_runs.hpp"
@@ -125,11 +127,41 @@ LogBatch::Metric read_metric(Fields& fields) {
           .dataset_digest = fields.text("dataset_digest")};
 }
 
+// The logged models that metrics say they were measured of must be there, deleted or not.
+Status check_models(const QueryContext& q, const LogBatch& body) {
+  std::string_view known;
+  for (std::size_t i = 0; i < body.metrics.size(); ++i) {
+    const std::string& id = body.metrics[i].model_id;
+    if (id.empty() || id == known) continue;
+    if (!projections::find_logged_model(q.reader, kTenant, id, q.as_of)) {
+      if (auto run = find_run(q, body.run_id); !run) return run.error();
+      const auto list = body.single ? std::string() : "metrics[" + std::to_string(i) + "].";
+      return Error{ErrorCode::invalid_argument, "Logged model with ID '" + id + "' not found.",
+                   list + "model_id"};
+    }
+    known = id;
+  }
+  return {};
+}
+
+// Metrics of logged models go the longer way, past the read models, which so are never far behind:
+// a point takes more there than in the log.
 void send(App& app, Fields& fields, const Request& request, Reply reply, LogBatch body) {
   if (!ok(fields, reply)) return;
   if (auto bad = body.single ? check_run_id(body.run_id) : check_strict_run_id(body.run_id))
     return fail(reply, *bad);
-  plain_command<TrackingBody>(app.managers.tracking, request, std::move(reply), std::move(body));
+  const bool of_models = std::any_of(body.metrics.begin(), body.metrics.end(),
+                                     [](const auto& m) { return !m.model_id.empty(); });
+  if (!of_models)
+    return plain_command<TrackingBody>(app.managers.tracking, request, std::move(reply),
+                                       std::move(body));
+  read_then(app, std::move(reply),
+            [&app, body = std::move(body)](const QueryContext& q, Reply to) mutable {
+              if (auto bad = check_models(q, body)) return fail(to, *bad);
+              const Request& asked = to.request();
+              plain_command<TrackingBody>(app.managers.tracking, asked, std::move(to),
+                                          std::move(body));
+            });
 }
 
 void log_metric(App& app, Fields& fields, const Request& request, Reply reply) {

@@ -92,10 +92,15 @@ class Parser {
 
   Value value(const Key& key) {
     if (key.numeric) {
+      const auto found = tokens_.rest();
       if (const auto number = tokens_.number()) return *number;
+      if (const auto text = key.may_be_quoted ? tokens_.quoted() : std::nullopt) {
+        Tokens inside(*text);
+        if (const auto number = inside.number(); number && inside.at_end()) return *number;
+      }
       fail(std::string("Expected numeric value type for ") +
            (key.entity == Entity::metric ? "metric" : "numeric attribute: " + key.name) +
-           ". Found " + tokens_.rest());
+           ". Found " + found);
       return {};
     }
     if (auto text = tokens_.quoted()) return *std::move(text);
@@ -251,7 +256,8 @@ Expected<std::vector<Order>> parse_order(const std::vector<std::string>& texts,
     if (!key) return key.error();
     order.key = *std::move(key);
     for (const auto& before : out)
-      if (before.key.entity == order.key.entity && before.key.name == order.key.name)
+      if (!dialect.repeats && before.key.entity == order.key.entity &&
+          before.key.name == order.key.name)
         return Error{ErrorCode::invalid_argument,
                      "`order_by` contains duplicate fields: '" + text + "'", "order_by"};
     out.push_back(std::move(order));

@@ -27,6 +27,7 @@ struct Key {
   Entity entity = Entity::attribute;
   std::string name;
   bool numeric = false;
+  bool may_be_quoted = false;  // a number that may be written as a text
 };
 
 // Absent, a number, a text, or several texts (of datasets, assessments): one of them must fit.
@@ -48,11 +49,13 @@ struct Dialect {
     bool lists = false;                // may stand before IN
     std::string_view stands_for = {};  // another name of that attribute
     bool order_only = false;           // not in filters
+    bool may_be_quoted = false;        // a number, or a text that says one
   };
   std::vector<Attribute> attributes;
   std::vector<Entity> entities;                           // besides attribute
   bool patterns = false;                                  // knows RLIKE
   const char* order_refusal = "Invalid attribute key '";  // of a key that ORDER BY does not know
+  bool repeats = false;  // a key may stand in ORDER BY again, where it says nothing new
 };
 
 class Pattern;

@@ -192,8 +192,12 @@ std::optional<std::string> Tokens::quoted() {
   if (!text_.starts_with('\'') && !text_.starts_with('"')) return std::nullopt;
   const char quote = text_.front();
   std::string out;
+  std::size_t kept_quote = 0, kept_size = 0;
   for (std::size_t at = 1; at < text_.size(); ++at) {
-    if (text_[at] == quote) {
+    if (text_[at] == quote && text_[at - 1] == '\\' && at > 1) {
+      kept_quote = at;
+      kept_size = out.size();
+    } else if (text_[at] == quote) {
       // A quote that stands twice is one of the text.
       if (at + 1 >= text_.size() || text_[at + 1] != quote) {
         text_.remove_prefix(at + 1);
@@ -203,7 +207,9 @@ std::optional<std::string> Tokens::quoted() {
     }
     out += text_[at];
   }
-  return std::nullopt;
+  if (kept_quote == 0) return std::nullopt;
+  text_.remove_prefix(kept_quote + 1);
+  return out.substr(0, kept_size);
 }
 
 std::optional<double> Tokens::number() {
@@ -250,6 +256,7 @@ Expected<Key> resolve(const Name& name, const Dialect& dialect, bool for_order) 
     if (each.order_only && !for_order) continue;
     if (each.name == key.name) {
       key.numeric = each.numeric;
+      key.may_be_quoted = each.may_be_quoted;
       if (!each.stands_for.empty()) key.name = each.stands_for;
       return key;
     }

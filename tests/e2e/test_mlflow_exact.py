@@ -220,6 +220,48 @@ class Exact(Case):
                                        "model_id": ids[0]})
         return experiment, ids
 
+    def test_a_metric_is_of_a_logged_model_that_is_there(self):
+        experiment, ids = self.logged_models("of models")
+        run = self.run_of(experiment)
+        metric = {"key": "acc", "value": 1, "timestamp": 1, "step": 0}
+        self.refused_post("/runs/log-metric", {"run_id": run, **metric, "model_id": "m-none"}, INVALID,
+                          "Logged model with ID 'm-none' not found")
+        self.refused_post("/runs/log-batch", {"run_id": run, "metrics": [
+            {**metric, "model_id": ids[0]}, {**metric, "key": "other", "model_id": "m-none"}]}, INVALID,
+            "Logged model with ID 'm-none' not found")
+        self.assertNotIn("metrics", self.post_run(run), "nothing of it is kept")
+        self.refused_post("/runs/log-metric", {"run_id": "f" * 32, **metric, "model_id": "m-none"}, ABSENT,
+                          "f" * 32)
+        self.assertEqual(self.s.call("DELETE", f"{API}/logged-models/{ids[0]}").status, 200)
+        self.post("/runs/log-batch", {"run_id": run, "metrics": [{**metric, "model_id": ids[0]}]})
+        self.assertEqual([m["key"] for m in self.post_run(run)["metrics"]], ["acc"])
+
+    def post_run(self, run):
+        return self.s.get(f"{API}/runs/get?run_id={run}")["run"]["data"]
+
+    def test_params_of_a_logged_model_are_given_once(self):
+        twice = [{"key": "a", "value": "1"}, {"key": "a", "value": "1"}]
+        self.refused_post("/logged-models", {"experiment_id": "0", "params": twice}, INVALID, "['a']")
+        model = self.post("/logged-models", {"experiment_id": "0"})["model"]["info"]["model_id"]
+        self.refused_post(f"/logged-models/{model}/params", {"params": twice}, INVALID, "['a']")
+
+    def test_what_searches_forgive(self):
+        self.post("/registered-models/create", {"name": "forgiving"})
+        for _ in range(2):
+            self.post("/model-versions/create", {"name": "forgiving", "source": "s3://b/m"})
+        ask = lambda text: self.s.get(API + "/model-versions/search?filter=" + urllib.parse.quote(
+            f"name = 'forgiving' and {text}"))
+        self.assertEqual([v["version"] for v in ask("version_number = '2'")["model_versions"]], ["2"])
+        self.assertEqual([v["version"] for v in ask("version_number < '2'")["model_versions"]], ["1"])
+        found = self.post("/experiments/search", {"max_results": 5, "order_by": ["name DESC", "name ASC"]})
+        names = [e["name"] for e in found["experiments"]]
+        self.assertEqual(names, sorted(names, reverse=True))
+        experiment = self.experiment("quotes")
+        run = self.run_of(experiment)
+        self.post("/runs/set-tag", {"run_id": run, "key": "q", "value": "it\\'s"})
+        found = self.post("/runs/search", {"experiment_ids": [experiment], "filter": "tags.q = 'it\\'s'"})
+        self.assertEqual([r["info"]["run_id"] for r in found["runs"]], [run])
+
     def test_logged_models_are_searched_by_any_of_their_values(self):
         experiment, ids = self.logged_models("any value")
 

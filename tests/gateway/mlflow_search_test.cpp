@@ -140,6 +140,40 @@ TEST_CASE("mlflow search: what is wrong is said") {
   CHECK_THAT(refusal("metrics.auc > 0.9abc"), Contains("Expected numeric value type"));
 }
 
+TEST_CASE("mlflow search: a quote behind a backslash does not end a text, and both stay") {
+  const auto value = [](const std::string& text) {
+    INFO(text);
+    const auto filter = Filter::parse("tags.x = " + text, kDialect);
+    if (!filter) return "refused: " + filter.error().message;
+    return std::get<std::string>(filter->root()->value);
+  };
+  // As MLflow 3.17.2 reads them.
+  CHECK(value(R"('it\'s')") == R"(it\'s)");
+  CHECK(value(R"("a\"b")") == R"(a\"b)");
+  CHECK(value(R"('a\')") == R"(a\)");  // no other quote ends it
+  CHECK(value(R"('a\b')") == R"(a\b)");
+  CHECK(value(R"('\')") == R"(\)");
+  CHECK(value(R"('a\' and tags.y='c')").starts_with("refused"));
+  CHECK(value(R"('a''b')") == "a'b");  // as SQL has it
+  CHECK(value(R"('a)").starts_with("refused"));
+}
+
+TEST_CASE("mlflow search: a number may be a text where its dialect says so") {
+  const Dialect versions{
+      .attributes = {{.name = "version_number", .numeric = true, .may_be_quoted = true}},
+      .entities = {Entity::tag}};
+  const auto number = [&](const std::string& text) {
+    const auto filter = Filter::parse("version_number = " + text, versions);
+    return filter ? std::get<double>(filter->root()->value) : -1;
+  };
+  CHECK(number("7") == 7);
+  CHECK(number("'7'") == 7);
+  CHECK(number("\"07\"") == 7);
+  CHECK(number("'x'") == -1);
+  CHECK(number("'7x'") == -1);
+  CHECK(number("''") == -1);
+}
+
 TEST_CASE("mlflow search: LIKE") {
   CHECK(like("", "", false));
   CHECK(like("", "%", false));
@@ -164,6 +198,8 @@ TEST_CASE("mlflow search: ORDER BY") {
   CHECK_FALSE((*orders)[2].descending);
   CHECK((*orders)[2].key.name == "a b");
   CHECK_FALSE(parse_order({"metrics.auc", "metric.auc DESC"}, kDialect));
+  const Dialect repeats{.attributes = {{"name"}}, .entities = {}, .repeats = true};
+  CHECK(parse_order({"name DESC", "name"}, repeats));
   CHECK_FALSE(parse_order({"metrics.auc SIDEWAYS"}, kDialect));
   CHECK_FALSE(parse_order({"colour"}, kDialect));
   CHECK_FALSE(parse_order({""}, kDialect));
