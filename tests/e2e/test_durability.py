@@ -19,6 +19,7 @@ import support
 from support import Case, Server, run_cli
 
 V1 = "/api/v1"
+V2 = "/api/2.0/mlflow"
 ROUNDS = 20 if support.LONG else 4
 WRITERS = 8
 
@@ -526,6 +527,43 @@ class FullDisk(Durability):
         found = [p["value"] for p in points]
         self.assertEqual(found[:len(written)], written)
         self.assertEqual(len(found), len(written), "a refused write was written")
+
+
+class ManyPoints(FullDisk):
+    """Points of logged models, which take far more in the read models than in the log."""
+    WRITERS, POINTS = 4, 1000
+
+    def test_a_full_disk(self):
+        server = self.server(data=self.data())
+        server.errors = os.path.join(self.folder, "stderr")
+        models = [self.ok(server.post(V2 + "/logged-models", {"experiment_id": "0"}))["model"]["info"]["model_id"]
+                  for _ in range(self.WRITERS)]
+        run = self.ok(server.post(V2 + "/runs/create", {"experiment_id": "0"}))["run"]["info"]["run_id"]
+        refused, written = [], [0] * self.WRITERS
+
+        def write(n):
+            for i in range(2000):
+                points = [{"key": f"k{n}", "value": k, "timestamp": i, "step": i * self.POINTS + k,
+                           "model_id": models[n]} for k in range(self.POINTS)]
+                answer = server.post(V2 + "/runs/log-batch", {"run_id": run, "metrics": points})
+                if answer.status != 200:
+                    return refused.append(answer)
+                written[n] += self.POINTS
+
+        writers = [threading.Thread(target=write, args=(n,)) for n in range(self.WRITERS)]
+        for each in writers:
+            each.start()
+        for each in writers:
+            each.join()
+        self.assertEqual(len(refused), self.WRITERS, "the disk never filled up")
+        for answer in refused:
+            self.assertEqual((answer.status, "stopped writing" in answer["message"]), (503, True), answer)
+        # Reads go on, of all that was written.
+        for n, model in enumerate(models):
+            found = self.ok(server.get(f"{V2}/logged-models/{model}"))["model"]["data"]["metrics"]
+            self.assertEqual(max(int(m["step"]) for m in found), written[n] - 1, "the last point")
+        self.assertEqual(server.stop(), 0)
+        self.verified()
 
 
 def take_rounds():
