@@ -63,10 +63,20 @@ struct Subscriptions::One {
             .max_in_flight = s.max_in_flight};
   }
 
-  void set(const SubscriptionSettings& now) {
+  // By the event at `position`. Others go on where they were when they are active again; to one of
+  // MLflow's webhooks nothing happened while it was disabled.
+  void set(const SubscriptionSettings& now, Position position) {
+    const bool was_active = settings->active;
     settings = std::make_shared<SubscriptionSettings>(now);
     window.set_policy(policy(now));
+    if (now.kind != "mlflow" || was_active == now.active) return;
+    if (now.active)
+      window.scanned_to(std::max(window.scanned(), position));
+    else
+      disabled_at = position;
   }
+  // Up to here the log is looked at.
+  Position looks_until() const { return settings->active ? UINT64_MAX : disabled_at; }
 
   SubscriptionKept kept() const {
     return {name,          *settings,
@@ -92,6 +102,7 @@ struct Subscriptions::One {
   std::string last_error;
   std::list<Waiting> waiting;
   std::map<std::uint64_t, std::function<void()>> watchers;
+  Position disabled_at = 0;   // of MLflow's webhooks; what was before it is delivered some day
   bool changed = false;       // what was acknowledged, and the like
   bool scanned_more = false;  // only how far the log was looked at
 };

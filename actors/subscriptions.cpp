@@ -90,7 +90,7 @@ void Subscriptions::apply(const EventView& view) {
              at == all_.end() || at->second->created > view.position) {
     return;  // of another that had the name before
   } else if (const auto* updated = get_if<SubscriptionUpdated>(&*event)) {
-    at->second->set(updated->settings);
+    at->second->set(updated->settings, view.position);
     touched(*at->second);
   } else if (holds_alternative<SubscriptionDeleted>(*event)) {
     ended_.push_back(std::move(at->second));
@@ -115,7 +115,7 @@ void Subscriptions::create(const std::string& name, Position created,
                            const SubscriptionCreated& event) {
   const auto known = all_.find(name);
   if (known != all_.end() && known->second->created >= created) {
-    if (known->second->created == created) known->second->set(event.settings);
+    if (known->second->created == created) known->second->set(event.settings, created);
     return;
   }
   SubscriptionKept row{.name = name,
@@ -224,6 +224,7 @@ bool Subscriptions::scan(Lock& lock) {
     std::string name;
     Position created, scanned, last;
     std::size_t room;
+    Position until;
     std::shared_ptr<const SubscriptionSettings> settings;
     std::vector<Position> found;
   };
@@ -233,8 +234,9 @@ bool Subscriptions::scan(Lock& lock) {
   for (const auto& [name, one] : all_) {
     const auto room = one->window.room();
     const auto scanned = one->window.scanned();
-    if (!one->settings->active || room == 0 || scanned >= head) continue;
-    readers.push_back({name, one->created, scanned, scanned, room, one->settings, {}});
+    if (scanned >= std::min(head, one->looks_until()) || room == 0) continue;
+    readers.push_back(
+        {name, one->created, scanned, scanned, room, one->looks_until(), one->settings, {}});
     from = std::min(from, scanned + 1);
   }
   stalled_ = false;
@@ -243,7 +245,7 @@ bool Subscriptions::scan(Lock& lock) {
   const auto read = c_.log->read(from, kSubscriptionsPage, [&](const EventView& e) {
     bool wanted = false;
     for (auto& each : readers) {
-      if (each.found.size() == each.room) continue;
+      if (each.found.size() == each.room || e.position > each.until) continue;
       wanted = true;
       if (e.position <= each.scanned) continue;
       each.last = e.position;

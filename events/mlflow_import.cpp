@@ -129,7 +129,8 @@ void add_version(Events& events, const ModelState& state, const ImportVersion& v
                                          .run_link = v.run_link,
                                          .description = v.description,
                                          .tags = v.tags,
-                                         .model_id = v.model_id});
+                                         .model_id = v.model_id,
+                                         .storage_location = v.storage_location});
   if (v.deleted) return drop_version(events, state, v.version);
   if (here && here->description != v.description)
     events.push_back(ModelVersionDescribed{.version = v.version, .description = v.description});

@@ -107,6 +107,7 @@ struct ImportLoggedModel {
 struct ImportVersion {
   std::uint64_t version = 0;
   std::string source, run_id, run_link, description, model_id;
+  std::string storage_location;  // empty: where `source` says
   std::string stage = "None";
   bool deleted = false;  // only its number is kept
   TimeUs creation_time = 0, last_update_time = 0;
@@ -119,6 +120,7 @@ struct ImportVersion {
                      field("run_link", &ImportVersion::run_link),
                      field("description", &ImportVersion::description),
                      field("model_id", &ImportVersion::model_id),
+                     field("storage_location", &ImportVersion::storage_location),
                      field("stage", &ImportVersion::stage),
                      field("deleted", &ImportVersion::deleted),
                      field("creation_time", &ImportVersion::creation_time),

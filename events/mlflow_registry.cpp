@@ -161,7 +161,8 @@ Expected<Events> decide(const ModelState& state, const NewVersion& c) {
                                     .run_link = c.run_link,
                                     .description = c.description,
                                     .tags = c.tags,
-                                    .model_id = c.model_id}};
+                                    .model_id = c.model_id,
+                                    .storage_location = c.storage_location}};
 }
 
 Expected<Events> decide(const ModelState& state, const DescribeVersion& c) {

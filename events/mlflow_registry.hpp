@@ -42,6 +42,7 @@ struct UntagModel {
 };
 struct NewVersion {
   std::string model, source, run_id, run_link, description, model_id;
+  std::string storage_location;  // as ModelVersionCreated has it
   Texts tags;
   static constexpr auto fields() {
     return FieldList{personal("description", &NewVersion::description),

@@ -57,6 +57,18 @@ bool is_http(std::string_view url) {
   return !host.empty() && host.front() != '/' && host.front() != ':';
 }
 
+Status check_plain_url(std::string_view url) {
+  if (url.size() > 2000) return invalid("url", "must have at most 2000 bytes");
+  if (std::any_of(url.begin(), url.end(), [](char c) { return c <= 0x20 || c == 0x7F; }))
+    return invalid("url", "must be of ASCII without blanks: write others as %20, %C3%A9");
+  if (url.find('#') != url.npos) return invalid("url", "must have no fragment (#...)");
+  if (url.find('@') != url.npos)
+    return invalid("url",
+                   "must have no user and password, which would stand in the log; deliveries "
+                   "are signed with the secret");
+  return {};
+}
+
 Status check_target(const SubscriptionSettings& s) {
   const bool posts = s.kind == "webhook" || s.kind == "lineage" || s.kind == "mlflow";
   if (!posts && s.kind != "pull" && s.kind != "nats")
@@ -66,11 +78,7 @@ Status check_target(const SubscriptionSettings& s) {
   const bool file = s.kind == "lineage" && s.url.starts_with("file:/");
   if (posts && !file && !is_http(s.url))
     return invalid("url", "must be an http:// or https:// URL");
-  const bool odd = std::any_of(s.url.begin(), s.url.end(), [](unsigned char c) {
-    return c <= 0x20 || c >= 0x7F || c == '#' || c == '@';
-  });
-  if (!file && (odd || s.url.size() > 2000))
-    return invalid("url", "must have at most 2000 bytes, no user, no fragment and no blanks");
+  if (auto bad = file ? Status() : check_plain_url(s.url)) return bad;
   if (s.kind != "webhook" && s.kind != "mlflow" && !s.secret.empty())
     return invalid("secret", "must be left out, for only webhooks are signed");
   if (s.kind == "mlflow") {

@@ -232,6 +232,9 @@ struct ModelVersionCreated : JsonEvent<1> {
   std::string description;
   Texts tags;
   std::string model_id;  // of the logged model that it is
+  // Where the files were when it was made, if `source` names another version or a logged model:
+  // either may be renamed or gone later. Empty: where `source` says.
+  std::string storage_location;
   static constexpr auto fields() {
     return FieldList{field("version", &ModelVersionCreated::version),
                      field("run_id", &ModelVersionCreated::run_id),
@@ -245,7 +248,8 @@ struct ModelVersionCreated : JsonEvent<1> {
                      field("run_link", &ModelVersionCreated::run_link),
                      personal("description", &ModelVersionCreated::description),
                      personal("tags", &ModelVersionCreated::tags),
-                     field("model_id", &ModelVersionCreated::model_id)};
+                     field("model_id", &ModelVersionCreated::model_id),
+                     field("storage_location", &ModelVersionCreated::storage_location)};
   }
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "events/base64.hpp"
 #include "events/checks.hpp"
 #include "gateway/http/logging.hpp"
 #include "gateway/moment.hpp"
@@ -48,13 +49,29 @@ std::string fingerprint(const http::Request& request, std::string_view uploaded)
   return to_string(hash.finish()).substr(0, 16);
 }
 
+// Who a client says that it is where it knows no header of ours: the user of HTTP's Basic
+// authentication (RFC 7617). Nothing is proven by it.
+std::string basic_user(const http::Request& request) {
+  constexpr std::string_view kBasic = "basic ";
+  const auto given = request.header("Authorization");
+  const bool basic = given.size() > kBasic.size() &&
+                     std::equal(kBasic.begin(), kBasic.end(), given.begin(), [](char a, char b) {
+                       return a == (b >= 'A' && b <= 'Z' ? b + 32 : b);
+                     });
+  const auto pair = basic ? parse_base64(given.substr(kBasic.size())) : std::nullopt;
+  if (!pair || has_control(*pair)) return {};
+  return pair->substr(0, std::min(pair->find(':'), std::size_t{200}));
+}
+
 }  // namespace
 
 Expected<actors::CommandMeta> command_meta(const http::Request& request,
                                            std::string_view uploaded) {
   actors::CommandMeta meta;
   meta.tenant = kTenant;
-  const auto actor = request.header("X-Mlforge-Actor");
+  const std::string named = basic_user(request);
+  const auto given = request.header("X-Mlforge-Actor");
+  const std::string_view actor = given.empty() ? std::string_view(named) : given;
   if (actor.size() > 200 || has_control(actor))
     return invalid("X-Mlforge-Actor", "must have at most 200 bytes and no control characters");
   if (!find_sealed(actor).empty())

@@ -67,6 +67,7 @@ void ModelsProjection::on(ViewWriter& view, const EventView& e, const ModelVersi
                             .run_link = event.run_link,
                             .description = event.description,
                             .model_id = event.model_id,
+                            .storage_location = event.storage_location,
                             .tags = event.tags},
             e.position);
 }

@@ -46,7 +46,8 @@ struct ModelVersionRow {
   std::string created_time, actor;
   std::vector<std::string> aliases;  // in alphabetical order
   std::string updated_time;
-  std::string source, run_link, description, model_id;  // as ModelVersionCreated has them
+  // As ModelVersionCreated has them.
+  std::string source, run_link, description, model_id, storage_location;
   Texts tags;
   static constexpr auto fields() {
     return FieldList{field("model", &ModelVersionRow::model),
@@ -69,6 +70,7 @@ struct ModelVersionRow {
                      field("run_link", &ModelVersionRow::run_link),
                      field("description", &ModelVersionRow::description),
                      field("model_id", &ModelVersionRow::model_id),
+                     field("storage_location", &ModelVersionRow::storage_location),
                      field("tags", &ModelVersionRow::tags)};
   }
 };
@@ -77,7 +79,7 @@ struct ModelVersionRow {
 class ModelsProjection : public Dispatch<ModelsProjection> {
  public:
   static constexpr std::string_view kName = "models";
-  static constexpr std::uint32_t kVersion = 4;
+  static constexpr std::uint32_t kVersion = 5;
   void on(ViewWriter& view, const EventView& envelope, const ModelRegistered& event);
   void on(ViewWriter& view, const EventView& envelope, const ModelVersionCreated& event);
   void on(ViewWriter& view, const EventView& envelope, const ModelGateEvaluated& event);

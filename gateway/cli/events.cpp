@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "gateway/cli/groups.hpp"
+#include "projections/audit.hpp"
 
 namespace mlforge::gateway::cli {
 namespace events_group {
@@ -28,6 +29,15 @@ struct EventPage {
   static constexpr auto fields() {
     return FieldList{field("items", &EventPage::items), field("position", &EventPage::position),
                      field("next_from", &EventPage::next_from)};
+  }
+};
+
+struct AuditPage {
+  std::vector<projections::AuditRow> items;
+  std::string next_page_token;
+  static constexpr auto fields() {
+    return FieldList{field("items", &AuditPage::items),
+                     field("next_page_token", &AuditPage::next_page_token)};
   }
 };
 
@@ -138,6 +148,24 @@ int follow_events(const Session& s, const Options& options) {
   }
 }
 
+struct AuditOptions {
+  ListOptions list;
+  std::string stream, type, actor, since, until;
+};
+
+int show_audit(const Session& s, const AuditOptions& o) {
+  auto query = o.list.query();
+  query.add("stream", o.stream).add("type", o.type).add("actor", o.actor);
+  query.add("since", o.since).add("until", o.until);
+  Table table({{"position", true}, {"time"}, {"actor"}, {"type"}, {"what"}});
+  return show_page(s, s.api().get_as<AuditPage>("/api/v1/audit" + query.text()), std::move(table),
+                   "nothing of that kind is in the log",
+                   [](Table& to, const projections::AuditRow& row) {
+                     to.row({std::to_string(row.position), time_text(row.time), row.actor, row.type,
+                             row.summary});
+                   });
+}
+
 }  // namespace
 }  // namespace events_group
 
@@ -161,6 +189,17 @@ void add_event_commands(CLI::App& root, Session& s) {
   c->add_option("--until", o->until, "RFC 3339 time, or a date")->type_name("TIME");
   c->add_flag("--payload", o->payload, "Show the payloads too");
   add_as_of(*c, o->as_of);
+  const auto a = std::make_shared<AuditOptions>();
+  auto* audit = s.remote(root, "audit", "Who did what, when, to what; the newest first",
+                         "  mlforge audit --stream model/adult\n"
+                         "  mlforge audit --type model.alias --actor ann --since 2026-11-21 --json",
+                         [&s, a] { return show_audit(s, *a); });
+  a->list.add_to(*audit);
+  audit->add_option("--stream", a->stream, "The whole name of a stream");
+  audit->add_option("--type", a->type, "A type, or its start: model.alias");
+  audit->add_option("--actor", a->actor, "Who did it");
+  audit->add_option("--since", a->since, "RFC 3339 time, or a date")->type_name("TIME");
+  audit->add_option("--until", a->until, "RFC 3339 time, or a date")->type_name("TIME");
 }
 
 }  // namespace mlforge::gateway::cli

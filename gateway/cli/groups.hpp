@@ -10,7 +10,7 @@ void add_archive_commands(CLI::App& root, Session& s);  // archive, retention, c
 void add_subscription_commands(CLI::App& root, Session& s);
 void add_proof_commands(CLI::App& root, Session& s);     // proof, keys
 void add_subject_commands(CLI::App& root, Session& s);   // subjects
-void add_event_commands(CLI::App& root, Session& s);     // events
+void add_event_commands(CLI::App& root, Session& s);     // events, audit
 void add_transfer_commands(CLI::App& root, Session& s);  // export, import
 void add_copy_commands(CLI::App& root, Session& s);      // backup, restore, fork
 void add_travel_commands(CLI::App& root, Session& s);    // diff, whatif

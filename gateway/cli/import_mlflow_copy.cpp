@@ -218,17 +218,23 @@ Status MlflowImporter::import_models() {
   return {};
 }
 
+// Versions of a run or a logged model are where its artifacts are.
+void MlflowImporter::follow_moved(std::string& uri) const {
+  for (auto slash = uri.size(); !moved_.empty() && slash != std::string::npos;
+       slash = slash == 0 ? std::string::npos : uri.rfind('/', slash - 1))
+    if (const auto at = moved_.find(uri.substr(0, slash)); at != moved_.end()) {
+      uri = at->second + uri.substr(slash);
+      return;
+    }
+}
+
 Status MlflowImporter::import_model(const std::string& name) {
   auto model = source_.model(name);
   if (!model) return model.error();
-  // Versions of a run or a logged model are where its artifacts are.
-  for (auto& version : model->versions)
-    for (auto slash = version.source.size(); !moved_.empty() && slash != std::string::npos;
-         slash = slash == 0 ? std::string::npos : version.source.rfind('/', slash - 1))
-      if (const auto at = moved_.find(version.source.substr(0, slash)); at != moved_.end()) {
-        version.source = at->second + version.source.substr(slash);
-        break;
-      }
+  for (auto& version : model->versions) {
+    follow_moved(version.source);
+    follow_moved(version.storage_location);
+  }
   ++report_.models.found;
   report_.versions.found += model->versions.size();
   auto here = read({.models = {name}});

@@ -52,6 +52,7 @@ class MlflowImporter {
   Status write_run(const PageRun& each, std::vector<mlflow::ImportItem>& batch);
   Status import_models();
   Status import_model(const std::string& name);
+  void follow_moved(std::string& uri) const;
   Status compare_model_metrics(const std::vector<std::string>& ids);
 
   // Copies the files below a local folder, and compares what is there then.

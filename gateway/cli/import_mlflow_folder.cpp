@@ -337,6 +337,7 @@ class FolderSource : public MlflowSource {
                     .run_link = meta->text("run_link"),
                     .description = meta->text("description"),
                     .model_id = meta->text("model_id"),
+                    .storage_location = meta->text("storage_location"),
                     .stage = meta->text("current_stage"),
                     .deleted = false,
                     .creation_time = meta->integer("creation_timestamp") * kUsPerMs,
@@ -345,6 +346,7 @@ class FolderSource : public MlflowSource {
     if (v.stage == "Deleted_Internal")
       return ImportVersion{.version = v.version, .source = "deleted", .deleted = true};
     if (v.stage.empty()) v.stage = "None";
+    if (v.storage_location == v.source) v.storage_location.clear();
     if (auto bad = read_texts(folder / "tags", v.tags)) return *bad;
     return v;
   }

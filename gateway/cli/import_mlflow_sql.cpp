@@ -227,8 +227,9 @@ class SqlSource : public MlflowSource {
                        });
     if (!bad)
       bad = db_->query("SELECT version, source, run_id, " + pick("model_versions", "run_link") +
-                           ", description, current_stage, creation_time, last_updated_time" +
-                           where("model_versions") + " ORDER BY version",
+                           ", description, current_stage, creation_time, last_updated_time, " +
+                           pick("model_versions", "storage_location") + where("model_versions") +
+                           " ORDER BY version",
                        values("model_versions"),
                        [&](const DatabaseRow& row) { add_version(out, row); });
     std::map<std::uint64_t, Texts> tags;
@@ -273,6 +274,7 @@ class SqlSource : public MlflowSource {
                     .run_link = row.text(3),
                     .description = row.text(4),
                     .model_id = {},
+                    .storage_location = row.text(8) == row.text(1) ? "" : row.text(8),
                     .stage = row.null(5) ? "None" : row.text(5),
                     .deleted = false,
                     .creation_time = row.integer(6) * kUsPerMs,

@@ -89,7 +89,9 @@ void command_then_query(
     if (!result) return fail(reply, result.error());
     app.server->post([&app, shared = std::make_shared<Reply>(std::move(reply)),
                       query = std::move(query), outcome = *std::move(result)]() mutable {
-      answer_query(app, std::move(*shared), "",
+      // As the command left it: another writer may have come since.
+      const auto as_of = outcome.position > 0 ? std::to_string(outcome.position) : std::string();
+      answer_query(app, std::move(*shared), as_of,
                    [query, outcome](const QueryContext& q) { return query(outcome, q); });
     });
   };

@@ -97,6 +97,7 @@ void create(App& app, Fields& fields, const Request&, Reply reply) {
                   .run_link = fields.text("run_link"),
                   .description = fields.text("description"),
                   .model_id = fields.text("model_id"),
+                  .storage_location = {},
                   .tags = fields.map("tags")};
   const GivenIds given{fields.has("run_id"), fields.has("model_id")};
   if (!ok(fields, reply)) return;

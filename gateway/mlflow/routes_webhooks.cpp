@@ -128,6 +128,7 @@ std::vector<std::string> read_kinds(Fields& fields) {
     else if (std::find(kinds.begin(), kinds.end(), *kind) == kinds.end())
       kinds.push_back(*std::move(kind));
   }
+  std::sort(kinds.begin(), kinds.end());
   return kinds;
 }
 
@@ -167,6 +168,28 @@ Status check_webhook_name(const std::string& name) {
                  "name");
 }
 
+// As a browser would send it: no blanks around it, none and no other characters than ASCII's
+// inside, without the fragment, the scheme in lower case.
+std::string plain_url(std::string_view given) {
+  constexpr std::string_view kBlanks = " \t\r\n", kHex = "0123456789ABCDEF";
+  const auto from = given.find_first_not_of(kBlanks);
+  if (from == given.npos) return std::string(given);
+  given = given.substr(from, given.find_last_not_of(kBlanks) + 1 - from);
+  given = given.substr(0, given.find('#'));
+  std::string out;
+  for (const char c : given) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte > 0x20 && byte < 0x7F)
+      out += c;
+    else
+      ((out += '%') += kHex[byte >> 4]) += kHex[byte & 15];
+  }
+  const auto scheme = std::min(out.find("://"), out.size());
+  std::transform(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(scheme), out.begin(),
+                 [](char c) { return lower_case(c); });
+  return out;
+}
+
 Status check_webhook_url(const App& app, const std::string& url) {
   if (url.find_first_not_of(" \t\r\n") == url.npos)
     return refused("Webhook URL cannot be empty or just whitespace: '" + url + "'", "url");
@@ -175,6 +198,11 @@ Status check_webhook_url(const App& app, const std::string& url) {
     return refused("Invalid webhook URL scheme: '" + (scheme == url ? "" : scheme) +
                        "'. Allowed schemes are: http, https.",
                    "url");
+  if (url.find('@') != url.npos)
+    return refused(
+        "Invalid webhook URL: it must have no user and password, which would stand in the log; "
+        "deliveries are signed with the secret",
+        "url");
   const auto target = actors::parse_post_target(url);
   if (!target)
     return refused("Invalid webhook URL '" + url + "': " + target.error().message, "url");
@@ -259,7 +287,7 @@ void change(App& app, Fields& fields, const Request& request, Reply reply, bool 
                                : std::string(request.param("webhook_id")),
                 .creation = creation,
                 .name = fields.text("name", need),
-                .url = fields.text("url", need),
+                .url = plain_url(fields.text("url", need)),
                 .kinds = read_kinds(fields)};
   if (creation && change.kinds.empty())
     fields.set_error(
@@ -316,7 +344,8 @@ Expected<std::string> webhooks_json(const QueryContext& q, std::size_t most, std
 }
 
 void list(App& app, Fields& fields, const Request&, Reply reply) {
-  const auto most = max_results(fields, 100, 1000);
+  const bool none = fields.integer("max_results") == 0;  // as if it were left out
+  const auto most = none ? 100 : max_results(fields, 100, 1000);
   const auto token = fields.text("page_token");
   const auto as_of = fields.text("as_of");
   if (!ok(fields, reply)) return;
@@ -382,7 +411,8 @@ void test(App& app, Fields& fields, const Request& request, Reply reply) {
     std::string out;
     Object(out).raw("result", [&](std::string& inner) {
       Object result(inner);
-      result.boolean("success", sent && sent->status < 400);
+      // A redirect is not followed, neither here nor by a delivery.
+      result.boolean("success", sent && sent->status >= 200 && sent->status < 300);
       if (sent)
         result.integer("response_status", sent->status).text("response_body", sent->body);
       else

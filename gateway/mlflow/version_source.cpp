@@ -222,6 +222,12 @@ Expected<ModelVersionRow> named_version(const QueryContext& q, const std::string
                "source"};
 }
 
+Status keep_location(NewVersion& v, Expected<std::string> location) {
+  if (!location) return location.error();
+  v.storage_location = *std::move(location);
+  return {};
+}
+
 Status check_prompt(const std::string& source) {
   if (source == "prompt-template" || source == "dummy-source") return {};
   return refuse("Invalid prompt source: '" + source +
@@ -236,6 +242,7 @@ Expected<std::string> download_uri(const QueryContext& q, const std::string& nam
   using namespace version_source_local;
   auto row = find_version(q, name, version);
   if (!row) return row.error();
+  if (!row->storage_location.empty()) return row->storage_location;
   std::string source = row->source;
   for (int hop = 0; hop < kMostHops; ++hop) {
     std::string_view rest = source;
@@ -278,9 +285,12 @@ Status resolve_source(const QueryContext& q, const GivenIds& given, NewVersion& 
     v.source = "models:/" + row->model + "/" + std::to_string(row->version);
     v.run_id = row->run_id;
     v.model_id = row->model_id;
-    return {};
+    return keep_location(v, download_uri(q, row->model, row->version));
   }
-  return check_source(q, v);
+  if (auto bad = check_source(q, v)) return bad;
+  if (uri.scheme != "models") return {};
+  const auto model = projections::find_logged_model(q.reader, kTenant, v.model_id, q.as_of);
+  return keep_location(v, model ? model->artifact_uri : std::string());
 }
 
 }  // namespace mlforge::gateway::mlflow

@@ -10,7 +10,7 @@ struct GivenIds {
   bool run_id = false, model_id = false;
 };
 
-// Completes and checks source, run and logged model of a new version:
+// Completes and checks source, run and logged model of a new version, and says where its files are:
 //   models:/<name>/<version or stage>, models:/<name>@<alias>: another version, whose run and
 //     logged model are taken over;
 //   models:/m-<id>: the logged model `model_id`;      runs:/<id>/...: the run `run_id`;
@@ -20,7 +20,8 @@ struct GivenIds {
 // that is named does not exist.
 Status resolve_source(const QueryContext& q, const GivenIds& given, NewVersion& version);
 
-// Where the files of a version are: models:/m-<id> and models:/<name>/<version> are followed.
+// Where the files of a version are. Of one that was made without that, models:/m-<id> and
+// models:/<name>/<version> are followed.
 Expected<std::string> download_uri(const QueryContext& q, const std::string& name,
                                    std::uint64_t version);
 

@@ -1,5 +1,7 @@
 """What MLflow's server answers to the letter: what it leaves out, in which order, in which words."""
+import base64
 import os
+import threading
 import urllib.parse
 
 import support
@@ -219,6 +221,69 @@ class Exact(Case):
         self.post("/runs/log-metric", {"run_id": run, "key": "acc", "value": 0.95, "timestamp": 2,
                                        "model_id": ids[0]})
         return experiment, ids
+
+    def test_a_copied_version_keeps_its_files(self):
+        model = self.post("/logged-models", {"experiment_id": "0"})["model"]["info"]
+        for name in ("origin", "copy"):
+            self.post("/registered-models/create", {"name": name})
+        self.post("/model-versions/create", {"name": "origin", "source": "s3://b/first"})
+        self.post("/model-versions/create", {"name": "origin", "source": f"models:/{model['model_id']}",
+                                             "model_id": model["model_id"]})
+        for version in "12":
+            self.post("/model-versions/create", {"name": "copy", "source": f"models:/origin/{version}"})
+        self.post("/model-versions/create", {"name": "copy", "source": "models:/copy/1"})
+        self.ok(self.s.call("DELETE", API + "/model-versions/delete", {"name": "copy", "version": "1"}))
+        files = lambda name, version: self.s.get(
+            f"{API}/model-versions/get-download-uri?name={name}&version={version}")["artifact_uri"]
+        moment = self.s.position()
+        self.post("/registered-models/rename", {"name": "origin", "new_name": "renamed"})
+        self.post("/registered-models/create", {"name": "origin"})
+        self.post("/model-versions/create", {"name": "origin", "source": "s3://b/another"})
+        self.ok(self.s.call("DELETE", f"{API}/logged-models/{model['model_id']}"))
+        self.assertEqual([files("copy", 2), files("copy", 3), files("renamed", 2), files("origin", 1)],
+                         [model["artifact_uri"], "s3://b/first", model["artifact_uri"], "s3://b/another"])
+        self.assertGreater(self.s.position(), moment)
+
+    def test_who_it_was_is_the_user_of_basic_authentication(self):
+        self.post("/registered-models/create", {"name": "audited"})
+        self.post("/model-versions/create", {"name": "audited", "source": "s3://b/m"})
+        set = {"name": "audited", "alias": "now", "version": "1"}
+        user = "Basic " + base64.b64encode("ann é:secret".encode()).decode()
+        self.ok(self.s.call("POST", API + "/registered-models/alias", set, headers={"Authorization": user}))
+        named = {"Authorization": user, "X-Mlforge-Actor": "ben"}
+        self.ok(self.s.call("POST", API + "/registered-models/alias", {**set, "alias": "then"}, headers=named))
+        for i, odd in enumerate(("Basic", "Basic !!", "Bearer x", "basic " + base64.b64encode(b"a\nb:c").decode())):
+            self.ok(self.s.call("POST", API + "/registered-models/alias", {**set, "alias": f"odd{i}"},
+                                headers={"Authorization": odd}))
+        rows = self.ok(self.s.get("/api/v1/audit?stream=model/audited&type=model.alias"))["items"]
+        self.assertEqual([r["actor"] for r in reversed(rows)], ["ann é", "ben"] + 4 * ["anonymous"])
+        told = support.run_cli("audit", "--stream", "model/audited", "--actor", "ann é", "--server", self.s.url)
+        self.assertIn("now", told.stdout)
+        self.assertNotIn("ben", told.stdout)
+
+    def test_writers_are_answered_what_they_wrote(self):
+        run = self.run_of(self.experiment("many writers"))
+        self.post("/registered-models/create", {"name": "shared"})
+        self.post("/model-versions/create", {"name": "shared", "source": "s3://b/m"})
+        wrong = []
+
+        def write(n):
+            client = support.Client(self.s.host, self.s.port)
+            for i in range(30):
+                text = f"{n}-{i}"
+                version = client.call("PATCH", API + "/model-versions/update",
+                                      {"name": "shared", "version": "1", "description": text})
+                updated = client.post(API + "/runs/update", {"run_id": run, "run_name": text})
+                for found in (version["model_version"]["description"], updated["run_info"]["run_name"]):
+                    if found != text:
+                        wrong.append((text, found))
+
+        writers = [threading.Thread(target=write, args=(n,)) for n in range(6)]
+        for each in writers:
+            each.start()
+        for each in writers:
+            each.join()
+        self.assertEqual(wrong, [])
 
     def test_a_metric_is_of_a_logged_model_that_is_there(self):
         experiment, ids = self.logged_models("of models")

@@ -69,7 +69,7 @@ class Webhooks(HookCase):
         self.assertTrue(support.UUID.match(made["webhook_id"]))
         self.assertEqual((made["name"], made["url"], made["status"], made["description"]),
                          ("hook", self.receiver.url, "ACTIVE", "tells all"))
-        self.assertEqual(made["events"], events_of(REGISTRY[:2]))
+        self.assertEqual(made["events"], events_of(sorted(REGISTRY[:2])), "in MLflow's order")
         self.assertNotIn(SECRET, json.dumps(self.s.events()))
         path = f"{HOOKS}/{made['webhook_id']}"
         self.assertEqual(self.ok(self.s.get(path))["webhook"], made)
@@ -176,10 +176,44 @@ class Webhooks(HookCase):
         self.assertEqual([k for k, _ in self.received(1)], ["model_version.created"])
         self.ok(self.s.call("PATCH", path, {"status": "DISABLED"}))
         self.post("/model-versions/create", version)
+        self.post("/registered-models/create", {"name": "not told"})
         self.ok(self.s.call("PATCH", path, {"status": "ACTIVE",
                                             "events": events_of(["registered_model.created"])}))
         self.post("/registered-models/create", {"name": "n"})
         self.assertEqual(self.received(2)[-1][1]["name"], "n")
+
+    def test_what_happened_while_it_was_disabled_is_not_told_after_a_restart_either(self):
+        made = self.make(["registered_model.created"])
+        path = f"{HOOKS}/{made['webhook_id']}"
+        self.ok(self.s.call("PATCH", path, {"status": "DISABLED"}))
+        self.post("/registered-models/create", {"name": "not told"})
+        self.s.kill()
+        self.s.start()
+        self.post("/registered-models/create", {"name": "nor this"})
+        self.ok(self.s.call("PATCH", path, {"status": "ACTIVE"}))
+        self.post("/registered-models/create", {"name": "told"})
+        self.assertEqual(self.received(1)[0][1]["name"], "told")
+
+    def test_a_body_is_written_as_by_python(self):
+        self.make(["registered_model.created"])
+        self.post("/registered-models/create", {"name": "m", "description": "ü 😀 \"a, b: c\" \\ \u2028\n",
+                                                "tags": [{"key": "a", "value": "1"}]})
+        self.received(1)
+        body = self.receiver.got[0][2].decode("ascii")
+        self.assertEqual(body, json.dumps(json.loads(body)))
+        self.assertIn("\\ud83d\\ude00", body)
+
+    def test_urls_are_kept_as_they_are_sent(self):
+        port = self.receiver.port
+        for given, kept in ((f" HTTP://127.0.0.1:{port}/x ", f"http://127.0.0.1:{port}/x"),
+                            (f"http://127.0.0.1:{port}/é?a=b c#there", f"http://127.0.0.1:{port}/%C3%A9?a=b%20c")):
+            made = self.make(["registered_model.created"], name="u", url=given)
+            self.assertEqual(made["url"], kept)
+            self.ok(self.s.post(f"{HOOKS}/{made['webhook_id']}/test", {}))
+            self.assertEqual(self.receiver.got[-1][0], kept[kept.index("/", 8):])
+        self.refused(self.s.post(HOOKS, {"name": "u", "url": f"http://u:p@127.0.0.1:{port}/",
+                                         "events": events_of(REGISTRY)}), words="no user and password")
+        self.assertEqual(len(self.ok(self.s.get(HOOKS + "?max_results=0"))["webhooks"]), 2)
 
     def test_retried_over_a_restart_with_the_same_delivery_id(self):
         self.make(["registered_model.created"], secret=SECRET)
@@ -207,6 +241,9 @@ class Webhooks(HookCase):
         self.receiver.answer = lambda headers, body: 418
         result = self.ok(self.s.post(path, {}))["result"]
         self.assertEqual((result["success"], result["response_status"]), (False, 418))
+        self.receiver.answer, self.receiver.headers = (lambda headers, body: 307), {"Location": "/there"}
+        result = self.ok(self.s.post(path, {}))["result"]
+        self.assertEqual((result["success"], result["response_status"]), (False, 307), "not followed")
         self.receiver.stop()
         result = self.ok(self.s.post(path, {}))["result"]
         self.assertFalse(result["success"])
