@@ -1,5 +1,8 @@
 #include "events/logged_model.hpp"
 
+#include <algorithm>
+#include <charconv>
+
 #include "events/checks.hpp"
 #include "events/mlflow_checks.hpp"
 
@@ -19,6 +22,35 @@ Status check_name(const std::string& name) {
                     "') provided. Model name must be a non-empty string and cannot contain the "
                     "following characters: ('/', ':', '.', '%', '\"', \"'\")",
                 "name");
+}
+
+// The number of the last file of a folder; 0 where none is numbered.
+std::uint64_t last_number(const ArtifactsState& state, const std::string& folder, FileRef& last) {
+  const auto name = folder + "/" + kNumberMark;
+  const auto behind = state.files.lower_bound(folder + "/" + static_cast<char>(kNumberMark + 1));
+  if (behind == state.files.begin()) return 0;
+  last = std::prev(behind)->second;
+  if (!last.path.starts_with(name)) return 0;
+  std::uint64_t number = 0;
+  std::from_chars(last.path.data() + name.size(), last.path.data() + last.path.size(), number);
+  return number;
+}
+
+std::string numbered_name(std::uint64_t number) {
+  const auto digits = std::to_string(number);
+  return kNumberMark + std::string(12 - std::min<std::size_t>(digits.size(), 12), '0') + digits +
+         ".json";
+}
+
+Expected<Events> store_next(const ArtifactsState& state, const FileRef& file) {
+  if (auto bad = check_path("path", file.path)) return *bad;
+  if (auto bad = check_digest("digest", file.digest)) return *bad;
+  FileRef last;
+  const auto number = last_number(state, file.path, last);
+  if (number > 0 && last.digest == file.digest) return Events{};
+  return Events{ArtifactStored{.path = file.path + "/" + numbered_name(number + 1),
+                               .digest = file.digest,
+                               .bytes = file.bytes}};
 }
 
 }  // namespace
@@ -111,6 +143,7 @@ void evolve(LoggedModelState& state, const LoggedModelTagRemoved& e) { state.tag
 void evolve(LoggedModelState& state, const LoggedModelDeleted&) { state.deleted = true; }
 
 Expected<Events> decide(const ArtifactsState& state, const StoreArtifact& c) {
+  if (c.numbered) return store_next(state, c.file);
   if (auto bad = check_path("path", c.file.path)) return *bad;
   if (auto bad = check_digest("digest", c.file.digest)) return *bad;
   const auto at = state.files.find(c.file.path);

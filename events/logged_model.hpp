@@ -72,10 +72,15 @@ struct ArtifactsState {
   std::map<std::string, FileRef> files;
 };
 
+inline constexpr char kNumberMark = 'n';  // behind all hexadecimal names
+
 // `root`: what the stream is named by, the beginning of the path without slashes.
 struct StoreArtifact {
   std::string root;
   FileRef file;
+  // The path names a folder, and the file becomes its next: kNumberMark and a number, so that the
+  // names tell in which order files came. The same bytes as the last one's are that file again.
+  bool numbered = false;
 };
 struct RemoveArtifact {
   std::string root, path;  // of a file, or of a folder with all that is in it; empty: everything

@@ -9,8 +9,8 @@
 #include <optional>
 #include <span>
 
-#include "events/base64.hpp"
-#include "events/codec.hpp"
+#include "events/json.hpp"
+#include "events/json_tree.hpp"
 #include "gateway/mlflow/protobuf_reader.hpp"
 
 namespace mlforge::gateway::mlflow::otlp {
@@ -64,6 +64,7 @@ class Messages {
       if (in.is_number(8)) out.end_ns = in.number();
       if (in.is_bytes(9)) out.attributes.push_back(attribute(in.bytes(), 0));
       if (in.is_bytes(11)) out.events.push_back(event(in.bytes()));
+      if (in.is_bytes(13)) out.links.push_back(link(in.bytes()));
       if (in.is_bytes(15))
         each(in.bytes(), [&](const ProtobufReader& status) {
           if (status.is_bytes(2)) out.status_message = text(status.bytes());
@@ -79,6 +80,16 @@ class Messages {
       if (in.is_number(1)) out.time_ns = in.number();
       if (in.is_bytes(2)) out.name = text(in.bytes());
       if (in.is_bytes(3)) out.attributes.push_back(attribute(in.bytes(), 0));
+    });
+    return out;
+  }
+
+  Link link(std::string_view bytes) {
+    Link out;
+    each(bytes, [&](const ProtobufReader& in) {
+      if (in.is_bytes(1)) out.trace_id = in.bytes();
+      if (in.is_bytes(2)) out.span_id = in.bytes();
+      if (in.is_bytes(4)) out.attributes.push_back(attribute(in.bytes(), 0));
     });
     return out;
   }
@@ -104,7 +115,7 @@ class Messages {
       else if (in.is_number(3))
         out = std::to_string(static_cast<std::int64_t>(in.number()));
       else if (in.is_number(4))
-        append_json_double(out, std::bit_cast<double>(in.number()));
+        append_float(out, std::bit_cast<double>(in.number()));
       else if (in.is_bytes(5))
         out =
             list(in.bytes(), '[', ']', [&](std::string_view each) { return any(each, depth + 1); });
@@ -113,10 +124,10 @@ class Messages {
           const auto [key, value] = attribute(each, depth + 1);
           std::string member;
           append_json_string(member, key);
-          return member + ":" + value;
+          return member + ": " + value;
         });
       else if (in.is_bytes(7))
-        out += '"', append_base64(out, in.bytes()), out += '"';
+        append_bytes(out, in.bytes());
       else
         out = "null";
     });
@@ -128,7 +139,7 @@ class Messages {
     std::string out(1, open);
     each(bytes, [&](const ProtobufReader& in) {
       if (!in.is_bytes(1)) return;
-      if (out.size() > 1) out += ',';
+      if (out.size() > 1) out += ", ";
       out += one(in.bytes());
     });
     return out + close;
@@ -224,39 +235,21 @@ bool is_named(std::string_view key, std::string_view pattern) {
   return key.empty();
 }
 
-// The text of a JSON string; anything else as it is.
-std::string content(const std::string& json) {
-  const auto value = codec::parse(json);
-  std::string_view text;
-  return value && value->get(text) == simdjson::SUCCESS ? std::string(text) : json;
-}
-
-// A value that says something: not null, false, 0 or empty, also where it is JSON inside of a text.
+// A value that says something: not null, false, 0 or empty.
 std::string find(const Attributes& attributes, NameList names) {
   for (const auto name : names)
     for (const auto& [key, value] : attributes) {
       if (name.empty() || !is_named(key, name)) continue;
-      const auto inner = content(value);
-      bool says = true;
-      for (const char* nothing : {"", "null", "false", "0", "[]", "{}", "\"\""})
-        says = says && inner != nothing;
-      if (says) return value;
+      if (const auto tree = parse_tree(value); !tree || !tree->is_falsy()) return value;
     }
   return {};
-}
-
-// A text that holds a list, an object or a text as JSON stands for that.
-std::string plain(const std::string& json) {
-  auto inner = content(json);
-  const bool nested = !inner.empty() && (inner[0] == '[' || inner[0] == '{' || inner[0] == '"');
-  return nested && inner != json && codec::parse(inner) ? inner : json;
 }
 
 std::optional<std::int64_t> count_of(const Attributes& attributes, NameList names) {
   for (const auto name : names)
     for (const auto& [key, value] : attributes) {
       if (name.empty() || key != name) continue;
-      const auto text = content(value);
+      const auto text = text_of(value);
       std::int64_t out = 0;
       const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), out);
       if (code == std::errc{} && end == text.data() + text.size()) return out;
@@ -286,7 +279,7 @@ std::string usage_of(const Attributes& attributes, const Convention& c) {
 }
 
 std::string kind_of(const Attributes& attributes, const Convention& c) {
-  const auto said = content(find(attributes, std::array{c.kind}));
+  const auto said = text_of(find(attributes, std::array{c.kind}));
   for (const auto& each : c.kinds)
     if (!each.said.empty() && each.said == said) return "\"" + std::string(each.mlflow) + "\"";
   return {};
@@ -295,16 +288,17 @@ std::string kind_of(const Attributes& attributes, const Convention& c) {
 }  // namespace
 
 void add_mlflow_attributes(Span& span) {
+  unwrap_dumped_texts(span.attributes);
   const auto given = span.attributes;
   const auto add = [&](const char* name, auto value_of) {
     for (const auto& [key, value] : given)
-      if (key == name && !(content(content(value)) == "UNKNOWN")) return;
+      if (key == name && text_of(value) != "UNKNOWN") return;
     for (const auto& convention : kConventions)
       if (auto value = value_of(convention); !value.empty())
         return void(span.attributes.emplace_back(name, std::move(value)));
   };
   const auto first = [&](Names Convention::*names) {
-    return [&given, names](const Convention& c) { return plain(find(given, c.*names)); };
+    return [&given, names](const Convention& c) { return find(given, c.*names); };
   };
   add("mlflow.spanType", [&](const Convention& c) { return kind_of(given, c); });
   add("mlflow.spanInputs", first(&Convention::inputs));

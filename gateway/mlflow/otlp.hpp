@@ -11,12 +11,17 @@
 
 namespace mlforge::gateway::mlflow::otlp {
 
-// Values are JSON.
+// Values are JSON as Python's json module writes it: NaN, Infinity and -Infinity are numbers.
 using Attributes = std::vector<std::pair<std::string, std::string>>;
 
 struct Event {
   std::string name;
   std::uint64_t time_ns = 0;
+  Attributes attributes;
+};
+
+struct Link {
+  std::string trace_id, span_id;  // the bytes
   Attributes attributes;
 };
 
@@ -26,6 +31,7 @@ struct Span {
   std::uint64_t start_ns = 0, end_ns = 0;
   Attributes attributes;
   std::vector<Event> events;
+  std::vector<Link> links;
   std::uint64_t status = 0;  // 0 unset, 1 ok, 2 error
   std::string status_message;
 };
@@ -39,9 +45,21 @@ struct ResourceSpans {
 Expected<std::vector<ResourceSpans>> read_protobuf(std::string_view bytes);
 Expected<std::vector<ResourceSpans>> read_json(std::string_view text);
 
-// Adds what MLflow calls them to the attributes of OpenTelemetry's conventions for generative AI,
-// of OpenInference and of Traceloop: the kind of span, inputs, outputs, tokens, model, provider,
-// tools. What the span says in MLflow's own names stays.
+// The values that JSON has no own form for: a number with point or exponent, and bytes, which are
+// the text of Python's literal.
+void append_float(std::string& out, double value);
+void append_bytes(std::string& out, std::string_view bytes);
+
+// The text of a JSON text; anything else as it is.
+std::string text_of(const std::string& json);
+
+// A text that holds JSON of a text, a list or an object stands for that: exporters, and clients
+// that dump before they set, send such values as texts.
+void unwrap_dumped_texts(Attributes& attributes);
+
+// Unwraps dumped texts, and adds what MLflow calls them to the attributes of OpenTelemetry's
+// conventions for generative AI, of OpenInference and of Traceloop: the kind of span, inputs,
+// outputs, tokens, model, provider, tools. What the span says in MLflow's own names stays.
 // https://opentelemetry.io/docs/specs/semconv/registry/attributes/gen-ai,
 // https://github.com/Arize-ai/openinference, https://github.com/traceloop/openllmetry.
 void add_mlflow_attributes(Span& span);

@@ -3,6 +3,7 @@
 
 #include <charconv>
 
+#include "events/base64.hpp"
 #include "events/codec.hpp"
 #include "gateway/mlflow/otlp.hpp"
 
@@ -40,6 +41,15 @@ std::string id(const element& of, const char* name, bool& right) {
   return out;
 }
 
+// In protobuf's JSON a double may be a text: "NaN", "Infinity", digits.
+double real(const element& value) {
+  double out = 0;
+  std::string_view text;
+  if (value.get(out) == simdjson::SUCCESS || value.get(text) != simdjson::SUCCESS) return out;
+  std::from_chars(text.data(), text.data() + text.size(), out);
+  return out;
+}
+
 template <class Each>
 void each_of(const element& of, const char* name, Each each) {
   simdjson::dom::array list;
@@ -55,14 +65,17 @@ std::string any(const element& value, int depth) {
   const auto list = [&](char open, char close, auto one) {
     std::string out(1, open);
     each_of(found, "values", [&](const element& item) {
-      if (out.size() > 1) out += ',';
+      if (out.size() > 1) out += ", ";
       out += one(item);
     });
     return out + close;
   };
   if (depth > kDeepestValue || !value.is_object()) return "null";
-  if (has("stringValue") || has("boolValue") || has("doubleValue") || has("bytesValue"))
-    return simdjson::minify(found);
+  if (has("stringValue") || has("boolValue")) return simdjson::minify(found);
+  std::string out;
+  if (has("doubleValue")) return append_float(out, real(found)), out;
+  if (has("bytesValue"))
+    return append_bytes(out, parse_base64(text(value, "bytesValue")).value_or("")), out;
   if (has("intValue")) {
     std::int64_t whole = 0;
     if (found.get(whole) == simdjson::SUCCESS) return std::to_string(whole);
@@ -78,7 +91,7 @@ std::string any(const element& value, int depth) {
       append_json_string(member, text(item, "key"));
       element inner;
       const bool there = item.at_key("value").get(inner) == simdjson::SUCCESS;
-      return member + ":" + (there ? any(inner, depth + 1) : "null");
+      return member + ": " + (there ? any(inner, depth + 1) : "null");
     });
   return "null";
 }
@@ -104,6 +117,9 @@ Span span(const element& from, bool& right) {
   out.attributes = attributes(from);
   each_of(from, "events", [&](const element& each) {
     out.events.push_back({text(each, "name"), number(each, "timeUnixNano"), attributes(each)});
+  });
+  each_of(from, "links", [&](const element& each) {
+    out.links.push_back({id(each, "traceId", right), id(each, "spanId", right), attributes(each)});
   });
   element status;
   if (from.at_key("status").get(status) == simdjson::SUCCESS) {

@@ -6,10 +6,9 @@
 
 #include "gateway/mlflow/entities.hpp"
 
-#include <simdjson.h>
-
 #include "gateway/mlflow/handlers.hpp"
 #include "gateway/mlflow/span_files.hpp"
+#include "gateway/mlflow/trace_previews.hpp"
 #include "gateway/mlflow/traces.hpp"
 #include "storage/digest.hpp"
 
@@ -20,7 +19,7 @@ namespace {
 using actors::Outcome;
 using actors::TrackingBody;
 
-constexpr std::size_t kMostBody = 64 << 20, kMostPreview = 1000, kMostTag = 8000, kMostTagKey = 250;
+constexpr std::size_t kMostBody = 64 << 20, kMostTag = 8000, kMostTagKey = 250;
 constexpr std::int64_t kNsPerMs = 1000000;
 constexpr std::string_view kUserTag = "mlflow.traceTag.";
 
@@ -31,19 +30,31 @@ void refuse(Reply& reply, int status, std::string_view detail) {
   reply.send(http::Response::json(std::move(out), status));
 }
 
+// As FastAPI answers where a header is missing. An empty one names no experiment either.
+void refuse_missing_header(Reply& reply, std::string_view name) {
+  std::string out;
+  Object(out).raw("detail", [&](std::string& list) {
+    list += '[';
+    Object(list)
+        .text("type", "missing")
+        .raw("loc",
+             [&](std::string& place) {
+               place += "[\"header\",";
+               append_json_string(place, name);
+               place += ']';
+             })
+        .text("msg", "Field required")
+        .raw("input", [](std::string& input) { input += "null"; });
+    list += ']';
+  });
+  reply.send(http::Response::json(std::move(out), 422));
+}
+
 // The spans of one trace among those of a request.
 struct Traced {
   std::vector<const otlp::Span*> spans;
   const otlp::Attributes* resource = nullptr;  // of its first span that has one
 };
-
-// What JSON says: a text without its quotes, else as it is written.
-std::string unquoted(const std::string& json) {
-  simdjson::dom::parser parser;
-  std::string_view text;
-  const simdjson::padded_string padded(json);
-  return parser.parse(padded).get(text) == simdjson::SUCCESS ? std::string(text) : json;
-}
 
 void add_tag(Texts& tags, const std::string& key, const std::string& value) {
   if (!key.empty() && key.size() <= kMostTagKey)
@@ -53,34 +64,17 @@ void add_tag(Texts& tags, const std::string& key, const std::string& value) {
 void add_resource(LogSpans& out, const otlp::Attributes& resource) {
   for (const auto& [key, value] : resource)
     if (!key.starts_with("telemetry.sdk.") && !key.starts_with("mlflow."))
-      add_tag(out.tags, key, unquoted(value));
-}
-
-// The first bytes of a text, and no half character.
-std::string preview(const std::string& json) {
-  if (json.size() <= kMostPreview) return json;
-  auto end = kMostPreview - 3;
-  while (end > 0 && (static_cast<std::uint8_t>(json[end]) & 0xC0) == 0x80) --end;
-  return json.substr(0, end) + "...";
+      add_tag(out.tags, key, otlp::text_of(value));
 }
 
 void add_root(LogSpans& out, const otlp::Span& root) {
   out.root_state = root.status == 2 ? "ERROR" : "OK";
   for (const auto& [key, value] : root.attributes) {
-    if (key == "mlflow.spanInputs") out.request_preview = preview(unquoted(value));
-    if (key == "mlflow.spanOutputs") out.response_preview = preview(unquoted(value));
-    if (key.starts_with(kUserTag)) add_tag(out.tags, key.substr(kUserTag.size()), unquoted(value));
+    if (key == "mlflow.spanInputs") out.request_preview = preview_of(value, "user");
+    if (key == "mlflow.spanOutputs") out.response_preview = preview_of(value, "assistant");
+    if (key.starts_with(kUserTag))
+      add_tag(out.tags, key.substr(kUserTag.size()), otlp::text_of(value));
   }
-}
-
-std::string hex_id(const std::string& bytes) {
-  static constexpr char kHex[] = "0123456789abcdef";
-  std::string out;
-  for (const unsigned char c : bytes) {
-    out += kHex[c >> 4];
-    out += kHex[c & 15];
-  }
-  return out;
 }
 
 SpanUsage usage_of_span(const otlp::Span& span) {
@@ -102,8 +96,8 @@ LogSpans summary(const std::string& trace_id, const std::string& experiment_id,
       out.end_ms = std::max(out.end_ms, static_cast<std::int64_t>(span->end_ns) / kNsPerMs);
     for (const auto& [key, value] : span->attributes) {
       if (key == "session.id" || key == "gen_ai.conversation.id")
-        out.metadata.emplace("mlflow.trace.session", unquoted(value));
-      if (key == "user.id") out.metadata.emplace("mlflow.trace.user", unquoted(value));
+        out.metadata.emplace("mlflow.trace.session", otlp::text_of(value));
+      if (key == "user.id") out.metadata.emplace("mlflow.trace.user", otlp::text_of(value));
     }
     if (span->parent_id.empty()) add_root(out, *span);
     out.spans.push_back(usage_of_span(*span));
@@ -118,9 +112,7 @@ Expected<FileRef> store(const App& app, const std::string& trace_id, const Trace
   if (auto bad = (*writer)->append(storage::as_bytes(text))) return *bad;
   const auto stored = (*writer)->finish();
   if (!stored) return stored.error();
-  const auto digest = to_string(stored->digest);
-  const auto name = digest.substr(digest.size() < 32 ? 0 : digest.size() - 32);
-  return FileRef{spans_folder(trace_id) + "/" + name + ".json", digest, stored->bytes};
+  return FileRef{spans_folder(trace_id), to_string(stored->digest), stored->bytes};
 }
 
 // Several commands, answered together. Spans are answered by an empty message.
@@ -161,6 +153,18 @@ Status check_span(const otlp::Span& span) {
   return Error{ErrorCode::invalid_argument, "Cannot convert OpenTelemetry span to MLflow span", ""};
 }
 
+// The web pages show by this attribute which of the agents that they know a trace is of.
+void name_agent(otlp::Span& root, const otlp::Attributes& resource) {
+  constexpr std::string_view kAgents[] = {"claude-code", "codex_cli_rs", "codex_vscode",
+                                          "gemini-cli", "qwen-code"};
+  const auto said = std::find_if(resource.begin(), resource.end(),
+                                 [](const auto& each) { return each.first == "service.name"; });
+  if (said == resource.end()) return;
+  const auto name = otlp::text_of(said->second);
+  if (std::find(std::begin(kAgents), std::end(kAgents), name) != std::end(kAgents))
+    root.attributes.push_back(*said);
+}
+
 // By the ids of their traces; a parent of zeros is none.
 Expected<std::map<std::string, Traced>> by_trace(std::vector<otlp::ResourceSpans>& all) {
   std::map<std::string, Traced> out;
@@ -169,6 +173,7 @@ Expected<std::map<std::string, Traced>> by_trace(std::vector<otlp::ResourceSpans
       if (auto bad = check_span(span)) return *bad;
       if (span.parent_id.find_first_not_of('\0') == std::string::npos) span.parent_id.clear();
       otlp::add_mlflow_attributes(span);
+      if (span.parent_id.empty()) name_agent(span, resource.resource);
       auto& traced = out[mlflow_trace_id(span.trace_id)];
       traced.spans.push_back(&span);
       if (!traced.resource && !resource.resource.empty()) traced.resource = &resource.resource;
@@ -188,7 +193,7 @@ void log_spans(App& app, Reply reply, std::vector<otlp::ResourceSpans> all) {
     if (!file) return fail(reply, file.error());
     auto said = summary(trace_id, experiment_id, traced);
     const bool ended = !said.root_state.empty();
-    bodies.emplace_back(StoreArtifact{"spans~" + trace_id, *std::move(file)});
+    bodies.emplace_back(StoreArtifact{"spans~" + trace_id, *std::move(file), true});
     bodies.emplace_back(std::move(said));
     if (ended && !run_id.empty()) bodies.emplace_back(LinkTraceToRun{trace_id, run_id});
   }
@@ -199,7 +204,8 @@ void log_spans(App& app, Reply reply, std::vector<otlp::ResourceSpans> all) {
 void decode(App& app, Reply reply) {
   const Request& request = reply.request();
   const auto media = request.content_type.substr(0, request.content_type.find(';'));
-  const auto encoding = request.header("content-encoding");
+  auto encoding = std::string(request.header("content-encoding"));
+  for (char& c : encoding) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   std::string_view body = request.body;
   std::string inflated;
   if (!encoding.empty() && encoding != "identity") {
@@ -215,8 +221,7 @@ void decode(App& app, Reply reply) {
 
 void export_traces(App& app, const Request& request, Reply reply) {
   const std::string experiment_id(request.header("x-mlflow-experiment-id"));
-  if (experiment_id.empty())
-    return refuse(reply, 422, "The header x-mlflow-experiment-id must name the experiment");
+  if (experiment_id.empty()) return refuse_missing_header(reply, "x-mlflow-experiment-id");
   if (const auto subject = subject_of(request); !subject || !subject->empty())
     return refuse(reply, 400,
                   "X-Mlforge-Subject must not be sent here: spans are kept as a file, which is not "

@@ -9,6 +9,7 @@
 
 #include "events/base64.hpp"
 #include "events/codec.hpp"
+#include "events/json_tree.hpp"
 #include "gateway/mlflow/message.hpp"
 
 namespace mlforge::gateway::mlflow {
@@ -30,7 +31,23 @@ void write_id(std::string& out, std::string_view id, std::size_t size) {
   out += '"';
 }
 
-// Attributes of spans are JSON inside of texts, those of events are not.
+void quote_not_finite(JsonTree& tree) {
+  if (tree.kind == JsonTree::number && (tree.value == "NaN" || tree.value.ends_with("Infinity")))
+    tree.kind = JsonTree::text;
+  for (auto& each : tree.items) quote_not_finite(each);
+}
+
+// The file is JSON, which has no NaN and infinities: they become texts where they are not inside of
+// one already.
+std::string strict(const std::string& json) {
+  if (codec::parse(json)) return json;
+  auto tree = parse_tree(json);
+  if (!tree) return "null";
+  quote_not_finite(*tree);
+  return to_text(*tree);
+}
+
+// Attributes of spans are JSON inside of texts, those of events and links are not.
 void write_attributes(std::string& out, const otlp::Attributes& attributes, bool in_texts,
                       const std::string& trace_id = {}) {
   std::map<std::string_view, std::string> last;  // of a name that comes twice, the last counts
@@ -44,7 +61,7 @@ void write_attributes(std::string& out, const otlp::Attributes& attributes, bool
     if (in_texts)
       append_json_string(out, value);
     else
-      out += value;
+      out += strict(value);
   }
   out += '}';
 }
@@ -54,6 +71,18 @@ void write_event(std::string& out, const otlp::Event& event) {
       .text("name", event.name)
       .integer("time_unix_nano", static_cast<std::int64_t>(event.time_ns))
       .raw("attributes", [&](std::string& to) { write_attributes(to, event.attributes, false); });
+}
+
+void write_link(std::string& out, const otlp::Link& link) {
+  Object(out)
+      .text("trace_id", mlflow_trace_id(link.trace_id))
+      .text("span_id", hex_id(padded(link.span_id, kSpanIdBytes)))
+      .raw("attributes", [&](std::string& to) {
+        if (link.attributes.empty())
+          to += "null";
+        else
+          write_attributes(to, link.attributes, false);
+      });
 }
 
 void write_span(std::string& out, const otlp::Span* span) {
@@ -77,9 +106,11 @@ void write_span(std::string& out, const otlp::Span* span) {
                  .text("code", kStatusNames[span->status <= 2 ? span->status : 0])
                  .text("message", span->status_message);
            })
-      .raw("attributes", [&](std::string& list) {
-        write_attributes(list, span->attributes, true, mlflow_trace_id(span->trace_id));
-      });
+      .raw("attributes",
+           [&](std::string& list) {
+             write_attributes(list, span->attributes, true, mlflow_trace_id(span->trace_id));
+           })
+      .array("links", span->links, write_link);
 }
 
 struct Found {
@@ -101,14 +132,18 @@ Found read(const element& span) {
 }  // namespace
 }  // namespace span_json
 
-std::string mlflow_trace_id(std::string_view otel_id) {
+std::string hex_id(std::string_view bytes) {
   static constexpr char kDigits[] = "0123456789abcdef";
-  std::string out = "tr-";
-  for (const char c : span_json::padded(otel_id, span_json::kTraceIdBytes)) {
+  std::string out;
+  for (const char c : bytes) {
     out += kDigits[static_cast<std::uint8_t>(c) >> 4];
     out += kDigits[c & 15];
   }
   return out;
+}
+
+std::string mlflow_trace_id(std::string_view otel_id) {
+  return "tr-" + hex_id(span_json::padded(otel_id, span_json::kTraceIdBytes));
 }
 
 // In the order of merged_spans: clients send spans as they end.
@@ -123,14 +158,14 @@ std::string spans_json(std::span<const otlp::Span* const> spans) {
   return out;
 }
 
-Expected<std::string> merged_spans(const std::vector<std::string>& files) {
+Expected<std::string> merged_spans(const std::vector<std::string>& files, std::size_t unordered) {
   using namespace span_json;
   if (files.size() == 1) return files[0];
   std::map<std::string, Found, std::less<>> found;  // by span id
-  for (const auto& file : files) {
+  for (std::size_t i = 0; i < files.size(); ++i) {
     simdjson::dom::parser parser;
     simdjson::dom::array spans;
-    const simdjson::padded_string text(file);
+    const simdjson::padded_string text(files[i]);
     if (parser.parse(text)["spans"].get(spans) != simdjson::SUCCESS)
       return Error{ErrorCode::corrupt, "A file of the trace holds no list of spans", ""};
     for (const element each : spans) {
@@ -138,7 +173,7 @@ Expected<std::string> merged_spans(const std::vector<std::string>& files) {
       if (each.at_key("span_id").get(id) != simdjson::SUCCESS) continue;
       auto one = read(each);
       const auto [at, added] = found.try_emplace(std::string(id));
-      if (added || one.end >= at->second.end) at->second = std::move(one);
+      if (added || i >= unordered || one.end >= at->second.end) at->second = std::move(one);
     }
   }
   std::vector<const Found*> order;

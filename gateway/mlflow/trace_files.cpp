@@ -1,5 +1,7 @@
 #include "gateway/mlflow/trace_files.hpp"
 
+#include <algorithm>
+
 #include "gateway/mlflow/owners.hpp"
 #include "gateway/mlflow/span_files.hpp"
 #include "projections/artifacts.hpp"
@@ -40,6 +42,12 @@ Expected<std::string> read_file(const App& app, const FileRef& file) {
                "the stored bytes of '" + file.path + "' do not match their digest", ""};
 }
 
+// Files of requests are numbered as they came. Those of former versions are named by their digests:
+// these come before, and do not say in which order.
+bool is_numbered(const FileRef& file) {
+  return file.path.starts_with("spans/") && file.path[file.path.rfind('/') + 1] == kNumberMark;
+}
+
 }  // namespace
 }  // namespace trace_files
 
@@ -74,7 +82,10 @@ Expected<std::string> read_spans(const App& app, const std::vector<FileRef>& fil
     if (!text) return text.error();
     texts.push_back(*std::move(text));
   }
-  return merged_spans(texts);
+  const auto unordered = std::count_if(files.begin(), files.end(), [](const FileRef& file) {
+    return !trace_files::is_numbered(file);
+  });
+  return merged_spans(texts, static_cast<std::size_t>(unordered));
 }
 
 }  // namespace mlforge::gateway::mlflow

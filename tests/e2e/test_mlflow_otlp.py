@@ -1,4 +1,5 @@
 """Spans over OpenTelemetry's protocol, what is found by them, and figures of traces."""
+import base64
 import gzip
 import json
 import struct
@@ -31,18 +32,36 @@ def time_of(number, ms):
     return varint(number << 3 | 1) + struct.pack("<Q", ms * 1000000)
 
 
+def any_value(value):
+    if isinstance(value, int):
+        return field(3, value)
+    if isinstance(value, float):
+        return varint(4 << 3 | 1) + struct.pack("<d", value)
+    if isinstance(value, list):
+        return field(5, b"".join(field(1, any_value(each)) for each in value))
+    if isinstance(value, dict):
+        return field(6, b"".join(attribute(1, k, v) for k, v in value.items()))
+    return field(7 if isinstance(value, bytes) else 1, value)
+
+
 def attribute(number, key, value):
-    any_value = field(3, value) if isinstance(value, int) else field(1, value)
-    return field(number, field(1, key) + field(2, any_value))
+    return field(number, field(1, key) + field(2, any_value(value)))
 
 
-def span(id, name, start, end, parent=None, trace=TRACE, status=0, **attributes):
+def link(trace, id, **attributes):
+    return (field(1, bytes.fromhex(trace)) + field(2, bytes.fromhex(id)) +
+            b"".join(attribute(4, k, v) for k, v in attributes.items()))
+
+
+def span(id, name, start, end, parent=None, trace=TRACE, status=0, links=(), **attributes):
     out = field(1, bytes.fromhex(trace)) + field(2, bytes.fromhex(id)) + field(5, name)
     if parent:
         out += field(4, bytes.fromhex(parent))
     out += time_of(7, start) + time_of(8, end)
     for key, value in attributes.items():
         out += attribute(9, key.replace("__", "."), value)
+    for each in links:
+        out += field(13, each)
     return out + field(15, field(3, status))
 
 
@@ -87,7 +106,7 @@ class Otlp(Case):
                           span(CHILD, "tool", 1100, 1200, ROOT, traceloop__span__kind="tool",
                                mlflow__spanType="UNKNOWN")))
         info = self.info()
-        self.assertEqual((info["request_preview"], info["response_preview"]), ("Hello", '{"a": [1]}'))
+        self.assertEqual((info["request_preview"], info["response_preview"]), ('"Hello"', '{"a": [1]}'))
         self.assertEqual(self.found("span.type = 'LLM'"), {TRACE[-1]})
         self.assertEqual(self.found("span.type = 'TOOL'"), {TRACE[-1]})
         self.assertEqual(self.found("span.type = 'UNKNOWN'"), set())
@@ -134,6 +153,86 @@ class Otlp(Case):
         self.s.kill()
         self.s.start()
         self.assertEqual((self.info(), self.spans()), (info, spans))
+
+    def kept(self):
+        answer = self.s.get("/ajax-api/2.0/mlflow/get-trace-artifact?request_id=tr-" + TRACE)
+        return self.ok(answer)["spans"]
+
+    def test_links_of_spans(self):
+        other = "f" * 32
+        self.send(request(span(ROOT, "root", 1, 2, links=[link(other, CHILD, why="because"),
+                                                          link(TRACE, ROOT)])))
+        self.assertEqual(self.kept()[0]["links"], [
+            {"trace_id": "tr-" + other, "span_id": CHILD, "attributes": {"why": "because"}},
+            {"trace_id": "tr-" + TRACE, "span_id": ROOT, "attributes": None}])
+        ids = {"trace_id": base64.b64encode(bytes.fromhex(other)).decode(),
+               "span_id": base64.b64encode(bytes.fromhex(CHILD)).decode()}
+        self.assertEqual(self.spans()[0]["links"][0], {
+            **ids, "attributes": [{"key": "why", "value": {"string_value": "because"}}]})
+        self.assertNotIn("attributes", self.spans()[0]["links"][1])
+
+    def test_values_are_written_as_pythons_json_module_does(self):
+        given = {"inf": float("inf"), "nans": [float("nan"), 1.0], "deep": {"x": float("-inf")},
+                 "raw": b"\x00'", "dumped": '{"a":NaN}', "listed": " [1,2]", "quoted": '"q"',
+                 "twice": '"\\"q\\""', "five": "5", "word": "true", "open": "[1",
+                 "inner": {"x": "[1]"}}
+        self.send(request(span(ROOT, "root", 1, 2, **given)))
+        said = self.kept()[0]["attributes"]
+        self.assertEqual({name: said[name] for name in given}, {
+            "inf": "Infinity", "nans": "[NaN, 1.0]", "deep": '{"x": -Infinity}',
+            "raw": json.dumps("b\"\\x00'\""), "dumped": '{"a":NaN}', "listed": " [1,2]",
+            "quoted": '"q"', "twice": '"\\"q\\""', "five": '"5"', "word": '"true"',
+            "open": '"[1"', "inner": '{"x": "[1]"}'})
+        values = {a["key"]: a["value"] for a in self.spans()[0]["attributes"]}
+        self.assertEqual(values["inf"], {"double_value": "Infinity"})
+        self.assertEqual(values["nans"], {"array_value": {"values": [
+            {"double_value": "NaN"}, {"double_value": 1.0}]}})
+        self.assertEqual(values["listed"]["array_value"]["values"][1], {"int_value": 2})
+        self.assertEqual(values["five"], {"string_value": "5"})
+        # What is no number in JSON does not keep the spans from being found.
+        self.assertEqual(self.found("span.attributes.five = '5'"), {TRACE[-1]})
+
+    def test_a_span_that_comes_again_replaces_the_former(self):
+        def names():
+            return [s["name"] for s in self.spans()]
+        for name, end in (("a", 5), ("b", 5), ("a", 5), ("c", 3)):
+            self.send(request(span(ROOT, name, 1, end, k=name)))
+            self.assertEqual(names(), [name])
+        self.send(request(span(CHILD, "kid", 2, 3, ROOT)))
+        before = self.s.position()
+        self.send(request(span(CHILD, "kid", 2, 3, ROOT)))
+        self.assertEqual(self.s.position(), before)
+        self.s.kill()
+        self.s.start()
+        self.assertEqual(names(), ["c", "kid"])
+        self.assertEqual(json.loads(self.kept()[0]["attributes"]["k"]), "c")
+
+    def test_previews_are_json_or_the_words_of_a_chat(self):
+        chat = {"messages": [{"role": "user", "content": "ask"}]}
+        for i, (given, preview) in enumerate((("plain", '"plain"'), ("5", '"5"'), ("[1,2]", "[1,2]"),
+                                              ('"text"', '"text"'), ({"q": 1.0}, '{"q": 1.0}'),
+                                              (chat, "ask"), (json.dumps(chat), "ask"),
+                                              ("ü" * 2000, '"' + "ü" * 996 + "..."))):
+            trace = TRACE[:-1] + str(i)
+            self.send(request(span(ROOT, "root", 1, 2, trace=trace, mlflow__spanInputs=given)))
+            self.assertEqual(self.info("tr-" + trace)["request_preview"], preview)
+
+    def test_a_root_is_named_by_the_agent_that_sent_it(self):
+        self.send(request(span(ROOT, "root", 1, 4), span(CHILD, "kid", 2, 3, ROOT),
+                          service__name="claude-code"))
+        said = [s["attributes"].get("service.name") for s in self.kept()]
+        self.assertEqual(said, ['"claude-code"', None])
+        other = TRACE[:-1] + "d"
+        self.send(request(span(ROOT, "root", 1, 4, trace=other), service__name="shop"))
+        self.assertNotIn("service.name", [a["key"] for a in self.spans("tr-" + other)[0]["attributes"]])
+
+    def test_encodings_are_named_in_any_case_and_a_missing_header_as_fastapi_does(self):
+        good = request(span(ROOT, "a", 1, 2))
+        self.send(gzip.compress(good), Content_Encoding="GZIP")
+        for header in ("", None):
+            self.assertEqual(self.send(good, 422, x_mlflow_experiment_id=header).json["detail"], [
+                {"type": "missing", "loc": ["header", "x-mlflow-experiment-id"],
+                 "msg": "Field required", "input": None}])
 
     def test_spans_of_one_request_are_put_in_order(self):
         self.send(request(span(CHILD, "kid", 2000, 3000, ROOT), span(ROOT, "root", 1000, 4000)))

@@ -267,6 +267,31 @@ TEST_CASE("mlflow states: restored from what they are compacted to") {
   CHECK(same.params == model.params);
 }
 
+TEST_CASE("artifacts: numbered files of a folder tell in which order they came") {
+  const auto stored = [](const std::string& name, char digest) {
+    return ArtifactStored{.path = "f/t/" + name + ".json", .digest = digest_of(digest), .bytes = 1};
+  };
+  const auto next = [](char digest) {
+    return StoreArtifact{"f~t", {"f/t", digest_of(digest), 1}, true};
+  };
+  // Of a former version: named by its digest, and before all numbered ones.
+  given<ArtifactsState>({stored("ffffffff", 'a')})
+      .when(next('a'))
+      .then({stored("n000000000001", 'a')})
+      .when(next('b'))
+      .then({stored("n000000000002", 'b')})
+      .when(next('b'))
+      .nothing()
+      .when(next('a'))
+      .then({stored("n000000000003", 'a')});
+  given<ArtifactsState>({stored("n000000000009", 'a')})
+      .when(next('b'))
+      .then({stored("n000000000010", 'b')});
+  given<ArtifactsState>()
+      .when(StoreArtifact{"f~t", {"f/t", "x", 1}, true})
+      .refused(ErrorCode::invalid_argument, "digest");
+}
+
 TEST_CASE("mlflow keys: what passes at a glance passes every check") {
   std::mt19937_64 random(5);
   constexpr std::string_view kLetters = "ab09_/.- :.\\#\n\x7f\xc3\xa9";

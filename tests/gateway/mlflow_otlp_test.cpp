@@ -1,10 +1,14 @@
 // Spans over OpenTelemetry's protocol: the messages, their files, figures made from them.
 #include <catch2/catch.hpp>
 
+#include <limits>
+
 #include "gateway/mlflow/otlp.hpp"
 #include "gateway/mlflow/protobuf_reader.hpp"
 #include "gateway/mlflow/span_files.hpp"
 #include "gateway/mlflow/trace_metrics.hpp"
+#include "gateway/mlflow/trace_previews.hpp"
+#include "gateway/mlflow/trace_spans.hpp"
 
 namespace mlforge::gateway::mlflow {
 namespace {
@@ -153,9 +157,9 @@ TEST_CASE("otlp: a span in protobuf becomes one as MLflow writes it") {
         R"("start_time_unix_nano":1700000000000000001,"end_time_unix_nano":1700000000000000009,)"
         R"("events":[{"name":"event","time_unix_nano":5,"attributes":{"a":"b"}}],)"
         R"("status":{"code":"STATUS_CODE_ERROR","message":"boom"},)"
-        R"("attributes":{"double":"1.5","int":"-5","list":"[7,\"x\"]","map":"{\"k\":true}",)"
+        R"("attributes":{"double":"1.5","int":"-5","list":"[7, \"x\"]","map":"{\"k\": true}",)"
         R"("mlflow.traceRequestId":"\"tr-01010101010101010101010101010101\"","none":"null",)"
-        R"("raw":"\"YWI=\""}}]})");
+        R"("raw":"\"b'ab'\""}}]})");
 }
 
 TEST_CASE("otlp: JSON says the same") {
@@ -212,6 +216,111 @@ TEST_CASE("otlp: compressed bodies") {
   CHECK(otlp::decompressed(raw, "br").error().message == "Unsupported Content-Encoding: br");
 }
 
+TEST_CASE("otlp: texts that were dumped before they were sent stand for what they hold, once") {
+  const auto unwrapped = [](const std::string& text) {
+    std::string json;
+    append_json_string(json, text);
+    otlp::Attributes attributes{{"a", json}};
+    otlp::unwrap_dumped_texts(attributes);
+    return attributes[0].second == json ? "as it was" : attributes[0].second;
+  };
+  for (const char* dumped : {R"({"a":1})", " [NaN]", R"("q" )", R"("\"twice\"")", "{}"})
+    CHECK(unwrapped(dumped) == dumped);
+  for (const char* text : {"5", "true", "null", "plain", "", "{\"a\":1} x", "[1", "\"open", "NaN"})
+    CHECK(unwrapped(text) == "as it was");
+  otlp::Attributes others{{"list", R"(["[1]"])"}, {"number", "1.0"}};
+  const auto before = others;
+  otlp::unwrap_dumped_texts(others);
+  CHECK(others == before);
+}
+
+TEST_CASE("otlp: numbers and bytes as Python writes them") {
+  const auto number = [](double value) {
+    std::string out;
+    otlp::append_float(out, value);
+    return out;
+  };
+  CHECK(number(1) == "1.0");
+  CHECK(number(-0.0) == "-0.0");
+  CHECK(number(100000) == "100000.0");
+  CHECK(number(1e16) == "1e+16");
+  CHECK(number(0.0001) == "0.0001");
+  CHECK(number(1e-5) == "1e-05");
+  CHECK(number(0.1) == "0.1");
+  CHECK(number(std::numeric_limits<double>::quiet_NaN()) == "NaN");
+  CHECK(number(-std::numeric_limits<double>::infinity()) == "-Infinity");
+  const auto raw = [](std::string_view bytes) {
+    std::string out;
+    otlp::append_bytes(out, bytes);
+    return out;
+  };
+  CHECK(raw(std::string("\0\xff", 2)) == R"("b'\\x00\\xff'")");
+  CHECK(raw("it's\n") == R"("b\"it's\\n\"")");
+  CHECK(raw("'\"") == R"("b'\\'\"'")");
+}
+
+TEST_CASE("otlp: links, and numbers that are not finite") {
+  const auto link = bytes(1, std::string(16, '\x09')) + bytes(2, "12345678") +
+                    attribute(4, "k", fixed(4, 0xFFF0000000000000));
+  const auto binary = otlp::read_protobuf(
+      request(plain_span() + bytes(13, link) + attribute(9, "inf", fixed(4, 0x7FF0000000000000))));
+  REQUIRE(binary);
+  const auto file = file_of(binary->at(0).spans);
+  CHECK(file.find(R"("links":[{"trace_id":"tr-09090909090909090909090909090909",)"
+                  R"("span_id":"3132333435363738","attributes":{"k":"-Infinity"}}])") !=
+        std::string::npos);
+  CHECK(file.find(R"("inf":"Infinity")") != std::string::npos);
+  std::string out;
+  REQUIRE_FALSE(append_otel_spans(out, file));
+  CHECK(out.find(R"("links":[{"trace_id":"CQkJCQkJCQkJCQkJCQkJCQ==","span_id":"MTIzNDU2Nzg=",)") !=
+        std::string::npos);
+  CHECK(out.find(R"({"key":"inf","value":{"double_value":"Infinity"}})") != std::string::npos);
+  const auto json = otlp::read_json(R"({"resourceSpans": [{"scopeSpans": [{"spans": [{
+      "traceId": "01", "spanId": "02", "links": [
+        {"traceId": "09090909090909090909090909090909", "spanId": "3132333435363738"}],
+      "attributes": [{"key": "a", "value": {"doubleValue": "-Infinity"}},
+                     {"key": "b", "value": {"doubleValue": 2}}]}]}]}]})");
+  REQUIRE(json);
+  CHECK(json->at(0).spans[0].attributes == otlp::Attributes{{"a", "-Infinity"}, {"b", "2.0"}});
+  CHECK(json->at(0).spans[0].links.at(0).span_id == "12345678");
+}
+
+TEST_CASE(
+    "trace spans: links by any name that clients have for a trace; what is none is left out") {
+  const std::string hex(32, 'a'), id(16, 'b');
+  for (const auto& name :
+       {"tr-" + hex, "trace:/place/" + hex, hex, "tr-" + hex + "0", std::string("x")}) {
+    std::string out;
+    REQUIRE_FALSE(append_otel_spans(out, R"({"spans":[{"name":"s","links":[{"trace_id":")" + name +
+                                             R"(","span_id":")" + id +
+                                             R"(","attributes":null}]}]})"));
+    const bool right = name.size() > 1 && !name.ends_with('0');
+    CHECK((out.find(
+               R"("links":[{"trace_id":"qqqqqqqqqqqqqqqqqqqqqg==","span_id":"u7u7u7u7u7s="}])") !=
+           std::string::npos) == right);
+    CHECK((out.find("links") != std::string::npos) == right);
+  }
+}
+
+TEST_CASE("trace previews: JSON as it is written, the words of a chat, at most 1000 characters") {
+  CHECK(preview_of("\"plain\"", "user") == "\"plain\"");
+  CHECK(preview_of("{\"q\": NaN}", "user") == "{\"q\": NaN}");
+  const std::string chat = R"("messages": [{"role": "user", "content": "ask"},
+      {"role": "assistant", "content": [{"type": "image"}, {"type": "text", "text": "say"}]}])";
+  CHECK(preview_of("{" + chat + "}", "user") == "ask");
+  CHECK(preview_of("{" + chat + "}", "assistant") == "say");
+  CHECK(preview_of("{\"request\": {" + chat + "}}", "nobody") == "say");
+  CHECK(preview_of(R"({"choices": [{"message": {"role": "assistant", "content": "so"}}]})",
+                   "assistant") == "so");
+  const std::string silent = R"({"input": [{"role": "user", "content": 5}, "x"]})";
+  CHECK(preview_of(silent, "user") == silent);
+  CHECK(preview_of(R"({"messages": []})", "user") == R"({"messages": []})");
+  std::string longer;
+  for (int i = 0; i < 1000; ++i) longer += "ü";
+  CHECK(preview_of(longer, "user") == longer);
+  CHECK(preview_of(longer + "x", "user") == longer.substr(0, 2 * 997) + "...");
+}
+
 TEST_CASE("span files: read together, each span once, the first one first") {
   const auto first = file_of({a_span('b', false, 5, 6), a_span('c', false, 4, 9)});
   const auto second = file_of({a_span('a', true, 7, 9), a_span('b', false, 5, 8)});
@@ -219,7 +328,9 @@ TEST_CASE("span files: read together, each span once, the first one first") {
   REQUIRE(merged);
   CHECK(names(*merged) == "acb");
   CHECK(read_span_facts(*merged).at(2).end_ns == 8);
-  CHECK(merged_spans({second, first}).value() == *merged);
+  CHECK(merged_spans({second, first}, 2).value() == merged_spans({first, second}, 2).value());
+  CHECK(read_span_facts(merged_spans({second, first}, 2).value()).at(2).end_ns == 8);
+  CHECK(read_span_facts(merged_spans({second, first}).value()).at(2).end_ns == 6);
   CHECK(merged_spans({first}).value() == first);
   CHECK(merged_spans({first, "{}"}).error().code == ErrorCode::corrupt);
 }
