@@ -98,6 +98,14 @@ void add_status(Events& events, const RunState& state, const ImportRun& c) {
     events.push_back(RunStatusChanged{.status = c.status});
 }
 
+void add_stage(Events& events, const RunState& state, const ImportRun& c) {
+  const auto& experiment = c.experiment;
+  if (c.deleted && state.deleted != experiment.generation)
+    events.push_back(RunDeleted{.generation = experiment.generation});
+  if (!c.deleted && is_deleted(state, experiment))
+    events.push_back(RunRestored{.generation = experiment.generation, .alone = experiment.deleted});
+}
+
 Status check_version(const ModelState& state, const ImportModel& c, const ImportVersion& v) {
   if (v.version == 0 || v.version > kMostImportedVersion)
     return invalid("versions.version", "must be a whole number from 1 to 10000000");
@@ -150,6 +158,8 @@ Status add_aliases(Events& events, const ModelState& state, const ImportModel& c
     const bool comes = std::any_of(c.versions.begin(), c.versions.end(), [&](const auto& v) {
       return v.version == version && !v.deleted;
     });
+    if (comes && version <= state.versions.size() && !state.version(version))
+      continue;  // it was deleted here
     if (!comes && !state.version(version))
       return invalid("aliases." + alias, "must name a version that is there");
     if (const auto* holder = state.version(previous); holder && !holder->artifacts.empty())
@@ -209,6 +219,7 @@ Expected<Events> decide(const ExperimentsState& state, const ImportExperiment& c
   else if (auto changed = differing(now.tags, c.tags); !changed.empty())
     events.push_back(ExperimentTagsSet{.experiment_id = id, .tags = std::move(changed)});
   if (c.deleted && !now.deleted) events.push_back(ExperimentDeleted{.experiment_id = id});
+  if (!c.deleted && now.deleted) events.push_back(ExperimentRestored{.experiment_id = id});
   if (!events.empty() || now.created != c.creation_time || now.updated != c.last_update_time)
     events.push_back(ExperimentImported{.experiment_id = id,
                                         .creation_time = c.creation_time,
@@ -237,8 +248,7 @@ Expected<Events> decide(const RunState& state, const ImportRun& c) {
   add_metrics(events, c);
   add_links(events, state, c);
   add_status(events, state, c);
-  if (c.deleted && state.deleted != c.experiment.generation)
-    events.push_back(RunDeleted{.generation = c.experiment.generation});
+  add_stage(events, state, c);
   return events;
 }
 

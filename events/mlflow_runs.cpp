@@ -22,11 +22,6 @@ Error no_run(const std::string& run_id) {
   return {ErrorCode::not_found, "Run with id=" + run_id + " not found", "run_id"};
 }
 
-bool is_deleted(const RunState& state, const ExperimentFacts& experiment) {
-  return (experiment.deleted && state.alone != experiment.generation) ||
-         state.deleted == experiment.generation;
-}
-
 Status check_active(const RunState& state, const std::string& run_id,
                     const ExperimentFacts& experiment) {
   if (!state.exists) return no_run(run_id);
@@ -202,6 +197,11 @@ Status check_dataset(const DatasetUse& d, std::size_t i) {
 }
 
 }  // namespace
+
+bool is_deleted(const RunState& state, const ExperimentFacts& experiment) {
+  return (experiment.deleted && state.alone != experiment.generation) ||
+         state.deleted == experiment.generation;
+}
 
 Expected<Events> decide(const RunState& state, const NewRun& c) {
   if (state.exists)

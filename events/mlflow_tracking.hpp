@@ -57,6 +57,9 @@ struct ExperimentFacts {
   std::uint64_t generation = 0;  // Experiment::restored
 };
 
+// Hidden with its experiment, until it is restored alone, or deleted since that was last restored.
+bool is_deleted(const RunState& state, const ExperimentFacts& experiment);
+
 struct NewRun {
   std::string run_id;  // drawn by the manager where empty
   std::string experiment_id, user_id, name;

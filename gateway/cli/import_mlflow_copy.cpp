@@ -23,6 +23,10 @@ bool is_experiment_id(const std::string& id) {
          (id == "0" || id[0] != '0');
 }
 
+void count_as(ImportTally& tally, bool exists, bool changed) {
+  ++(!changed ? tally.unchanged : exists ? tally.updated : tally.imported);
+}
+
 template <class All, class Id>
 auto find_member(const All& all, Id id, const std::string& wanted) {
   return std::find_if(all.begin(), all.end(), [&](const auto& each) { return each.*id == wanted; });
@@ -90,7 +94,7 @@ Status MlflowImporter::import_experiments() {
     }
     if (choices_.dry_run) {
       experiment_ids_[id] = each.experiment_id.empty() ? "(the next)" : each.experiment_id;
-      ++(exists ? report_.experiments.updated : report_.experiments.imported);
+      count_as(report_.experiments, exists, !exists || names_any(compare(each, *named)));
       continue;
     }
     items.push_back({.experiment = std::move(each)});
@@ -107,8 +111,7 @@ Status MlflowImporter::import_experiments() {
         refuse(report_.experiments, "experiment " + ids[i] + " (" + mine.name + ")", result.error);
         continue;
       }
-      const bool known = experiment_ids_.contains(ids[i]);
-      ++(known ? report_.experiments.updated : report_.experiments.imported);
+      count_as(report_.experiments, experiment_ids_.contains(ids[i]), result.events > 0);
       experiment_ids_[ids[i]] =
           mine.experiment_id.empty() ? result.experiment_id : mine.experiment_id;
     }
@@ -145,6 +148,7 @@ Status MlflowImporter::import_logged_models() {
       continue;
     }
     each.experiment_id = experiment->second;
+    logged_models_.insert(each.logged_model_id);
     page.push_back(std::move(each));
     if (page.size() < kModelsAtOnce) continue;
     if (auto bad = import_logged_models(std::exchange(page, {}))) return bad;
@@ -172,7 +176,7 @@ Status MlflowImporter::import_logged_models(std::vector<ImportLoggedModel> page)
     if (exists && compare(each, *at).empty())
       ++report_.logged_models.unchanged;
     else if (choices_.dry_run)
-      ++(exists ? report_.logged_models.updated : report_.logged_models.imported);
+      count_as(report_.logged_models, exists, !exists || names_any(compare(each, *at)));
     else
       items.push_back({.logged_model = each});
   }
@@ -191,7 +195,7 @@ Status MlflowImporter::import_logged_models(std::vector<ImportLoggedModel> page)
       }
       const bool known = find_member(here->logged_models, &ImportLoggedModel::logged_model_id,
                                      id) != here->logged_models.end();
-      ++(known ? report_.logged_models.updated : report_.logged_models.imported);
+      count_as(report_.logged_models, known, (*results)[i].events > 0);
       const auto at = find_member(after->logged_models, &ImportLoggedModel::logged_model_id, id);
       keep(at == after->logged_models.end()
                ? Differences{{"logged model " + id, "model_id", id, "(absent)"}}
@@ -245,16 +249,17 @@ Status MlflowImporter::import_model(const std::string& name) {
     report_.versions.unchanged += model->versions.size();
     return {};
   }
-  const auto before = exists ? here->models[0].versions.size() : 0;
-  const auto settle = [&](std::size_t after) {
-    ++(exists ? report_.models.updated : report_.models.imported);
-    report_.versions.imported += after - std::min(before, after);
-    report_.versions.unchanged += std::min(before, after);
+  const auto latest = here->latest_versions[name];
+  const auto settle = [&](bool changed) {
+    count_as(report_.models, exists, changed);
+    for (const auto& each : model->versions)
+      ++(each.version > latest ? report_.versions.imported : report_.versions.unchanged);
   };
   if (choices_.dry_run) {
-    settle(model->versions.size());
+    settle(!exists || names_any(compare(*model, here->models[0])));
     return {};
   }
+  std::uint64_t events = 0;
   for (std::size_t at = 0; at == 0 || at < model->versions.size(); at += kVersionsAtOnce) {
     auto part = *model;
     const auto to = std::min(at + kVersionsAtOnce, model->versions.size());
@@ -268,8 +273,9 @@ Status MlflowImporter::import_model(const std::string& name) {
       report_.versions.refused += model->versions.size() - at;
       return {};
     }
+    events += (*results)[0].events;
   }
-  settle(model->versions.size());
+  settle(events > 0);
   here = read({.models = {name}});
   if (!here) return here.error();
   keep(here->models.empty() ? Differences{{"model " + name, "name", name, "(absent)"}}

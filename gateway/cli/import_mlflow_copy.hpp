@@ -1,6 +1,7 @@
 // Brings what a source holds over to a server, page by page, and reads it back.
 #pragma once
 #include <map>
+#include <set>
 #include <unordered_map>
 
 #include "gateway/cli/import_mlflow_report.hpp"
@@ -32,6 +33,12 @@ class MlflowImporter {
     bool operator<(const Point& other) const;
   };
   using Points = std::map<std::string, std::vector<Point>>;  // by key, each once, in order
+  static void sort_points(std::vector<Point>& points);
+  struct MeasuredId {
+    std::string model_id, run_id, key, dataset_name, dataset_digest;
+    auto operator<=>(const MeasuredId&) const = default;
+  };
+  static bool holds(const std::vector<Point>& source, const std::vector<Point>& stored);
 
   Status import_experiments();
   Status import_logged_models();
@@ -42,18 +49,24 @@ class MlflowImporter {
     ImportRun run;
     std::filesystem::path folder;  // of artifacts to copy
     const StoredRun* stored = nullptr;
-    Points points;  // that were there
+    Points points;              // that were there
+    std::uint64_t missing = 0;  // points that were not
     bool sent = false, refused = false;
   };
   Status import_runs(std::vector<PageRun> page);
-  Expected<bool> is_same(PageRun& each);
+  Expected<Differences> find_differences(PageRun& each);
+  // Counts what was written, or would be.
+  void settle(const PageRun& each, bool changed);
   Status plan(PageRun& each, std::vector<mlflow::ImportItem>& batch);
   Status check_sent(std::vector<PageRun>& page, const std::vector<mlflow::ImportResult>& results);
   Status write_run(const PageRun& each, std::vector<mlflow::ImportItem>& batch);
   Status import_models();
   Status import_model(const std::string& name);
   void follow_moved(std::string& uri) const;
-  Status compare_model_metrics(const std::vector<std::string>& ids);
+  // Points of logged models, as the source has them, and what the server has of them.
+  void remember_measured(const ImportRun& run);
+  Status compare_measured();
+  Status compare_measured(const std::vector<std::string>& models);
 
   // Copies the files below a local folder, and compares what is there then.
   Status copy_files(const std::string& what, const std::filesystem::path& from,
@@ -69,8 +82,8 @@ class MlflowImporter {
   Expected<std::vector<mlflow::ImportResult>> send(std::vector<mlflow::ImportItem> items);
   Expected<Points> points_of(const StoredRun& stored);
   static Points points_of(const ImportRun& run);
+  static std::uint64_t count_missing(const ImportRun& run, const Points& stored);
   void compare_points(const std::string& run_id, const Points& source, const Points& stored);
-  void remember_model_points(const ImportRun& run);
   void refuse(ImportTally& tally, const std::string& what, const std::string& why);
   void keep(const Differences& found);
   void progress(std::uint64_t more);
@@ -83,9 +96,10 @@ class MlflowImporter {
   ProgressBar bar_;
   std::uint64_t done_ = 0, total_ = 0;
   std::uint64_t behind_server_ = 0;  // runs and models whose artifacts only the old server gives
-  std::map<std::string, std::string> experiment_ids_;         // there -> here
-  std::unordered_map<std::string, std::string> moved_;        // artifact URIs: there -> here
-  std::map<std::string, mlflow::ModelMetric> model_metrics_;  // the latest, by what makes them one
+  std::map<std::string, std::string> experiment_ids_;   // there -> here
+  std::unordered_map<std::string, std::string> moved_;  // artifact URIs: there -> here
+  std::set<std::string> logged_models_;                 // of which points are compared
+  std::map<MeasuredId, std::vector<Point>> measured_;   // at the source
 };
 
 }  // namespace mlforge::gateway::cli

@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::size_t kMostValueBytes = 200;  // bytes of a value
 constexpr std::size_t kMostReportRows = 20;   // of a table for people
+constexpr const char* kAbsent = "(absent)";
 
 std::string cut_value(std::string text) {
   if (text.size() <= kMostValueBytes) return text;
@@ -27,7 +28,7 @@ void compare_maps(Differences& out, const std::string& what, std::string_view na
                   const Map& source, const Map& stored) {
   const auto value = [](const Map& map, const std::string& key) {
     const auto at = map.find(key);
-    return at == map.end() ? std::string("(absent)") : to_json(at->second);
+    return at == map.end() ? std::string(kAbsent) : to_json(at->second);
   };
   Map keys = source;
   keys.insert(stored.begin(), stored.end());
@@ -158,15 +159,22 @@ Differences compare(const ImportModel& source, const ImportModel& stored) {
     const auto what = "version " + std::to_string(number) + " of model " + source.model;
     const auto at = here.find(number);
     if (at == here.end())
-      add_difference(out, what, "version", std::to_string(number), "(absent)");
+      add_difference(out, what, "version", std::to_string(number), kAbsent);
     else
       compare_fields(out, what, *v, *at->second);
   }
   for (const auto& [number, v] : here)
     if (!there.contains(number))
       add_difference(out, "version " + std::to_string(number) + " of model " + source.model,
-                     "version", "(absent)", std::to_string(number));
+                     "version", kAbsent, std::to_string(number));
   return out;
+}
+
+bool names_any(const Differences& found) {
+  // A time alone is that of a change here, which an import leaves as it is.
+  return std::any_of(found.begin(), found.end(), [](const Difference& d) {
+    return d.source != kAbsent && d.field_name != "last_update_time";
+  });
 }
 
 int show_report(const Session& s, const ImportReport& report) {

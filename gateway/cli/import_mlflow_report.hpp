@@ -98,6 +98,9 @@ Differences compare(const ImportRun& source, const ImportRun& stored);
 Differences compare(const ImportLoggedModel& source, const ImportLoggedModel& stored);
 Differences compare(const ImportModel& source, const ImportModel& stored);
 
+// Whether an import would change any of it: what the source does not name stays.
+bool names_any(const Differences& found);
+
 // For people, or as JSON. Answers the exit code: findings where something differs or was refused.
 int show_report(const Session& s, const ImportReport& report);
 

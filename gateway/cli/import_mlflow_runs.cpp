@@ -33,6 +33,12 @@ bool MlflowImporter::Point::operator<(const Point& other) const {
   return value < other.value;
 }
 
+void MlflowImporter::sort_points(std::vector<Point>& points) {
+  std::sort(points.begin(), points.end());
+  const auto same = [](const Point& a, const Point& b) { return !(a < b) && !(b < a); };
+  points.erase(std::unique(points.begin(), points.end(), same), points.end());
+}
+
 MlflowImporter::Points MlflowImporter::points_of(const ImportRun& run) {
   Points out;
   for (const auto& series : run.metrics) {
@@ -40,11 +46,7 @@ MlflowImporter::Points MlflowImporter::points_of(const ImportRun& run) {
     for (std::size_t i = 0; i < series.values.size(); ++i)
       points.push_back({series.timestamps[i], series.steps[i], series.values[i]});
   }
-  for (auto& [key, points] : out) {
-    std::sort(points.begin(), points.end());
-    const auto same = [](const Point& a, const Point& b) { return !(a < b) && !(b < a); };
-    points.erase(std::unique(points.begin(), points.end(), same), points.end());
-  }
+  for (auto& [key, points] : out) sort_points(points);
   return out;
 }
 
@@ -58,6 +60,18 @@ Expected<MlflowImporter::Points> MlflowImporter::points_of(const StoredRun& stor
       for (auto& series : answer->series) all.metrics.push_back(std::move(series));
     }
   return points_of(all);
+}
+
+std::uint64_t MlflowImporter::count_missing(const ImportRun& run, const Points& stored) {
+  std::uint64_t n = 0;
+  for (const auto& series : run.metrics) {
+    const auto there = stored.find(series.key);
+    for (std::size_t i = 0; i < series.values.size(); ++i)
+      n += there == stored.end() ||
+           !std::binary_search(there->second.begin(), there->second.end(),
+                               Point{series.timestamps[i], series.steps[i], series.values[i]});
+  }
+  return n;
 }
 
 void MlflowImporter::compare_points(const std::string& run_id, const Points& source,
@@ -79,54 +93,6 @@ void MlflowImporter::compare_points(const std::string& run_id, const Points& sou
                                    std::to_string(size(source, key)) + " points",
                                    std::to_string(size(stored, key)) + " points, not the same"});
   }
-}
-
-// A logged model shows the latest of each of its metrics.
-void MlflowImporter::remember_model_points(const ImportRun& run) {
-  for (const auto& series : run.metrics) {
-    if (series.model_id.empty()) continue;
-    for (std::size_t i = 0; i < series.values.size(); ++i) {
-      auto& latest =
-          model_metrics_[series.model_id + '\n' + series.key + '\n' + series.dataset_name + '\n' +
-                         series.dataset_digest + '\n' + run.run_id];
-      if (!latest.key.empty() && std::pair(series.steps[i], series.timestamps[i]) <
-                                     std::pair(latest.step, latest.timestamp))
-        continue;
-      latest = {.model_id = series.model_id,
-                .key = series.key,
-                .run_id = run.run_id,
-                .dataset_name = series.dataset_name,
-                .dataset_digest = series.dataset_digest,
-                .value = series.values[i],
-                .timestamp = series.timestamps[i],
-                .step = series.steps[i]};
-    }
-  }
-}
-
-Status MlflowImporter::compare_model_metrics(const std::vector<std::string>& ids) {
-  for (std::size_t at = 0; at < ids.size(); at += kRunsAtOnce) {
-    ImportRead wanted;
-    for (auto i = at; i < std::min(at + kRunsAtOnce, ids.size()); ++i)
-      wanted.logged_models.push_back(ids[i]);
-    const auto here = read(wanted);
-    if (!here) return here.error();
-    for (const auto& metric : here->model_metrics) {
-      const auto found =
-          model_metrics_.find(metric.model_id + '\n' + metric.key + '\n' + metric.dataset_name +
-                              '\n' + metric.dataset_digest + '\n' + metric.run_id);
-      const bool same = found != model_metrics_.end() && to_json(found->second) == to_json(metric);
-      if (!same)
-        keep({{"logged model " + metric.model_id, "metrics." + metric.key,
-               found == model_metrics_.end() ? "(absent)" : to_json(found->second.value),
-               to_json(metric.value)}});
-      if (found != model_metrics_.end()) model_metrics_.erase(found);
-    }
-  }
-  for (const auto& [id, metric] : model_metrics_)
-    keep({{"logged model " + metric.model_id, "metrics." + metric.key, to_json(metric.value),
-           "(absent)"}});
-  return {};
 }
 
 Status MlflowImporter::import_runs() {
@@ -151,11 +117,7 @@ Status MlflowImporter::import_runs() {
     }
     if (auto bad = import_runs(std::move(page))) return bad;
   }
-  if (choices_.dry_run || model_metrics_.empty()) return {};
-  std::vector<std::string> models;
-  for (const auto& [id, metric] : model_metrics_)
-    if (models.empty() || models.back() != metric.model_id) models.push_back(metric.model_id);
-  return compare_model_metrics(models);
+  return choices_.dry_run ? Status() : compare_measured();
 }
 
 // Puts what the server does not have yet into the batch; of a run with more points than one command
@@ -170,7 +132,7 @@ Status MlflowImporter::write_run(const PageRun& each, std::vector<ImportItem>& b
     auto piece = item;
     piece.run->status = each.stored ? each.stored->run.status : "running";
     piece.run->end_time = each.stored ? each.stored->run.end_time : 0;
-    piece.run->deleted = each.stored && each.stored->run.deleted;
+    if (each.stored) piece.run->deleted = each.stored->run.deleted;
     const auto results = send({std::move(piece)});
     if (!results) return results.error();
     if (const auto& error = (*results)[0].error; !error.empty())
@@ -207,35 +169,45 @@ Status MlflowImporter::write_run(const PageRun& each, std::vector<ImportItem>& b
   return {};
 }
 
-// Whether the server has the run as the source has it.
-Expected<bool> MlflowImporter::is_same(PageRun& each) {
-  if (!each.stored) return false;
+// What the server has otherwise than the source; looks up its points.
+Expected<Differences> MlflowImporter::find_differences(PageRun& each) {
+  each.missing = count_points(each.run);
+  if (!each.stored) return Differences{{"run " + each.run.run_id, "run_id", each.run.run_id, ""}};
   auto there = points_of(*each.stored);
   if (!there) return there.error();
   each.points = *std::move(there);
-  const auto before = report_.differences.size();
+  each.missing = count_missing(each.run, each.points);
+  const auto before = static_cast<std::ptrdiff_t>(report_.differences.size());
   compare_points(each.run.run_id, points_of(each.run), each.points);
-  const bool same = report_.differences.size() == before;
-  report_.differences.resize(before);
-  return same && compare(each.run, each.stored->run).empty();
+  auto out = compare(each.run, each.stored->run);
+  std::move(report_.differences.begin() + before, report_.differences.end(),
+            std::back_inserter(out));
+  report_.differences.resize(static_cast<std::size_t>(before));
+  return out;
+}
+
+void MlflowImporter::settle(const PageRun& each, bool changed) {
+  auto& tally = report_.runs;
+  ++(!changed ? tally.unchanged : each.stored ? tally.updated : tally.imported);
+  report_.points.imported += each.missing;
+  report_.points.unchanged += count_points(each.run) - each.missing;
 }
 
 Status MlflowImporter::plan(PageRun& each, std::vector<ImportItem>& batch) {
   const auto n = count_points(each.run);
   report_.points.found += n;
-  const auto same = is_same(each);
-  if (!same) return same.error();
-  if (*same) {
-    ++report_.runs.unchanged;
-    report_.points.unchanged += n;
-    remember_model_points(each.run);
+  const auto differ = find_differences(each);
+  if (!differ) return differ.error();
+  if (differ->empty()) {
+    settle(each, false);
+    remember_measured(each.run);
   } else if (choices_.dry_run) {
     each.refused = each.stored && each.stored->run.experiment_id != each.run.experiment_id;
     if (each.refused)
       refuse(report_.runs, "run " + each.run.run_id,
              "it is here already, in experiment " + each.stored->run.experiment_id);
     else
-      ++(each.stored ? report_.runs.updated : report_.runs.imported);
+      settle(each, each.missing > 0 || names_any(*differ));
   } else if (auto bad = write_run(each, batch)) {
     if (bad->code != ErrorCode::conflict) return bad;
     refuse(report_.runs, "run " + each.run.run_id, bad->message);
@@ -262,16 +234,15 @@ Status MlflowImporter::check_sent(std::vector<PageRun>& page,
     if (!each.sent) continue;
     const auto n = count_points(each.run);
     progress(1 + n);
-    const auto& error = results[at++].error;
+    const auto& result = results[at++];
     const std::string what = "run " + each.run.run_id;
-    if (!error.empty()) {
-      refuse(report_.runs, what, error);
+    if (!result.error.empty()) {
+      refuse(report_.runs, what, result.error);
       each.refused = true;
       continue;
     }
-    ++(each.stored ? report_.runs.updated : report_.runs.imported);
-    report_.points.imported += n;
-    remember_model_points(each.run);
+    settle(each, result.events > 0 || each.missing > 0);
+    remember_measured(each.run);
     const auto found = now.find(each.run.run_id);
     if (found == now.end()) {
       keep({{what, "run_id", each.run.run_id, "(absent)"}});

@@ -330,10 +330,25 @@ class SqlSource : public MlflowSource {
                                               nan ? std::nan("") : row.real(1)});
                           });
     if (bad) return bad;
-    const auto at = model_points_.find(out.run_id);
-    out.metrics = series_of(std::move(points),
-                            at == model_points_.end() ? std::vector<ModelPoint>{} : at->second);
+    std::vector<ModelPoint> of_models;
+    if (const auto at = model_points_.find(out.run_id); at != model_points_.end())
+      of_models = at->second;
+    restore_nans(points, of_models);
+    out.metrics = series_of(std::move(points), of_models);
     return {};
+  }
+
+  // Of logged models a table says 0 for NaN, and has no column that tells the two apart.
+  static void restore_nans(const std::vector<RunPoint>& of_run,
+                           std::vector<ModelPoint>& of_models) {
+    const auto moment = [](const auto& p) { return std::tuple(p.key, p.timestamp, p.step); };
+    std::set<std::tuple<std::string, std::int64_t, std::int64_t>> nans;
+    for (const auto& point : of_run)
+      if (std::isnan(point.value)) nans.insert(moment(point));
+    for (const auto& point : of_run)
+      if (point.value == 0 && !nans.empty()) nans.erase(moment(point));
+    for (auto& point : of_models)
+      if (point.value == 0 && nans.contains(moment(point))) point.value = std::nan("");
   }
 
   // There is no index by run: read once.

@@ -3,6 +3,7 @@
 // (events/mlflow_import.hpp), in both directions, so that what was read and what is stored compare
 // field by field.
 #pragma once
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -62,6 +63,7 @@ struct SeriesSlice {
 struct ImportRead {
   bool experiments = false;  // all of them
   std::vector<std::string> runs, logged_models, models;
+  std::vector<std::string> measured;  // logged models, of which all points
   std::vector<SeriesSlice> series;
   std::vector<std::string> folders;  // artifacts below these
   static constexpr auto fields() {
@@ -69,6 +71,7 @@ struct ImportRead {
                      field("runs", &ImportRead::runs),
                      field("logged_models", &ImportRead::logged_models),
                      field("models", &ImportRead::models),
+                     field("measured", &ImportRead::measured),
                      field("series", &ImportRead::series),
                      field("folders", &ImportRead::folders)};
   }
@@ -91,19 +94,13 @@ struct StoredRun {
                      field("left_out", &StoredRun::left_out)};
   }
 };
-struct ModelMetric {
-  std::string model_id, key, run_id, dataset_name, dataset_digest;
-  double value = 0;
-  std::int64_t timestamp = 0, step = 0;
+// Points that a run measured of a logged model.
+struct MeasuredSeries {
+  std::string run_id;
+  ImportSeries series;
   static constexpr auto fields() {
-    return FieldList{field("model_id", &ModelMetric::model_id),
-                     field("key", &ModelMetric::key),
-                     field("run_id", &ModelMetric::run_id),
-                     field("dataset_name", &ModelMetric::dataset_name),
-                     field("dataset_digest", &ModelMetric::dataset_digest),
-                     field("value", &ModelMetric::value),
-                     field("timestamp", &ModelMetric::timestamp),
-                     field("step", &ModelMetric::step)};
+    return FieldList{field("run_id", &MeasuredSeries::run_id),
+                     field("series", &MeasuredSeries::series)};
   }
 };
 // What is there of what was asked for.
@@ -111,16 +108,18 @@ struct ImportState {
   std::vector<ImportExperiment> experiments;
   std::vector<StoredRun> runs;
   std::vector<ImportLoggedModel> logged_models;
-  std::vector<ModelMetric> model_metrics;  // of the logged models, the latest ones
+  std::vector<MeasuredSeries> measured;
   std::vector<ImportModel> models;
-  std::vector<ImportSeries> series;  // in the order of the slices
+  std::map<std::string, std::uint64_t> latest_versions;  // by model, of deleted ones too
+  std::vector<ImportSeries> series;                      // in the order of the slices
   std::vector<FileRef> files;
   static constexpr auto fields() {
     return FieldList{field("experiments", &ImportState::experiments),
                      field("runs", &ImportState::runs),
                      field("logged_models", &ImportState::logged_models),
-                     field("model_metrics", &ImportState::model_metrics),
+                     field("measured", &ImportState::measured),
                      field("models", &ImportState::models),
+                     field("latest_versions", &ImportState::latest_versions),
                      field("series", &ImportState::series),
                      field("files", &ImportState::files)};
   }

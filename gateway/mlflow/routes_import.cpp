@@ -216,15 +216,23 @@ void read_logged_model(const QueryContext& q, const std::string& id, ImportState
                                .last_update_time = import_time(row->updated_time),
                                .params = std::move(row->params),
                                .tags = std::move(row->tags)});
-  for (auto& m : projections::logged_model_metrics(q.reader, kTenant, id, q.as_of))
-    out.model_metrics.push_back({.model_id = id,
-                                 .key = std::move(m.key),
-                                 .run_id = std::move(m.run_id),
-                                 .dataset_name = std::move(m.dataset_name),
-                                 .dataset_digest = std::move(m.dataset_digest),
-                                 .value = m.value,
-                                 .timestamp = m.timestamp,
-                                 .step = m.step});
+}
+
+void read_measured(const QueryContext& q, const std::string& id, ImportState& out) {
+  const auto goes_on = [&](const projections::LoggedModelMetric& m) {
+    if (out.measured.empty()) return false;
+    const auto& [run, series] = out.measured.back();
+    return std::tie(series.model_id, run, series.key, series.dataset_name, series.dataset_digest) ==
+           std::tie(id, m.run_id, m.key, m.dataset_name, m.dataset_digest);
+  };
+  for (const auto& m : projections::logged_model_metrics(q.reader, kTenant, id, q.as_of)) {
+    if (!goes_on(m))
+      out.measured.push_back({m.run_id, {m.key, id, m.dataset_name, m.dataset_digest, {}, {}, {}}});
+    auto& series = out.measured.back().series;
+    series.timestamps.push_back(m.timestamp);
+    series.steps.push_back(m.step);
+    series.values.push_back(m.value);
+  }
 }
 
 Status read_registered_model(const QueryContext& q, const std::string& name, ImportState& out) {
@@ -250,6 +258,7 @@ Status read_registered_model(const QueryContext& q, const std::string& name, Imp
                               .creation_time = import_time(v->created_time),
                               .last_update_time = import_time(v->updated_time),
                               .tags = std::move(v->tags)});
+  out.latest_versions[name] = row->latest_version;
   out.models.push_back(std::move(model));
   return {};
 }
@@ -285,6 +294,7 @@ Expected<std::string> read_state(const QueryContext& q, const ImportRead& wanted
   for (std::size_t i = 0; i < wanted.runs.size(); ++i)
     if (auto bad = read_run(q, wanted.runs[i], versions[i], room, out)) return *bad;
   for (const auto& id : wanted.logged_models) read_logged_model(q, id, out);
+  for (const auto& id : wanted.measured) read_measured(q, id, out);
   for (const auto& name : wanted.models)
     if (auto bad = read_registered_model(q, name, out)) return *bad;
   if (auto bad = read_slices(q, wanted.series, out)) return *bad;
@@ -295,7 +305,8 @@ Expected<std::string> read_state(const QueryContext& q, const ImportRead& wanted
 void read_import(App& app, const Request& request, Reply reply) {
   auto body = read_body<ImportRead>(request, reply);
   if (!body) return;
-  if (body->runs.size() + body->logged_models.size() + body->models.size() + body->folders.size() >
+  if (body->runs.size() + body->logged_models.size() + body->measured.size() + body->models.size() +
+          body->folders.size() >
       kMostImportItems)
     return reply.send(invalid("runs", "must be at most 1000 things in all"));
   // Before the read models are looked at, so that what is appended meanwhile is noticed later.

@@ -5,18 +5,16 @@ mlflow_package.py) it writes a folder, and a database where it can, and reads bo
 """
 import hashlib
 import importlib.util
-import json
 import math
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import unittest
 
 import support
 from mlflow_package import HAS_MLFLOW, WITHOUT
-from support import Case
+from mlflow_source import SCHEMA, ImportCase, Source
 
 sys.path.insert(0, os.path.join(support.SOURCE, "tests", "bench"))
 sys.dont_write_bytecode = True
@@ -35,83 +33,6 @@ if HAS_MLFLOW:
     import mlflow
     from mlflow import MlflowClient
     from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag, ViewType
-
-SCHEMA = """
-CREATE TABLE experiments (experiment_id INTEGER PRIMARY KEY, name TEXT, artifact_location TEXT,
-  lifecycle_stage TEXT, creation_time BIGINT, last_update_time BIGINT);
-CREATE TABLE experiment_tags (key TEXT, value TEXT, experiment_id INTEGER);
-CREATE TABLE runs (run_uuid TEXT PRIMARY KEY, name TEXT, user_id TEXT, status TEXT,
-  start_time BIGINT, end_time BIGINT, lifecycle_stage TEXT, artifact_uri TEXT,
-  experiment_id INTEGER);
-CREATE TABLE params (key TEXT, value TEXT, run_uuid TEXT, PRIMARY KEY (key, run_uuid));
-CREATE TABLE tags (key TEXT, value TEXT, run_uuid TEXT, PRIMARY KEY (key, run_uuid));
-CREATE TABLE metrics (key TEXT, value DOUBLE, timestamp BIGINT, step BIGINT, is_nan BOOLEAN,
-  run_uuid TEXT);
-CREATE INDEX metrics_run ON metrics (run_uuid);
-CREATE TABLE registered_models (name TEXT, creation_time BIGINT, last_updated_time BIGINT,
-  description TEXT);
-CREATE TABLE registered_model_tags (key TEXT, value TEXT, name TEXT);
-CREATE TABLE registered_model_aliases (alias TEXT, version INTEGER, name TEXT);
-CREATE TABLE model_versions (name TEXT, version INTEGER, creation_time BIGINT,
-  last_updated_time BIGINT, description TEXT, current_stage TEXT, source TEXT, run_id TEXT,
-  status TEXT, run_link TEXT);
-CREATE TABLE model_version_tags (key TEXT, value TEXT, name TEXT, version INTEGER);
-"""
-
-
-class Source:
-    """A database as MLflow's server leaves it."""
-
-    def __init__(self, folder):
-        self.file = os.path.join(folder, "mlflow.db")
-        self.db = sqlite3.connect(self.file)
-        self.db.executescript(SCHEMA)
-        self.url = "sqlite:///" + self.file
-
-    def add(self, table, *rows):
-        for row in rows:
-            self.db.execute(f"INSERT INTO {table} VALUES ({','.join('?' * len(row))})", row)
-        self.db.commit()
-
-    def experiment(self, id, name, stage="active", location=""):
-        self.add("experiments", (id, name, location, stage, 1600000000000 + id, 1600000001000 + id))
-
-    def run(self, id, experiment, status="FINISHED", stage="active", points=3, **more):
-        self.add("runs", (id, "run " + id, "ann", status, 1600000000000,
-                          None if status == "RUNNING" else 1600000060000, stage,
-                          more.get("uri", f"s3://b/{experiment}/{id}/artifacts"), experiment))
-        self.add("params", ("depth", "6", id), ("path/x", "a\nb é", id))
-        self.add("tags", ("mlflow.runName", "run " + id, id), ("team", "red", id))
-        self.points(id, range(points))
-
-    def points(self, id, steps):
-        self.add("metrics", *(("loss", 1 / (n + 1), 1600000000000 + n, n, 0, id) for n in steps))
-
-    def model(self, name):
-        self.add("registered_models", (name, 1600000000000, 1600000009000, "about " + name))
-        self.add("registered_model_tags", ("k", "v", name))
-        self.add("model_versions",
-                 (name, 1, 1600000001000, 1600000002000, "one", "Production", "s3://b/m/1", "aa",
-                  "READY", None),
-                 (name, 2, 1600000003000, 1600000004000, None, "Deleted_Internal", "x", "x",
-                  "READY", None),
-                 (name, 3, 1600000005000, 1600000006000, "three", "None", "s3://b/m/3", None,
-                  "READY", "link"))
-        self.add("model_version_tags", ("vk", "vv", name, 3))
-        self.add("registered_model_aliases", ("best", 3, name))
-
-
-class ImportCase(Case):
-    def run_import(self, source, *flags, code=0, server=None):
-        target = ["--server", server.url] if server else []
-        done = support.run_cli("import", "mlflow", source, "--json", *target, *flags)
-        self.assertEqual(done.returncode, code, done.stderr + done.stdout)
-        return json.loads(done.stdout) if done.stdout else json.loads(done.stderr)
-
-    def assert_nothing_differs(self, report):
-        self.assertEqual(report["differences"], [])
-        self.assertEqual(report["refused"], [])
-
 
 class ImportTests(ImportCase):
     def history(self, server, run, key="loss"):

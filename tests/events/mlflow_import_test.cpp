@@ -141,6 +141,47 @@ TEST_CASE("import: what went on at the source comes along, another run does not"
                                         "as many timestamps");
 }
 
+TEST_CASE("import: what was restored at the source is restored here") {
+  ImportExperiment e{.experiment_id = "3", .name = "e", .deleted = true};
+  const auto gone = given<ExperimentsState>().when(e).then(
+      {ExperimentCreated{.experiment_id = "3", .name = "e"},
+       ExperimentDeleted{.experiment_id = "3"}, ExperimentImported{.experiment_id = "3"}});
+  e.deleted = false;
+  gone.when(e)
+      .then({ExperimentRestored{.experiment_id = "3"}, ExperimentImported{.experiment_id = "3"}})
+      .when(e)
+      .nothing();
+
+  auto run = a_run();
+  run.metrics.clear();
+  run.deleted = true;
+  auto there = *decide(RunState{}, run);
+  run.deleted = false;
+  given<RunState>(there).when(run).then({RunRestored{.generation = 0}}).when(run).nothing();
+  // With its experiment: no event says so.
+  run.experiment = {.deleted = false, .generation = 1};
+  given<RunState>(there).when(run).nothing();
+  run.deleted = true;
+  given<RunState>(there).when(run).then({RunDeleted{.generation = 1}}).when(run).nothing();
+  // Alone, its experiment stays deleted.
+  run.deleted = false;
+  run.experiment = {.deleted = true, .generation = 1};
+  given<RunState>(there)
+      .when(run)
+      .then({RunRestored{.generation = 1, .alone = true}})
+      .when(run)
+      .nothing();
+}
+
+TEST_CASE("import: an alias of a version that was deleted here stays away") {
+  ImportModel model{.model = "m", .creation_time = 1, .last_update_time = 2};
+  model.versions.push_back({.version = 1, .source = "s", .creation_time = 3});
+  auto there = *decide(ModelState{}, model);
+  there.push_back(ModelVersionDeleted{.version = 1});
+  model.aliases = {{"best", 1}};
+  given<ModelState>(there).when(model).nothing();
+}
+
 TEST_CASE("import: a model with gaps keeps its numbers, stages, aliases and times") {
   ImportModel model{.model = "m",
                     .description = "d",

@@ -334,6 +334,9 @@ TEST_CASE("import: differences name the thing, the field and both values") {
   CHECK(found[1].stored == "\"other\"");
   CHECK(found[2].stored == "(absent)");
   CHECK(found[3].source == "(absent)");
+  CHECK(names_any(found));
+  CHECK_FALSE(names_any({found[3]}));
+  CHECK_FALSE(names_any({{"experiment 1", "last_update_time", "1", "2"}}));
   ImportModel model{.model = "M", .description = "d"};
   model.versions.push_back({.version = 1, .source = "s"});
   model.versions.push_back({.version = 2, .deleted = true});
