@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "events/event_codec.hpp"
+#include "events/json_tree.hpp"
 
 namespace mlforge::actors {
 namespace {
@@ -89,29 +90,6 @@ class Payload {
   }
   std::string out_ = "{";
 };
-
-void append_utf16(std::string& out, std::uint32_t unit) {
-  constexpr std::string_view kHex = "0123456789abcdef";
-  out += "\\u";
-  for (int shift = 12; shift >= 0; shift -= 4) out += kHex[unit >> shift & 15];
-}
-
-// The character that `text`, of valid UTF-8, begins with, as \uXXXX; how many bytes it has.
-std::size_t append_escaped(std::string& out, std::string_view text) {
-  const auto byte = [&](std::size_t i) {
-    return i < text.size() ? static_cast<std::uint32_t>(static_cast<unsigned char>(text[i])) : 0u;
-  };
-  const std::size_t bytes = byte(0) >= 0xF0 ? 4 : byte(0) >= 0xE0 ? 3 : 2;
-  std::uint32_t code = byte(0) & (0xFFu >> (bytes + 1));
-  for (std::size_t i = 1; i < bytes; ++i) code = code << 6 | (byte(i) & 0x3F);
-  if (code < 0x10000) {
-    append_utf16(out, code);
-  } else {
-    append_utf16(out, 0xD800 + ((code - 0x10000) >> 10));
-    append_utf16(out, 0xDC00 + ((code - 0x10000) & 0x3FF));
-  }
-  return bytes;
-}
 
 bool says_prompt(const Texts& tags) {
   const auto at = tags.find(std::string(kIsPrompt));
@@ -260,26 +238,6 @@ class MlflowWebhook final : public Sender {
 
 }  // namespace
 
-std::string as_python_writes(std::string_view json) {
-  std::string out;
-  bool quoted = false;
-  for (std::size_t at = 0; at < json.size(); ++at) {
-    const char c = json[at];
-    if (static_cast<unsigned char>(c) >= 0x80) {
-      at += append_escaped(out, json.substr(at)) - 1;
-      continue;
-    }
-    out += c;
-    if (quoted && c == '\\' && at + 1 < json.size())
-      out += json[++at];
-    else if (c == '"')
-      quoted = !quoted;
-    else if (!quoted && (c == ',' || c == ':'))
-      out += ' ';
-  }
-  return out;
-}
-
 bool is_mlflow_event(std::string_view kind) { return find_mlflow_kind(kind) != nullptr; }
 
 std::vector<std::string_view> mlflow_actions(std::string_view entity) {
@@ -336,12 +294,14 @@ std::string mlflow_body(const MlflowMessage& message, TimeUs time) {
   const auto dot = message.kind.find('.');
   auto at = format_time(time);  // RFC 3339 with Z; MLflow writes the offset
   if (at.ends_with('Z')) at.replace(at.size() - 1, 1, "+00:00");
-  return as_python_writes(std::move(Payload()
-                                        .text("entity", message.kind.substr(0, dot))
-                                        .text("action", message.kind.substr(dot + 1))
-                                        .text("timestamp", at)
-                                        .raw("data", message.data))
-                              .done());
+  auto body = std::move(Payload()
+                            .text("entity", message.kind.substr(0, dot))
+                            .text("action", message.kind.substr(dot + 1))
+                            .text("timestamp", at)
+                            .raw("data", message.data))
+                  .done();
+  const auto tree = parse_tree(body);
+  return tree ? ascii_text(*tree) : body;
 }
 
 MlflowMessage mlflow_example(const std::string& kind) {

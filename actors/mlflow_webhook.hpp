@@ -31,12 +31,8 @@ struct MlflowMessage {
 Expected<std::vector<MlflowMessage>> mlflow_messages(const storage::Log& log,
                                                      const EventView& event);
 
-// Compact JSON of valid UTF-8 as Python's json.dumps writes it, and so MLflow: a blank behind each
-// comma and colon, other characters than ASCII's as \uXXXX. Receivers may check the signature over
-// what they have written again themselves.
-std::string as_python_writes(std::string_view json);
-
-// The body of one POST; `time` is that of what happened.
+// The body of one POST, written as by Python's json.dumps: receivers may check the signature over
+// what they have written again themselves. `time` is that of what happened.
 std::string mlflow_body(const MlflowMessage& message, TimeUs time);
 
 // An example of a kind, for trying a webhook.

@@ -255,6 +255,29 @@ void append_canonical(std::string& out, const JsonTree& tree) {
   }
 }
 
+void append_utf16(std::string& out, std::uint32_t unit) {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  out += "\\u";
+  for (int shift = 12; shift >= 0; shift -= 4) out += kHex[unit >> shift & 15];
+}
+
+// The character that `text`, of valid UTF-8, begins with, as \uXXXX; how many bytes it has.
+std::size_t append_escaped(std::string& out, std::string_view text) {
+  const auto byte = [&](std::size_t i) {
+    return i < text.size() ? static_cast<std::uint32_t>(static_cast<unsigned char>(text[i])) : 0u;
+  };
+  const std::size_t bytes = byte(0) >= 0xF0 ? 4 : byte(0) >= 0xE0 ? 3 : 2;
+  std::uint32_t code = byte(0) & (0xFFu >> (bytes + 1));
+  for (std::size_t i = 1; i < bytes; ++i) code = code << 6 | (byte(i) & 0x3F);
+  if (code < 0x10000) {
+    append_utf16(out, code);
+  } else {
+    append_utf16(out, 0xD800 + ((code - 0x10000) >> 10));
+    append_utf16(out, 0xDC00 + ((code - 0x10000) & 0x3FF));
+  }
+  return bytes;
+}
+
 }  // namespace
 
 const JsonTree* JsonTree::find(std::string_view name) const {
@@ -335,6 +358,17 @@ void append_tree(std::string& out, const JsonTree& tree) {
 std::string to_text(const JsonTree& tree) {
   std::string out;
   append_tree(out, tree);
+  return out;
+}
+
+std::string ascii_text(const JsonTree& tree) {
+  const std::string text = to_text(tree);
+  std::string out;
+  for (std::size_t at = 0; at < text.size();)
+    if (static_cast<unsigned char>(text[at]) < 0x80)
+      out += text[at++];
+    else
+      at += append_escaped(out, std::string_view(text).substr(at));
   return out;
 }
 

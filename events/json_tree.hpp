@@ -35,6 +35,8 @@ Expected<JsonTree> parse_tree(std::string_view text);
 // With a blank behind each comma and colon, as Python writes it.
 void append_tree(std::string& out, const JsonTree& tree);
 std::string to_text(const JsonTree& tree);
+// The same in ASCII, other characters as \uXXXX: json.dumps as it is by default.
+std::string ascii_text(const JsonTree& tree);
 
 // The same for all trees that are equal: names sorted, numbers in one form.
 std::string canonical_text(const JsonTree& tree);

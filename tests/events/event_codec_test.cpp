@@ -64,6 +64,15 @@ std::string payload_json(std::string_view type, std::uint16_t schema, ContentTyp
   return out;
 }
 
+EventView view_of(const NewEvent& encoded) {
+  EventView view;
+  view.type = encoded.type;
+  view.schema = encoded.schema;
+  view.content_type = encoded.content_type;
+  view.payload = encoded.payload;
+  return view;
+}
+
 }  // namespace
 
 TEST_CASE("event codec: a decoder that keeps its memory forgets what it held") {
@@ -74,11 +83,7 @@ TEST_CASE("event codec: a decoder that keeps its memory forgets what it held") {
     for (int round = 0; round < 20; ++round) {
       const Event event = round % 4 != 3 ? kind.random(random) : kind.fresh;
       const auto encoded = encode_event(event);
-      EventView view;
-      view.type = encoded.type;
-      view.schema = encoded.schema;
-      view.content_type = encoded.content_type;
-      view.payload = encoded.payload;
+      EventView view = view_of(encoded);
       const auto decoded = decoder.decode(view);
       REQUIRE(decoded);
       REQUIRE(kind.same(**decoded, event));
@@ -109,11 +114,7 @@ TEST_CASE("event codec: personal columns are left out where that is asked") {
   all.numeric_names = {"age"};
   all.numeric_values = {31, 47};
   const auto encoded = encode_event(all);
-  EventView view;
-  view.type = encoded.type;
-  view.schema = encoded.schema;
-  view.content_type = encoded.content_type;
-  view.payload = encoded.payload;
+  const EventView view = view_of(encoded);
   EventDecoder decoder(columns::Personal::left_out);
   for (int round = 0; round < 2; ++round) {
     const auto decoded = decoder.decode(view);

@@ -24,6 +24,16 @@ TEST_CASE("json tree: what is read is written as Python does") {
   CHECK(again(R"({"a": 1, "b": 2, "a": 3})") == R"({"b": 2, "a": 3})");
 }
 
+TEST_CASE("json tree: in ASCII as Python does by default") {
+  const auto ascii = [](const std::string& text) {
+    const auto tree = parse_tree(text);
+    return tree ? ascii_text(*tree) : "refused: " + tree.error().message;
+  };
+  CHECK(ascii(R"({"a,b:c":"d\",e:\\","f":[2.50,null]})") ==
+        R"({"a,b:c": "d\",e:\\", "f": [2.50, null]})");
+  CHECK(ascii("\"\xC3\xBC\xE2\x80\xA8\xF0\x9F\x98\x80z\"") == R"("\u00fc\u2028\ud83d\ude00z")");
+}
+
 TEST_CASE("json tree: what is no JSON is refused") {
   for (const char* text :
        {"",          " ",      "nul", "01",      "1.",     ".5",          "1e",  "+1",
