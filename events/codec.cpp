@@ -2,6 +2,8 @@
 
 #include <simdjson.h>
 #include <algorithm>
+#include <charconv>
+#include <cstring>
 #include <utility>
 
 namespace mlforge::codec {
@@ -153,18 +155,103 @@ Status read_raw(const element& in, RawJson& out) {
   return {};
 }
 
-void write_object(std::string& out, const void* object, std::span<const Member> members) {
-  out += '{';
-  bool first = true;
+namespace {
+
+// Gathers short pieces of JSON, so that the string grows once for many.
+class Pieces {
+ public:
+  explicit Pieces(std::string& out) : out_(out) {}
+  void put(char c) {
+    make_room(1);
+    bytes_[used_++] = c;
+  }
+  // A character, and a JSON string behind it.
+  void put(char before, std::string_view text) {
+    if (is_plain_json(text)) return put_plain(before, text);
+    put(before);
+    append_json_string(flush(), text);
+  }
+  // The same of a text that needs no escapes.
+  void put_plain(char before, std::string_view text) {
+    if (text.size() > kMost) {
+      put(before);
+      return append_json_string(flush(), text);
+    }
+    make_room(text.size() + 3);
+    char* at = bytes_ + used_;
+    *at++ = before;
+    *at++ = '"';
+    std::memcpy(at, text.data(), text.size());
+    at[text.size()] = '"';
+    used_ += text.size() + 3;
+  }
+  void put(char before, std::uint64_t number) {
+    make_room(1 + std::numeric_limits<std::uint64_t>::digits10 + 1);
+    bytes_[used_++] = before;
+    const auto end = std::to_chars(bytes_ + used_, std::end(bytes_), number).ptr;
+    used_ = static_cast<std::size_t>(end - bytes_);
+  }
+  std::string& flush() {
+    out_.append(bytes_, std::exchange(used_, 0));
+    return out_;
+  }
+
+ private:
+  static constexpr std::size_t kMost = 256;
+  void make_room(std::size_t n) {
+    if (n > sizeof bytes_ - used_) flush();
+  }
+
+  std::string& out_;
+  std::size_t used_ = 0;
+  char bytes_[2 * kMost];
+};
+
+}  // namespace
+
+void write_object(std::string& out, const void* object, std::span<const Member> members,
+                  std::uint64_t unless_empty) {
+  Pieces pieces(out);
+  char before = '{';
   for (const Member& m : members) {
     const void* value = static_cast<const char*>(object) + m.offset;
+    const bool may_miss = std::exchange(unless_empty, unless_empty >> 1) & 1;
+    if (may_miss && m.ops->empty(value)) continue;
     if (m.ops->absent && m.ops->absent(value)) continue;
-    if (!std::exchange(first, false)) out += ',';
-    append_json_string(out, m.name);
-    out += ':';
-    m.ops->write(out, value);
+    pieces.put_plain(std::exchange(before, ','), m.name);
+    if (m.ops == &kOps<std::string>) {
+      pieces.put(':', *static_cast<const std::string*>(value));
+    } else if (m.ops == &kOps<std::uint64_t>) {
+      pieces.put(':', *static_cast<const std::uint64_t*>(value));
+    } else {
+      pieces.put(':');
+      m.ops->write(pieces.flush(), value);
+    }
   }
-  out += '}';
+  if (before == '{') pieces.put(before);
+  pieces.put('}');
+  pieces.flush();
+}
+
+std::uint64_t empty_members(const void* object, std::span<const Member> members) {
+  std::uint64_t bits = 0;
+  for (std::size_t i = 0; i < members.size(); ++i)
+    if (members[i].ops->empty &&
+        members[i].ops->empty(static_cast<const char*>(object) + members[i].offset))
+      bits |= std::uint64_t{1} << i;
+  return bits;
+}
+
+void write_texts(std::string& out, const std::map<std::string, std::string>& texts) {
+  Pieces pieces(out);
+  char before = '{';
+  for (const auto& [key, value] : texts) {
+    pieces.put(std::exchange(before, ','), key);
+    pieces.put(':', value);
+  }
+  if (before == '{') pieces.put(before);
+  pieces.put('}');
+  pieces.flush();
 }
 
 Status read_object(const element& in, void* object, std::span<const Member> members,
@@ -173,9 +260,14 @@ Status read_object(const element& in, void* object, std::span<const Member> memb
   if (in.get(fields) != simdjson::SUCCESS) return wrong_type("an object", in);
   const bool strict = unknown == Unknown::refuse;
   std::uint64_t seen = 0;
+  auto expected = members.begin();  // they mostly come in the order in which we write them
   for (const auto& [key, value] : fields) {
-    const auto m = std::find_if(members.begin(), members.end(),
-                                [&key = key](const Member& each) { return each.name == key; });
+    const auto is_it = [&key = key](const Member& each) { return each.name == key; };
+    auto m = std::find_if(expected, members.end(), is_it);
+    if (m == members.end()) {
+      m = std::find_if(members.begin(), expected, is_it);
+      if (m == expected) m = members.end();
+    }
     Status failed;
     if (m != members.end()) {
       const std::uint64_t bit = std::uint64_t{1} << (m - members.begin());
@@ -184,6 +276,7 @@ Status read_object(const element& in, void* object, std::span<const Member> memb
       else
         failed = m->ops->read(value, static_cast<char*>(object) + m->offset, unknown);
       seen |= bit;
+      expected = m + 1;
     } else if (strict) {
       failed = Error{ErrorCode::unknown_field, "is not a field of this request", ""};
     }

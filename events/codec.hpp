@@ -59,6 +59,7 @@ struct Ops {
   void (*write)(std::string& out, const void* value);
   Status (*read)(const simdjson::dom::element& in, void* value, Unknown unknown);
   bool (*absent)(const void* value);  // of an optional: whether it is empty; null for the others
+  bool (*empty)(const void* value);   // of a string, a vector and a map; null for the others
 };
 
 struct Member {
@@ -72,7 +73,12 @@ struct Member {
 template <HasFields T>
 std::span<const Member> members();
 
-void write_object(std::string& out, const void* object, std::span<const Member> members);
+// Without those of `unless_empty`, a bit a member, that are empty.
+void write_object(std::string& out, const void* object, std::span<const Member> members,
+                  std::uint64_t unless_empty = 0);
+// The bits of the members that are empty in `object`.
+std::uint64_t empty_members(const void* object, std::span<const Member> members);
+void write_texts(std::string& out, const std::map<std::string, std::string>& texts);
 Status read_object(const simdjson::dom::element& in, void* object, std::span<const Member> members,
                    Unknown unknown);
 
@@ -111,6 +117,8 @@ void write(std::string& out, const T& value) {
       write(out, each);
     }
     out += ']';
+  } else if constexpr (std::same_as<T, std::map<std::string, std::string>>) {
+    write_texts(out, value);
   } else if constexpr (IsMap<T>::value) {
     out += '{';
     bool first = true;
@@ -207,12 +215,19 @@ Status read(const simdjson::dom::element& in, T& out, Unknown unknown) {
 }
 
 template <class T>
+inline constexpr bool (*kEmpty)(const void*) = nullptr;
+template <class T>
+requires std::same_as<T, std::string> || IsVector<T>::value ||
+    IsMap<T>::value inline constexpr bool (*kEmpty<T>)(const void*) =
+        [](const void* value) { return static_cast<const T*>(value)->empty(); };
+
+template <class T>
 inline constexpr Ops kOps{
     [](std::string& out, const void* value) { write(out, *static_cast<const T*>(value)); },
     [](const simdjson::dom::element& in, void* value, Unknown unknown) {
       return read(in, *static_cast<T*>(value), unknown);
     },
-    nullptr};
+    nullptr, kEmpty<T>};
 template <class T>
 inline constexpr Ops kOps<std::optional<T>>{
     [](std::string& out, const void* value) {
@@ -221,7 +236,7 @@ inline constexpr Ops kOps<std::optional<T>>{
     [](const simdjson::dom::element& in, void* value, Unknown unknown) {
       return read(in, *static_cast<std::optional<T>*>(value), unknown);
     },
-    [](const void* value) { return !*static_cast<const std::optional<T>*>(value); }};
+    [](const void* value) { return !*static_cast<const std::optional<T>*>(value); }, nullptr};
 
 template <HasFields T>
 std::span<const Member> members() {
@@ -233,7 +248,7 @@ std::span<const Member> members() {
     T value;
   };
   static const auto table = T::fields().apply([]<class... F>(const F&... f) {
-    static_assert(sizeof...(F) <= 64, "read_object() keeps a bit a field");
+    static_assert(sizeof...(F) <= 64, "there are 64 bits, one a field");
     const Room room;
     const auto at = [&](const void* member) {
       return static_cast<std::size_t>(static_cast<const char*>(member) - room.bytes);
@@ -259,6 +274,17 @@ std::string to_json(const T& value) {
   std::string out;
   codec::write(out, value);
   return out;
+}
+
+// What is stored and only from_json() reads: members that are empty, as they are by default, are
+// not written.
+template <HasFields T>
+void append_short_json(std::string& out, const T& value) {
+  static const auto unless_empty = [] {
+    const T by_default{};
+    return codec::empty_members(&by_default, codec::members<T>());
+  }();
+  codec::write_object(out, &value, codec::members<T>(), unless_empty);
 }
 
 // Reads one JSON value over a default one. The error names the field ("metrics[3].value") and says

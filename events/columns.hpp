@@ -14,6 +14,7 @@
 // A reader takes the fields that it knows by name and kind, and leaves the others; an absent one
 // keeps its default.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <optional>
@@ -110,32 +111,62 @@ std::string encode(const T& value) {
 // Whether personal fields are decoded, or keep their defaults.
 enum class Personal { decoded, left_out };
 
+// How one field of T is read.
+template <class T>
+struct FieldReader {
+  std::string_view name;
+  bool (*holds)(Kind);
+  void (*read)(const RawField&, T&);
+  void (*reset)(T&);  // to its default
+  bool personal;
+};
+
+template <class T, std::size_t I>
+constexpr FieldReader<T> field_reader() {
+  constexpr auto kField = slot<I>(T::fields());
+  using M = typename decltype(kField)::Type;
+  return {kField.name, &holds<M>,
+          [](const RawField& raw, T& value) {
+            constexpr auto kMember = slot<I>(T::fields()).member;
+            get(raw, value.*kMember);
+          },
+          [](T& value) {
+            constexpr auto kMember = slot<I>(T::fields()).member;
+            static const T kDefault{};
+            value.*kMember = kDefault.*kMember;
+          },
+          kField.personal};
+}
+
+template <class T>
+inline constexpr auto kFieldReaders = []<std::size_t... I>(std::index_sequence<I...>) {
+  return std::array{field_reader<T, I>()...};
+}
+(std::make_index_sequence<decltype(T::fields())::size>());
+
 // Over what `value` holds, whose memory is used again. `corrupt` where the bytes end early or name
 // an unknown kind; the value is then undefined.
 template <HasFields T>
 Status decode_into(std::string_view bytes, T& value, Personal personal = Personal::decoded) {
-  constexpr std::size_t kFields = decltype(T::fields())::size;
-  std::array<bool, kFields> seen{};
+  const auto& fields = kFieldReaders<T>;
+  std::array<bool, fields.size()> seen{};
   Reader reader(bytes);
+  std::size_t next = 0;  // fields mostly come in the order of ours
   while (const auto raw = reader.next()) {
-    std::size_t at = 0;
-    bool found = false;
-    for_each_field<T>([&](const auto& f) {
-      using M = std::remove_cvref_t<decltype(value.*(f.member))>;
-      const std::size_t i = at++;
-      if (found || raw->name != f.name || !holds<M>(raw->kind)) return;
-      found = true;
-      if (f.personal && personal == Personal::left_out) return;
-      get(*raw, value.*(f.member));
-      seen[i] = true;
-    });
+    const auto is_it = [&](const auto& f) { return f.name == raw->name && f.holds(raw->kind); };
+    std::size_t i = next;
+    if (i == fields.size() || !is_it(fields[i]))
+      i = static_cast<std::size_t>(std::find_if(fields.begin(), fields.end(), is_it) -
+                                   fields.begin());
+    if (i == fields.size()) continue;
+    next = i + 1;
+    if (fields[i].personal && personal == Personal::left_out) continue;
+    fields[i].read(*raw, value);
+    seen[i] = true;
   }
   if (!reader.ok()) return Error{ErrorCode::corrupt, "the columns of this payload end early", ""};
-  static const T kDefault{};
-  std::size_t at = 0;
-  for_each_field<T>([&](const auto& f) {
-    if (!seen[at++]) value.*(f.member) = kDefault.*(f.member);
-  });
+  for (std::size_t i = 0; i < fields.size(); ++i)
+    if (!seen[i]) fields[i].reset(value);
   return {};
 }
 

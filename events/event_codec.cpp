@@ -120,11 +120,14 @@ Expected<Event> decode_event(std::string_view type, std::uint16_t schema, Conten
 }
 
 Expected<const Event*> EventDecoder::decode(const EventView& e) {
-  kept_.resize(EventTypes::size);
+  if (kept_.empty()) kept_.resize(EventTypes::size);
   // Of an expired event what is left counts as the whole did.
   const bool gone = e.expired && e.payload.empty();
-  const Row* row = gone ? nullptr : find_row(e.type, e.schema, e.content_type);
-  if (row) {
+  const Row* row = last_type_ < rows().size() ? &rows()[last_type_] : nullptr;
+  if (!row || row->type != e.type || row->schema != e.schema || row->content != e.content_type)
+    row = find_row(e.type, e.schema, e.content_type);
+  if (row && !gone) {
+    last_type_ = row->index;
     Event& event = kept_[row->index];
     std::string_view payload = e.payload;
     if (e.schema < row->schema) {

@@ -37,7 +37,8 @@ class EventDecoder {
  private:
   columns::Personal personal_;
   std::vector<Event> kept_;  // one of each type, by its place in the list
-  std::string lifted_;       // the payload of an older version as the newest has it
+  std::size_t last_type_ = SIZE_MAX;
+  std::string lifted_;  // the payload of an older version as the newest has it
 };
 
 // The wire name of an event.

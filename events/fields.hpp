@@ -61,6 +61,12 @@ struct FieldList : FieldSlots<std::index_sequence_for<F...>, F...> {
   constexpr explicit FieldList(F... f) : FieldSlots<std::index_sequence_for<F...>, F...>{{f}...} {}
 };
 
+// The I-th field of a list.
+template <std::size_t I, class F>
+constexpr F slot(const FieldSlot<I, F>& of) {
+  return of.field;
+}
+
 template <class T>
 concept HasFields = requires {
   T::fields();

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "events/words.hpp"
+
 namespace mlforge {
 namespace {
 
@@ -54,16 +56,19 @@ void append_escape(std::string& out, unsigned char c) {
   }
 }
 
-// Whether all eight bytes from `at` on can stand in a JSON string as they are: ASCII from the blank
-// on, neither quote nor backslash. (A byte minus another borrows into its high bit where it is
-// less; a borrow from the byte below can only refuse what the slow way then takes.)
-bool are_plain(const char* at) {
-  constexpr std::uint64_t kOnes = 0x0101010101010101, kHigh = 0x8080808080808080;
-  std::uint64_t word;
-  std::memcpy(&word, at, sizeof word);
+// Its high bits tell which of eight bytes cannot stand in a JSON string as they are: what is no
+// ASCII from the blank on, quotes and backslashes. (A byte minus another borrows into its high bit
+// where it is less; a borrow from the byte below can only refuse what the slow way then takes.)
+std::uint64_t odd_bytes(std::uint64_t word) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101;
   const std::uint64_t quote = word ^ (kOnes * '"'), backslash = word ^ (kOnes * '\\');
-  const std::uint64_t odd = (word - kOnes * 0x20) | (quote - kOnes) | (backslash - kOnes) | word;
-  return (odd & kHigh) == 0;
+  return (word - kOnes * 0x20) | (quote - kOnes) | (backslash - kOnes) | word;
+}
+
+constexpr std::uint64_t kHighBits = 0x8080808080808080;
+
+bool are_plain(const char* at) {
+  return (odd_bytes(load_word<std::uint64_t>(at)) & kHighBits) == 0;
 }
 
 template <class T>
@@ -80,18 +85,6 @@ void append_decimal(std::string& out, double value) {
   if (std::abs(value) >= 1e19 && out.find_first_of(".e", begin) == std::string::npos) out += ".0";
 }
 
-// By words that overlap at the end.
-bool is_plain_text(std::string_view text) {
-  if (text.size() < 8) {
-    char padded[8] = {' ', ' ', ' ', ' ', ' ', ' ', ' ', ' '};
-    std::memcpy(padded, text.data(), text.size());
-    return are_plain(padded);
-  }
-  for (std::size_t at = 0; at + 8 < text.size(); at += 8)
-    if (!are_plain(text.data() + at)) return false;
-  return are_plain(text.data() + text.size() - 8);
-}
-
 void append_plain_string(std::string& out, std::string_view text) {
   const std::size_t before = out.size();
   out.resize(before + text.size() + 2);
@@ -103,8 +96,17 @@ void append_plain_string(std::string& out, std::string_view text) {
 
 }  // namespace
 
+// By words that overlap at the end.
+bool is_plain_json(std::string_view text) {
+  if (text.size() < 8) return (odd_bytes(word_of_short(text)) & kHighBits) == 0;
+  std::uint64_t odd = odd_bytes(load_word<std::uint64_t>(text.data() + text.size() - 8));
+  for (std::size_t at = 0; at + 8 < text.size(); at += 8)
+    odd |= odd_bytes(load_word<std::uint64_t>(text.data() + at));
+  return (odd & kHighBits) == 0;
+}
+
 void append_json_string(std::string& out, std::string_view text) {
-  if (is_plain_text(text)) return append_plain_string(out, text);
+  if (is_plain_json(text)) return append_plain_string(out, text);
   out += '"';
   std::size_t plain = 0, at = 0;
   while (at < text.size()) {

@@ -26,15 +26,18 @@ void count_child(ViewWriter& view, const EventView& e, std::string_view path, bo
   for (auto folder = folder_of(path); !folder.empty(); folder = folder_of(folder)) {
     const auto key = entry_key(e.tenant, folder);
     const auto* found = find_row<ArtifactRow>(view, key);
+    if (found && !found->is_folder()) return;
     const bool was_there = found != nullptr;
-    ArtifactRow row = was_there ? *found : ArtifactRow{.path = std::string(folder)};
-    if (!row.is_folder()) return;
-    row.children += more ? 1 : -1;
-    if (row.children == 0)
+    const std::uint64_t children = (was_there ? found->children : 0) + (more ? 1 : -1);
+    if (children == 0)
       view.erase(key, e.position);
+    else if (was_there)
+      update_row<ArtifactRow>(view, key, e.position,
+                              [&](ArtifactRow& row) { row.children = children; });
     else
-      store_row(view, key, row, e.position);
-    if (was_there && row.children != 0) return;
+      store_new_row(view, key, ArtifactRow{.path = std::string(folder), .children = children},
+                    e.position);
+    if (was_there && children != 0) return;
   }
 }
 

@@ -2,9 +2,18 @@
 
 #include <fmt/format.h>
 #include <algorithm>
+#include <cstring>
 
 namespace mlforge::projections {
 namespace {
+
+constexpr std::size_t kBlockBytes = 64 * sizeof(Position);
+
+Position position_at(std::string_view positions, std::size_t at) {
+  Position position;
+  std::memcpy(&position, positions.data() + at, sizeof position);
+  return position;
+}
 
 std::string because(const std::string& reason) { return reason.empty() ? "" : ": " + reason; }
 
@@ -417,18 +426,43 @@ bool AuditProjection::wants(const Event& event) const {
 
 void AuditProjection::apply(ViewWriter& view, const EventView& e, const Event& event) {
   if (!wants(event)) return;
-  const AuditRow row{.position = e.position,
-                     .time = format_time(e.time),
-                     .actor = std::string(e.actor),
-                     .type = std::string(e.type),
-                     .stream = std::string(e.stream),
-                     .event_id = to_string(e.id),
-                     .causation_id = e.causation.is_nil() ? "" : to_string(e.causation),
-                     .correlation_id = e.correlation.is_nil() ? "" : to_string(e.correlation),
-                     .summary = summarize(entity(e.stream), event)};
+  row_.position = e.position;
+  row_.time = format_time(e.time);
+  row_.actor.assign(e.actor);
+  row_.type.assign(e.type);
+  row_.stream.assign(e.stream);
+  row_.event_id = to_string(e.id);
+  row_.causation_id = e.causation.is_nil() ? "" : to_string(e.causation);
+  row_.correlation_id = e.correlation.is_nil() ? "" : to_string(e.correlation);
+  row_.summary = summarize(entity(e.stream), event);
+  text_.clear();
+  append_short_json(text_, row_);
   const std::string order = descending(e.position);
-  view.add_plain(view_key(kName, e.tenant, "event", order), to_json(row));
-  view.add_plain(view_key(kName, e.tenant, "stream", e.stream, order), order);
+  view.add_plain(view_key(kName, e.tenant, "event", order), text_);
+  std::string& open = view.plain(view_key(kName, e.tenant, "open", e.stream));
+  if (open.size() == kBlockBytes) {
+    const Position first = position_at(open, 0);
+    view.add_plain(view_key(kName, e.tenant, "stream", e.stream, descending(first)), open);
+    open.clear();
+  }
+  open.append(reinterpret_cast<const char*>(&e.position), sizeof e.position);
+}
+
+void visit_audited(ViewReader& view, std::string_view tenant, std::string_view stream,
+                   Position below, const std::function<bool(Position)>& visit) {
+  const auto newest_first = [&](std::string_view positions) {
+    for (std::size_t at = positions.size(); at >= sizeof(Position); at -= sizeof(Position)) {
+      const Position position = position_at(positions, at - sizeof(Position));
+      if (position < below && !visit(position)) return false;
+    }
+    return true;
+  };
+  const auto open = view.get_plain(view_key(AuditProjection::kName, tenant, "open", stream));
+  if (open && !newest_first(*open)) return;
+  const auto blocks = view_prefix(AuditProjection::kName, tenant, "stream", stream);
+  view.scan_plain(
+      blocks, blocks + descending(below), SIZE_MAX,
+      [&](std::string_view, std::string_view positions) { return newest_first(positions); });
 }
 
 }  // namespace mlforge::projections

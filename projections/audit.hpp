@@ -1,6 +1,9 @@
 // Who did what, when, to what, and what caused it.
 #pragma once
+#include <functional>
+
 #include "projections/projection.hpp"
+#include "projections/view_reader.hpp"
 
 namespace mlforge::projections {
 
@@ -25,15 +28,24 @@ struct AuditRow {
 // One readable sentence about any event, `name` being that of its stream's entity.
 std::string summarize(std::string_view name, const Event& event);
 
-// One row per event except the high-rate facts (metrics, predictions). Plain, newest first: "event"
-// by position; "stream" by stream and position -> the position as a part.
+// One row per event except the high-rate facts (metrics, predictions). Plain: "event" by position,
+// newest first. Where those of a stream are: "open" by stream, the last ones' positions; "stream"
+// by stream and first position, newest first: 64 older ones each.
 class AuditProjection : public Projection {
  public:
   static constexpr std::string_view kName = "audit";
   std::string_view name() const override { return kName; }
-  std::uint32_t version() const override { return 1; }
+  std::uint32_t version() const override { return 2; }
   bool wants(const Event& event) const override;
   void apply(ViewWriter& view, const EventView& envelope, const Event& event) override;
+
+ private:
+  AuditRow row_;  // of the last event, and its text: kept for their memory
+  std::string text_;
 };
+
+// The positions of a stream's rows that are less than `below`, newest first; false stops.
+void visit_audited(ViewReader& view, std::string_view tenant, std::string_view stream,
+                   Position below, const std::function<bool(Position)>& visit);
 
 }  // namespace mlforge::projections

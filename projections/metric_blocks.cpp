@@ -9,6 +9,7 @@ namespace mlforge::projections {
 namespace {
 
 constexpr std::string_view kProjection = "metrics";
+constexpr std::size_t kFirstPoints = 12;  // room for so many, once there are two
 
 std::size_t head_at(std::string_view tail) {
   return sizeof(std::uint16_t) + load_at<std::uint16_t>(tail, 0);
@@ -77,16 +78,12 @@ SeriesTail parse_tail(std::string_view row) {
           load_at<SeriesHead>(row, head), row.substr(head + sizeof(SeriesHead))};
 }
 
-std::string& open_tail(ViewWriter& view, const std::string& tail_key, std::string_view name) {
-  std::string& tail = view.plain(tail_key);
-  if (tail.empty()) {
-    const auto size = static_cast<std::uint16_t>(std::min<std::size_t>(name.size(), 65535));
-    const SeriesHead head;
-    tail.append(reinterpret_cast<const char*>(&size), sizeof size);
-    tail.append(name.substr(0, size));
-    tail.append(reinterpret_cast<const char*>(&head), sizeof head);
-  }
-  return tail;
+void begin_tail(std::string& tail, std::string_view name) {
+  const auto size = static_cast<std::uint16_t>(std::min<std::size_t>(name.size(), 65535));
+  const SeriesHead head;
+  tail.append(reinterpret_cast<const char*>(&size), sizeof size);
+  tail.append(name.substr(0, size));
+  tail.append(reinterpret_cast<const char*>(&head), sizeof head);
 }
 
 void append_point(ViewWriter& view, const SeriesId& id, std::string& tail,
@@ -96,7 +93,10 @@ void append_point(ViewWriter& view, const SeriesId& id, std::string& tail,
   if (head.points == 0) {
     head.best = point;
   } else {
-    if (head.points == 1) add_point(tail, head.best);
+    if (head.points == 1) {
+      tail.reserve(tail.size() + kFirstPoints * sizeof(MetricPoint));
+      add_point(tail, head.best);
+    }
     const auto last = load_at<MetricPoint>(tail, tail.size() - sizeof(MetricPoint));
     if (std::pair(point.timestamp, point.step) <= std::pair(last.timestamp, last.step))
       head.disorder |= SeriesHead::kByTime;

@@ -78,8 +78,8 @@ T load_at(std::string_view bytes, std::size_t at) {
   return value;
 }
 
-// The tail row by its key, made where it is not there; valid until the writer's next flush.
-std::string& open_tail(ViewWriter& view, const std::string& tail_key, std::string_view name);
+// Makes an empty row the tail of a series without points.
+void begin_tail(std::string& tail, std::string_view name);
 void append_point(ViewWriter& view, const SeriesId& id, std::string& tail,
                   const MetricPoint& point);
 

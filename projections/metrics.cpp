@@ -7,7 +7,7 @@ namespace mlforge::projections {
 namespace {
 
 constexpr std::size_t kAtOnce =
-    16;  // few enough that what is fetched is still there when its turn comes
+    16;  // few enough that what was fetched is still there when its turn comes
 
 }  // namespace
 
@@ -23,10 +23,12 @@ void MetricsProjection::append_points(ViewWriter& view, const EventView& envelop
     if (ahead == 0) {
       const std::size_t n = std::min(kAtOnce, count - i);
       for (std::size_t k = 0; k < n; ++k) append_part(keys_[k].assign(prefix), event.keys[i + k]);
-      view.expect_plain({keys_.data(), n});
+      view.plain({keys_.data(), n}, tails_);
     }
-    if (!tail || event.keys[i] != event.keys[i - 1])
-      tail = &open_tail(view, keys_[ahead], event.keys[i]);
+    if (!tail || event.keys[i] != event.keys[i - 1]) {
+      tail = tails_[ahead];
+      if (tail->empty()) begin_tail(*tail, event.keys[i]);
+    }
     append_point(view, {envelope.tenant, entity(envelope.stream), event.keys[i]}, *tail,
                  {envelope.position, event.steps[i], event.timestamps[i], event.values[i]});
   }

@@ -20,6 +20,7 @@ class MetricsProjection : public Dispatch<MetricsProjection> {
   void append_points(ViewWriter& view, const EventView& envelope, const E& event);
 
   std::vector<std::string> keys_;  // of some rows, kept for their memory
+  std::vector<std::string*> tails_;
 };
 
 }  // namespace mlforge::projections

@@ -71,8 +71,8 @@ inline std::string_view entity(std::string_view stream) {
 // RFC 3339; empty for 0, which means that it has not happened.
 inline std::string time_text(TimeUs time) { return time == 0 ? std::string() : format_time(time); }
 
-// A versioned row that is a struct with fields(), stored as JSON. Throws where the stored text is
-// not such a row.
+// A versioned row that is a struct with fields(), stored as JSON without what is empty. Throws
+// where the stored text is not such a row.
 template <class R>
 R parse_row(std::string_view text) {
   auto row = from_json<R>(text, Unknown::skip);
@@ -88,14 +88,20 @@ const R* find_row(ViewWriter& view, std::string_view key) {
 
 template <class R>
 void store_row(ViewWriter& view, std::string_view key, const R& row, Position position) {
-  view.put(key, to_json(row), position);
+  view.write_row(key, position, [&](std::string& out) { append_short_json(out, row); });
+}
+// The same of one that is soon changed: it need not be parsed then.
+template <class R>
+void store_new_row(ViewWriter& view, std::string_view key, R&& row, Position position) {
+  store_row(view, key, row, position);
+  view.keep_parsed(key, std::move(row));
 }
 
 // Changes a row in place by `change`; an entity that this view has never seen stays unseen.
 template <class R, class Change>
 void update_row(ViewWriter& view, std::string_view key, Position position, Change&& change) {
   view.update<R>(key, position, parse_row<R>, change,
-                 [](std::string& out, const R& row) { codec::write(out, row); });
+                 [](std::string& out, const R& row) { append_short_json(out, row); });
 }
 
 }  // namespace mlforge::projections

@@ -77,6 +77,10 @@ Expected<std::unique_ptr<ProjectionEngine>> ProjectionEngine::open(
                               .status = std::move(status),
                               .wanted = std::move(wanted)});
   }
+  engine->wanting_.resize(EventTypes::size);
+  for (Slot& slot : engine->slots_)
+    for (std::size_t i = 0; i < EventTypes::size; ++i)
+      if (slot.wanted[i]) engine->wanting_[i].push_back(&slot);
   if (auto bad = engine->check_log()) return *bad;
   if (auto bad = engine->check_versions()) return *bad;
   engine->publish();
@@ -197,12 +201,19 @@ void ProjectionEngine::apply(Slot& slot, const EventView& e, const Event& event)
     slot.error = "it threw something that is no std::exception";
   }
   slot.failed = true;
+  slot.reached = e.position - 1;
   slot.writer.discard();
 }
 
 void ProjectionEngine::apply_to_all(const EventView& e) {
   const Event& event = decode(e);
   if (observer_) observer_->seen(e);
+  if (in_step_) {
+    for (Slot* slot : wanting_[event.index()])
+      if (!slot->failed) apply(*slot, e, event);
+    passed_ = e.position;
+    return;
+  }
   for (Slot& slot : slots_) {
     if (slot.failed || slot.reached + 1 != e.position) continue;
     if (slot.wanted[event.index()])
@@ -224,10 +235,17 @@ Status ProjectionEngine::run_batch(Position from, std::uint64_t limit) {
     return view_error(rc, "starting a batch of the views");
   for (Slot& slot : slots_) slot.writer.begin(txn.get());
   if (observer_) observer_->begin();
+  in_step_ = std::all_of(slots_.begin(), slots_.end(), [from](const Slot& slot) {
+    return slot.failed || slot.reached + 1 == from;
+  });
+  passed_ = from - 1;
   const auto read = log_.read(from, limit, [this](const EventView& e) {
     apply_to_all(e);
     return !is_batch_full();
   });
+  if (in_step_)
+    for (Slot& slot : slots_)
+      if (!slot.failed) slot.reached = passed_;
   Status bad;
   for (Slot& slot : slots_)
     if (!bad && slot.failed && !slot.status.failed) bad = replay_before_failure(slot);

@@ -110,6 +110,11 @@ class ProjectionEngine {
   ViewStore& store_;
   EngineOptions options_;
   std::vector<Slot> slots_;
+  std::vector<std::vector<Slot*>> wanting_;  // by the type's place: who is to see its events
+  // In a batch that begins with what all healthy ones are to see next, `passed_` stands for what
+  // each has reached until the batch is read.
+  bool in_step_ = false;
+  Position passed_ = 0;
   BatchObserver* observer_ = nullptr;
   EventDecoder decoder_{columns::Personal::left_out};  // no read model keeps what is personal
   Event undecoded_;

@@ -24,13 +24,16 @@ std::string to_token(std::string_view key_rest) {
   return out;
 }
 
+Error bad_token() {
+  return invalid("page_token", "must be the next_page_token of the page before");
+}
+
 Expected<std::string> from_token(std::string_view token) {
-  const Error bad = invalid("page_token", "must be the next_page_token of the page before");
-  if (token.size() % 2 != 0 || token.size() > 1024) return bad;
+  if (token.size() % 2 != 0 || token.size() > 1024) return bad_token();
   std::string out;
   for (std::size_t i = 0; i < token.size(); i += 2) {
     const int high = hex_value(token[i]), low = hex_value(token[i + 1]);
-    if (high < 0 || low < 0) return bad;
+    if (high < 0 || low < 0) return bad_token();
     out += static_cast<char>(high << 4 | low);
   }
   return out;

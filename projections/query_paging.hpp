@@ -12,6 +12,7 @@ namespace mlforge::projections {
 Error missing(const ViewReader& view, std::string_view what, std::string_view name);
 
 // A token is the hexadecimal form of the part of the last key that follows the prefix.
+Error bad_token();
 std::string to_token(std::string_view key_rest);
 Expected<std::string> from_token(std::string_view token);
 

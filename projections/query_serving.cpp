@@ -79,9 +79,7 @@ Expected<DriftRow> latest_drift(ViewReader& view, std::string_view tenant,
 Expected<Page<AuditRow>> list_audit(ViewReader& view, std::string_view tenant,
                                     const AuditFilter& filter, const PageRequest& page) {
   const std::string events = view_prefix(kAudit, tenant, "event");
-  const std::string prefix =
-      filter.stream.empty() ? events : view_prefix(kAudit, tenant, "stream", filter.stream);
-  auto start = newest_first_start(prefix, page);
+  const auto start = newest_first_start(events, page);
   if (!start) return start.error();
   // Times are of one width, so that text order is time order.
   const std::string from = filter.from_time > INT64_MIN ? format_time(filter.from_time) : "";
@@ -90,23 +88,34 @@ Expected<Page<AuditRow>> list_audit(ViewReader& view, std::string_view tenant,
   Status bad;
   std::string last;
   std::size_t seen = 0;
-  view.scan_plain(prefix, *start, kNoLimit, [&](std::string_view key, std::string_view value) {
+  const auto add = [&](std::string_view order, std::optional<std::string_view> text) {
     if (out.items.size() == page_limit(page) || seen == kMaxAuditRows) {
       out.next_page_token = to_token(last);
       return false;
     }
-    const auto text =
-        filter.stream.empty() ? std::optional(value) : view.get_plain(events + std::string(value));
     if (!text) return true;
     auto row = read_row<AuditRow>(*text);
     if (!row) bad = row.error();
     if (bad || row->time < from) return false;
     ++seen;
-    last = key.substr(prefix.size());
+    last = order;
     if ((until.empty() || row->time <= until) && matches(filter, *row))
       out.items.push_back(std::move(*row));
     return true;
-  });
+  };
+  if (filter.stream.empty()) {
+    view.scan_plain(events, *start, kNoLimit, [&](std::string_view key, std::string_view text) {
+      return add(key.substr(events.size()), text);
+    });
+  } else {
+    const auto after = std::string_view(*start).substr(std::min(start->size(), events.size()));
+    const auto order = parse_ascending(after.empty() ? descending(kLatest) : after);
+    if (!order) return bad_token();
+    visit_audited(view, tenant, filter.stream, ~*order, [&](Position position) {
+      const std::string order = descending(position);
+      return add(order, view.get_plain(events + order));
+    });
+  }
   if (view.status()) return *view.status();
   if (bad) return *bad;
   return out;

@@ -76,20 +76,22 @@ void RunsProjection::on(ViewWriter& view, const EventView& e, const ExperimentCr
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunStarted& event) {
-  const RunRow row{.run_id = event.run_id,
-                   .experiment_id = event.experiment_id,
-                   .name = event.name,
-                   .status = "running",
-                   .start_time = time_text(event.start_time),
-                   .pipeline_run_id = event.pipeline_run_id,
-                   .step = event.step,
-                   .actor = std::string(e.actor),
-                   .user_id = event.user_id,
-                   .artifact_uri = event.artifact_uri};
+  StoredRun row{{.run_id = event.run_id,
+                 .experiment_id = event.experiment_id,
+                 .name = event.name,
+                 .status = "running",
+                 .start_time = time_text(event.start_time),
+                 .pipeline_run_id = event.pipeline_run_id,
+                 .step = event.step,
+                 .actor = std::string(e.actor),
+                 .user_id = event.user_id,
+                 .artifact_uri = event.artifact_uri},
+                {}};
+  const std::string key = view_key(kName, e.tenant, "run", row.run_id);
   const std::string order = descending(e.position);
-  store_row(view, view_key(kName, e.tenant, "run", row.run_id), row, e.position);
   view.add_plain(view_key(kName, e.tenant, "runs", order), row.run_id);
   view.add_plain(view_key(kName, e.tenant, "runs_of", row.experiment_id, order), row.run_id);
+  store_new_row(view, key, std::move(row), e.position);
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunParamsLogged& event) {

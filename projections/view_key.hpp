@@ -6,6 +6,7 @@
 // prefix of bytes.
 #pragma once
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,22 +20,19 @@ inline constexpr std::size_t kMaxKeyBytes = 511 - kHistorySuffixBytes;
 
 void append_part(std::string& key, std::string_view part);
 
+// The parts, and 0x00 between them.
+std::string join_parts(std::initializer_list<std::string_view> parts);
+
 // view_key("runs", tenant, "run", run_id)
 template <class... Parts>
 std::string view_key(std::string_view projection, const Parts&... parts) {
-  std::string key;
-  key.reserve(128);
-  append_part(key, projection);
-  ((key += '\0', append_part(key, parts)), ...);
-  return key;
+  return join_parts({projection, std::string_view(parts)...});
 }
 
 // The beginning of all keys that have these parts and at least one more.
 template <class... Parts>
 std::string view_prefix(std::string_view projection, const Parts&... parts) {
-  std::string key = view_key(projection, parts...);
-  key += '\0';
-  return key;
+  return join_parts({projection, std::string_view(parts)..., std::string_view()});
 }
 
 // A number as a part, 16 hexadecimal digits: keys ascend, or descend, with the number.

@@ -5,10 +5,12 @@
 #include <cstring>
 #include <utility>
 
+#include "events/words.hpp"
+
 namespace mlforge::projections {
 namespace {
 
-constexpr std::size_t kSmall = 1024;
+constexpr std::size_t kSmall = 128;
 constexpr std::size_t kEditBytes = 12;
 constexpr std::size_t kMostReplaced = 64;  // bytes looked through for where both go on alike
 constexpr std::size_t kAlike = 16;
@@ -23,22 +25,10 @@ std::uint64_t mixed(std::uint64_t x) {
 
 bool is_whole(const FormerVersion& v) {
   return v.value.size() < kSmall ||
-         mixed(v.from) % std::min<std::uint64_t>(v.value.size() / 256, 512) == 0;
+         mixed(v.from) % std::clamp<std::uint64_t>(v.value.size() / 256, 8, 512) == 0;
 }
 
 // By words: rows are long and mostly alike.
-std::size_t common_start(std::string_view a, std::string_view b) {
-  const std::size_t most = std::min(a.size(), b.size());
-  std::size_t at = 0;
-  for (std::uint64_t x = 0, y = 0; at + sizeof x <= most; at += sizeof x) {
-    std::memcpy(&x, a.data() + at, sizeof x);
-    std::memcpy(&y, b.data() + at, sizeof y);
-    if (x != y) return at + static_cast<std::size_t>(std::countr_zero(x ^ y)) / 8;
-  }
-  while (at < most && a[at] == b[at]) ++at;
-  return at;
-}
-
 std::size_t common_end(std::string_view a, std::string_view b) {
   const std::size_t most = std::min(a.size(), b.size());
   std::size_t n = 0;
@@ -107,9 +97,21 @@ std::string edits_of(std::string_view a, std::string_view b, int at_start, int a
   return out + last;
 }
 
+constexpr std::size_t kShort = 64;
+
+// What most changes are: one place, a few bytes. False, and nothing appended, where it is not.
+bool append_short_edit(std::string& out, std::string_view a, std::string_view b) {
+  const std::size_t same = common_start(a, b);
+  const std::size_t end = common_end(a.substr(same), b.substr(same));
+  const std::size_t own = a.size() - same - end;
+  if (own + kEditBytes > kShort) return false;
+  out += '\2';
+  append_edit(out, same, b.size() - same - end, a.substr(same, own));
+  return true;
+}
+
 // Times that were replaced may stand before or behind what came in between.
 std::string shortest_edits(std::string_view a, std::string_view b) {
-  constexpr std::size_t kShort = 64;
   std::string best = edits_of(a, b, 0, 0);
   for (const auto& [at_start, at_end] : {std::pair{0, 2}, {2, 0}, {1, 1}}) {
     if (best.size() <= kShort) break;
@@ -132,6 +134,7 @@ void append_version(std::string& out, const FormerVersion& version, std::string_
     out += value;
     return;
   }
+  if (append_short_edit(out, value, next)) return;
   const std::string edits = shortest_edits(value, next);
   const bool shorter = edits.size() < value.size() / 2;
   out += shorter ? '\2' : '\1';

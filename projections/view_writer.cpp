@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "projections/key_sort.hpp"
 #include "projections/view_damage.hpp"
 #include "projections/view_key.hpp"
 #include "projections/view_version.hpp"
@@ -15,10 +16,9 @@ constexpr std::size_t kRowHeaderBytes = 9;
 constexpr std::size_t kRowOverhead = 32;  // of a row in a page
 
 // Where the next rows lie in key order, so does LMDB's cursor: most puts find their page at once.
-template <class Entries>
-void sort_by_key(Entries& entries) {
-  std::sort(entries.begin(), entries.end(),
-            [](const auto* a, const auto* b) { return a->key() < b->key(); });
+template <class Entry>
+void sort_entries(std::vector<Entry*>& entries) {
+  sort_by_key(entries, [](const Entry* entry) { return entry->key(); });
 }
 
 }  // namespace
@@ -37,8 +37,7 @@ int ViewWriter::NewRows::write(MDB_txn* txn, MDB_dbi table) {
   const std::string_view all = bytes_;
   const auto key_of = [all](const Place& p) { return all.substr(p.start, p.key_size); };
   // Of one key the last is to stay.
-  std::stable_sort(places_.begin(), places_.end(),
-                   [&](const Place& a, const Place& b) { return key_of(a) < key_of(b); });
+  sort_by_key(places_, key_of);
   storage::Cursor cursor;
   int rc = places_.empty() ? 0 : cursor.open(txn, table);
   for (const Place& place : places_) {
@@ -115,7 +114,7 @@ void ViewWriter::change(RowEntry& entry, Position position) {
   if (r.from != 0 && r.from != position) {
     write_former(entry);
     pending_bytes_ += entry.key().size() + r.value.size() + kRowOverhead;
-    r.former = std::move(r.value);
+    r.former.swap(r.value);
     r.former_from = r.from;
     r.former_live = r.live;
     r.value.clear();
@@ -127,21 +126,26 @@ void ViewWriter::change(RowEntry& entry, Position position) {
   pending_bytes_ += entry.key().size() + kRowOverhead;
 }
 
-void ViewWriter::set(RowEntry& entry, std::string_view value, Position position) {
+// The value is in scratch_, which gets the memory of one of before.
+void ViewWriter::set(RowEntry& entry, Position position) {
   Row& r = entry.row;
-  if ((r.live && r.value == value) || !usable(entry.key())) return;
-  const std::size_t before = r.value.size();
+  if ((r.live && r.value == scratch_) || !usable(entry.key())) return;
+  const std::size_t before = r.value.size(), size = scratch_.size();
   change(entry, position);
-  if (value.size() > before) kept_bytes_ += value.size() - before;
-  if (value.size() > r.value.size()) pending_bytes_ += value.size() - r.value.size();
-  r.value.assign(value);
+  if (size > before) kept_bytes_ += size - before;
+  if (size > r.value.size()) pending_bytes_ += size - r.value.size();
+  r.value.swap(scratch_);
   r.live = true;
 }
 
-void ViewWriter::put(std::string_view key, std::string_view value, Position position) {
+void ViewWriter::put_scratch(std::string_view key, Position position) {
   RowEntry& entry = row(key);
   entry.row.parsed.reset();
-  set(entry, value, position);
+  set(entry, position);
+}
+
+void ViewWriter::put(std::string_view key, std::string_view value, Position position) {
+  write_row(key, position, [&](std::string& out) { out.assign(value); });
 }
 
 void ViewWriter::erase(std::string_view key, Position position) {
@@ -155,7 +159,11 @@ void ViewWriter::erase(std::string_view key, Position position) {
 
 ViewWriter::PlainRow& ViewWriter::plain_row(std::string_view key, bool read) {
   const auto hash = plain_.hash(key);
-  PlainEntry* entry = plain_.find(key, hash);
+  return plain_row(plain_.find(key, hash), key, hash, read);
+}
+
+ViewWriter::PlainRow& ViewWriter::plain_row(PlainEntry* entry, std::string_view key,
+                                            std::uint32_t hash, bool read) {
   if (!entry) {
     entry = &plain_.add(key, hash);
     kept_bytes_ += key.size() + sizeof(PlainEntry);
@@ -171,16 +179,20 @@ ViewWriter::PlainRow& ViewWriter::plain_row(std::string_view key, bool read) {
   return row;
 }
 
-void ViewWriter::expect_plain(std::span<const std::string> keys) {
+void ViewWriter::plain(std::span<const std::string> keys, std::vector<std::string*>& rows) {
   hashes_.clear();
+  rows.clear();
   for (const auto& key : keys) plain_.fetch_slot(hashes_.emplace_back(plain_.hash(key)));
   for (const auto hash : hashes_) plain_.fetch_entry(hash);
-  for (std::size_t i = 0; i < keys.size(); ++i)
-    if (const auto* entry = plain_.find(keys[i], hashes_[i])) {
-      const std::string& value = entry->row.value;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    auto* const found = plain_.find(keys[i], hashes_[i]);
+    std::string& value = plain_row(found, keys[i], hashes_[i], true).value;
+    if (found) {
       __builtin_prefetch(value.data());
-      __builtin_prefetch(value.data() + value.size());
+      __builtin_prefetch(value.data() + value.size() - 1);
     }
+    rows.push_back(&value);
+  }
 }
 
 std::string& ViewWriter::plain(std::string_view key) { return plain_row(key, true).value; }
@@ -197,7 +209,7 @@ void ViewWriter::add_plain(std::string_view key, std::string_view value) {
 }
 
 int ViewWriter::write_current() {
-  sort_by_key(changed_);
+  sort_entries(changed_);
   for (auto* entry : changed_) write_former(*entry);
   storage::Cursor cursor;
   int rc = changed_.empty() ? 0 : cursor.open(txn_, tables_.current);
@@ -218,7 +230,7 @@ int ViewWriter::write_current() {
 }
 
 int ViewWriter::write_plain() {
-  sort_by_key(changed_plain_);
+  sort_entries(changed_plain_);
   storage::Cursor cursor;
   int rc = changed_plain_.empty() ? 0 : cursor.open(txn_, tables_.plain);
   for (auto* entry : changed_plain_) {

@@ -28,6 +28,13 @@ class ViewWriter {
   std::optional<std::string_view> get(std::string_view key);
   // A new version of the row from `position` on. The same value again is no new version.
   void put(std::string_view key, std::string_view value, Position position);
+  // The same with what `write` (std::string&) appends.
+  template <class Write>
+  void write_row(std::string_view key, Position position, Write&& write) {
+    scratch_.clear();
+    write(scratch_);
+    put_scratch(key, position);
+  }
   void erase(std::string_view key, Position position);
 
   // What `parse` (text -> R) makes of the newest version; nothing where there is none. It is kept
@@ -36,6 +43,14 @@ class ViewWriter {
   template <class R, class Parse>
   R* parsed(std::string_view key, Parse&& parse) {
     return parsed_row<R>(row(key), parse);
+  }
+  // Of a row that was just written: what parsed() answers from now on.
+  template <class R>
+  void keep_parsed(std::string_view key, R value) {
+    Row& r = row(key).row;
+    if (!r.live) return;
+    r.parsed = std::make_shared<R>(std::move(value));
+    kept_bytes_ += 2 * r.value.size();
   }
   // Changes such an R by `change`, and makes what `write` (std::string&, const R&) appends the
   // row's new version. Nothing where there is no row.
@@ -48,13 +63,13 @@ class ViewWriter {
     change(*value);
     scratch_.clear();
     write(scratch_, std::as_const(*value));
-    set(entry, scratch_, position);
+    set(entry, position);
   }
 
   // A row without versions, for changing in place; empty where there was none. Valid until flush().
   std::string& plain(std::string_view key);
-  // Tells that these rows are asked for next: their waits for memory overlap.
-  void expect_plain(std::span<const std::string> keys);
+  // The same of several at once, whose waits for memory overlap: in `rows`, in the order of keys.
+  void plain(std::span<const std::string> keys, std::vector<std::string*>& rows);
   // Replaces it without reading it.
   void put_plain(std::string_view key, std::string value);
   // A row that is new, and that this projection never reads or changes: nothing of it is kept.
@@ -116,10 +131,12 @@ class ViewWriter {
     return static_cast<R*>(r.parsed.get());
   }
   RowEntry& row(std::string_view key);
-  void set(RowEntry& entry, std::string_view value, Position position);
+  void put_scratch(std::string_view key, Position position);
+  void set(RowEntry& entry, Position position);
   void change(RowEntry& entry, Position position);
   void write_former(RowEntry& entry);
   PlainRow& plain_row(std::string_view key, bool read);
+  PlainRow& plain_row(PlainEntry* found, std::string_view key, std::uint32_t hash, bool read);
   std::optional<std::string_view> find(MDB_dbi table, std::string_view key);
   bool usable(std::string_view key);
   int write_current();
@@ -134,7 +151,7 @@ class ViewWriter {
   std::vector<PlainEntry*> changed_plain_;
   std::vector<std::uint32_t> hashes_;
   NewRows history_, added_;
-  std::string scratch_;
+  std::string scratch_;  // the value of a row that is about to be set
   std::size_t kept_bytes_ = 0, pending_bytes_ = 0;
   Status status_;
 };

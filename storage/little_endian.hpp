@@ -1,21 +1,23 @@
 // Integers as they are stored: little-endian, at any alignment.
 #pragma once
-#include <cstddef>
+#include <bit>
 #include <cstdint>
+#include <cstring>
 
 namespace mlforge::storage {
 
+static_assert(std::endian::native == std::endian::little);
+
 template <class T>
 void store_le(std::uint8_t* at, T value) {
-  for (std::size_t i = 0; i < sizeof(T); ++i)
-    at[i] = static_cast<std::uint8_t>(static_cast<std::uint64_t>(value) >> (8 * i));
+  std::memcpy(at, &value, sizeof value);
 }
 
 template <class T>
 T load_le(const std::uint8_t* at) {
-  std::uint64_t value = 0;
-  for (std::size_t i = 0; i < sizeof(T); ++i) value |= std::uint64_t{at[i]} << (8 * i);
-  return static_cast<T>(value);
+  T value;
+  std::memcpy(&value, at, sizeof value);
+  return value;
 }
 
 }  // namespace mlforge::storage

@@ -90,6 +90,47 @@ TEST_CASE("codec: an absent field keeps its default, an empty optional is not wr
   CHECK_FALSE(must(R"({"maybe":null})").maybe.has_value());
 }
 
+TEST_CASE("codec: the short form leaves out what is empty, and reads back the same") {
+  struct Row {
+    std::string none, text = "set", word = "kept";
+    std::vector<std::int64_t> numbers, some = {1};
+    std::map<std::string, std::string> texts;
+    std::uint64_t zero = 0;
+    static constexpr auto fields() {
+      return FieldList{field("none", &Row::none), field("text", &Row::text),
+                       field("word", &Row::word), field("numbers", &Row::numbers),
+                       field("some", &Row::some), field("texts", &Row::texts),
+                       field("zero", &Row::zero)};
+    }
+  };
+  Row row;
+  row.word.clear();  // is not so by default
+  row.some.clear();
+  std::string out;
+  append_short_json(out, row);
+  CHECK(out == R"({"text":"set","word":"","some":[],"zero":0})");
+  const auto back = from_json<Row>(out, Unknown::skip);
+  REQUIRE(back);
+  CHECK(to_json(*back) == to_json(row));
+  row = {.none = std::string(600, 'x'), .texts = {{"a\"", "b"}, {std::string(300, 'k'), ""}}};
+  out.clear();
+  append_short_json(out, row);
+  const auto full = from_json<Row>(out, Unknown::skip);
+  REQUIRE(full);
+  CHECK(full->none == row.none);
+  CHECK(full->texts == row.texts);
+}
+
+TEST_CASE("codec: objects of many short and long members come back") {
+  std::map<std::string, std::string> texts;
+  for (std::size_t i = 0; i < 300; ++i)
+    texts[std::string(i, char('a' + i % 26)) + std::to_string(i)] = std::string(i * 7 % 530, '"');
+  const auto text = to_json(texts);
+  const auto back = from_json<std::map<std::string, std::string>>(text, Unknown::refuse);
+  REQUIRE(back);
+  CHECK(*back == texts);
+}
+
 TEST_CASE("codec: scalars are null, a number or a text, and flags count as numbers") {
   CHECK(must(R"({"scalar":null})").scalar == Scalar{});
   CHECK(must(R"({"scalar":-2})").scalar == Scalar{-2.0});

@@ -132,6 +132,42 @@ TEST_CASE("the audit trail says who did what to what, and why") {
           "model.registered ");
 }
 
+TEST_CASE("the audit trail of a stream, page by page and as of any position") {
+  World w;
+  std::vector<Position> own;
+  for (int i = 0; i < 333; ++i) {
+    own.push_back(w.append("model/adult", ModelTagsSet{.tags = {{"n", std::to_string(i)}}}));
+    w.append("model/zoo", ModelTagsSet{.tags = {{"n", std::to_string(i)}}});
+    if (i % 50 == 0) (void)w.engine->catch_up();
+  }
+  auto v = w.reader();
+  const auto all_of = [&](const std::string& stream, Position as_of, std::size_t limit) {
+    std::vector<Position> out;
+    PageRequest page{.limit = limit, .as_of = as_of};
+    for (;;) {
+      const auto rows = list_audit(v, kTenant, {.stream = stream}, page);
+      REQUIRE(rows);
+      for (const auto& row : rows->items) {
+        REQUIRE(row.stream == stream);
+        out.push_back(row.position);
+      }
+      if (rows->next_page_token.empty()) return out;
+      REQUIRE(rows->items.size() == limit);
+      page.page_token = rows->next_page_token;
+    }
+  };
+  for (const Position as_of : {Position{0}, own[0], own[63], own[64], own[65], own[200], kLatest}) {
+    std::vector<Position> expected;
+    for (auto at = own.rbegin(); at != own.rend(); ++at)
+      if (*at <= as_of) expected.push_back(*at);
+    for (const std::size_t limit : {1, 7, 64, 1000})
+      REQUIRE(all_of("model/adult", as_of, limit) == expected);
+  }
+  REQUIRE(all_of("model/none", kLatest, 10).empty());
+  const auto bad = list_audit(v, kTenant, {.stream = "model/adult"}, {.page_token = "6162"});
+  REQUIRE(bad.error().field == "page_token");
+}
+
 TEST_CASE("every event type has a sentence of its own") {
   for (const auto& happened : random_history(71, 600)) {
     const auto sentence = summarize(entity(happened.stream), happened.event);

@@ -247,6 +247,31 @@ TEST_CASE("parts cannot pose as others, however long or odd they are") {
   REQUIRE_FALSE(parse_ascending("xyz"));
 }
 
+TEST_CASE("a key is its parts with zeros between them, whatever is odd in one of them") {
+  const std::string zero(1, '\0');
+  REQUIRE(view_key("p", "t", "row", "a") == "p" + zero + "t" + zero + "row" + zero + "a");
+  REQUIRE(view_key("p", "", "") == "p" + zero + zero);
+  REQUIRE(view_prefix("p", "t") == "p" + zero + "t" + zero);
+  const std::string every[] = {"",
+                               "a",
+                               "12345678",
+                               std::string("\1") + "23456789",
+                               "1234567\2",
+                               zero,
+                               std::string(120, 'l'),
+                               std::string(121, 'm')};
+  for (const auto& first : every)
+    for (const auto& second : every)
+      for (const auto& third : every) {
+        std::string expected;
+        append_part(expected, first);
+        append_part(expected += '\0', second);
+        append_part(expected += '\0', third);
+        REQUIRE(view_key(first, second, third) == expected);
+        REQUIRE(view_prefix(first, second, third) == expected + zero);
+      }
+}
+
 TEST_CASE("a key that is too long is refused, not written") {
   Store s;
   const auto bad = s.batch([&](ViewWriter& w) { w.put(std::string(600, 'k'), "v", 1); });
