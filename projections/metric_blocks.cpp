@@ -57,6 +57,7 @@ bool MetricPoint::better(const MetricPoint& candidate, const MetricPoint& best) 
 std::string tail_key(const SeriesId& id) {
   return view_key(kProjection, id.tenant, "tail", id.run_id, id.key);
 }
+std::string tails_of(std::string_view tenant) { return view_prefix(kProjection, tenant, "tail"); }
 std::string tails_of(std::string_view tenant, std::string_view run_id) {
   return view_prefix(kProjection, tenant, "tail", run_id);
 }

@@ -64,6 +64,7 @@ inline constexpr std::size_t kSealBytes = 3840 / sizeof(MetricPoint) * sizeof(Me
 inline constexpr std::size_t kBlocksARow = 96;
 
 std::string tail_key(const SeriesId& id);
+std::string tails_of(std::string_view tenant);
 std::string tails_of(std::string_view tenant, std::string_view run_id);
 std::string sealed_of(const SeriesId& id);
 std::string blocks_of(const SeriesId& id);

@@ -19,8 +19,13 @@ class MetricsProjection : public Dispatch<MetricsProjection> {
   template <class E>
   void append_points(ViewWriter& view, const EventView& envelope, const E& event);
 
-  std::vector<std::string> keys_;  // of some rows, kept for their memory
-  std::vector<std::string*> tails_;
+  void expect_run(const SeriesId& series);
+
+  // All kept for their memory.
+  std::vector<std::string> keys_;   // of some rows
+  std::vector<std::string*> rows_;  // the same ones
+  std::string tenant_, tails_;      // what the keys of a run's tails begin with
+  std::size_t of_tenant_ = 0;       // so much of it is the tenant's
 };
 
 }  // namespace mlforge::projections
