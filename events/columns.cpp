@@ -85,19 +85,32 @@ std::optional<std::size_t> runs_size(std::string_view s) {
   return total;
 }
 
-// How many bytes the value takes; nothing where `s` ends before it does.
-std::optional<std::size_t> value_size(Kind kind, std::string_view s) {
+constexpr std::uint64_t kNoSize = UINT64_MAX;
+
+// How many bytes the value takes; kNoSize where `s` ends before it is known.
+inline std::uint64_t value_size(Kind kind, std::string_view s) {
   if (kind == Kind::int64 || kind == Kind::real) return 8;
-  if (s.size() < 4) return std::nullopt;
+  if (s.size() < 4) return kNoSize;
   const std::uint64_t count = load<std::uint32_t>(s);
-  if (kind == Kind::text) return 4 + count;
   if (kind == Kind::int64s || kind == Kind::reals) return 4 + 8 * count;
+  if (kind == Kind::text) return 4 + count;
   if (kind == Kind::even_int64s && count <= kMostShort) return 20;
-  if (kind == Kind::text_runs) return runs_size(s);
-  if (kind != Kind::texts || s.size() < 4 + 4 * count) return std::nullopt;
+  if (kind == Kind::text_runs) return runs_size(s).value_or(kNoSize);
   std::uint64_t total = 4 + 4 * count;
-  for (std::uint64_t i = 0; i < count; ++i) total += load<std::uint32_t>(s, 4 + 4 * i);
+  if (kind != Kind::texts || s.size() < total) return kNoSize;
+  const char* size = s.data() + 4;
+  for (const char* const end = s.data() + total; size != end; size += 4) {
+    std::uint32_t bytes;
+    std::memcpy(&bytes, size, sizeof bytes);
+    total += bytes;
+  }
   return total;
+}
+
+// Events that follow each other mostly bring the same names: what is there already is left as it
+// is.
+inline void set_text(std::string& out, std::string_view text) {
+  if (out != text) out.assign(text);
 }
 
 void put_runs(std::string& out, const std::vector<std::string>& values, std::size_t runs) {
@@ -118,7 +131,7 @@ void get_runs(const RawField& f, std::vector<std::string>& out) {
   for (std::uint32_t run = 0; run < runs; ++run) {
     const auto times = load<std::uint32_t>(f.bytes, 8 + 8ull * run);
     const auto text = f.bytes.substr(at, load<std::uint32_t>(f.bytes, 12 + 8ull * run));
-    for (std::uint32_t i = 0; i < times; ++i) out[next++].assign(text);
+    for (std::uint32_t i = 0; i < times; ++i) set_text(out[next++], text);
     at += text.size();
   }
 }
@@ -181,12 +194,12 @@ std::optional<RawField> Reader::next() {
   if (rest_.empty()) return fail();
   const auto name_size = static_cast<unsigned char>(rest_[0]);
   if (rest_.size() < 2u + name_size) return fail();
-  RawField f{rest_.substr(1, name_size), static_cast<Kind>(rest_[1 + name_size]), {}};
+  RawField f{{rest_.data() + 1, name_size}, static_cast<Kind>(rest_[1u + name_size]), {}};
   rest_.remove_prefix(2 + name_size);
-  const auto size = value_size(f.kind, rest_);
-  if (!size || *size > rest_.size()) return fail();
-  f.bytes = rest_.substr(0, *size);
-  rest_.remove_prefix(*size);
+  const std::uint64_t size = value_size(f.kind, rest_);
+  if (size > rest_.size()) return fail();
+  f.bytes = {rest_.data(), size};
+  rest_.remove_prefix(size);
   return f;
 }
 
@@ -211,7 +224,7 @@ void get(const RawField& f, std::vector<std::string>& out) {
   std::size_t at = 4 + 4ull * count;
   for (std::uint32_t i = 0; i < count; ++i) {
     const auto size = load<std::uint32_t>(f.bytes, 4 + 4ull * i);
-    out[i].assign(f.bytes.substr(at, size));
+    set_text(out[i], f.bytes.substr(at, size));
     at += size;
   }
 }

@@ -42,8 +42,9 @@ http::Handler audit_route(App& app) {
     wanted.from_time = filter->since;
     wanted.until_time = filter->until;
     run_query(app, request, std::move(reply),
-              [wanted, page = *page](const QueryContext& q) -> Expected<http::Response> {
-                auto rows = projections::list_audit(q.reader, kTenant, wanted, at(page, q.as_of));
+              [&app, wanted, page = *page](const QueryContext& q) -> Expected<http::Response> {
+                auto rows =
+                    projections::list_audit(q.reader, *app.log, kTenant, wanted, at(page, q.as_of));
                 if (!rows) return rows.error();
                 return page_response(q, *rows);
               });

@@ -55,12 +55,13 @@ void remove(ViewWriter& view, const EventView& e, const std::string& path) {
   count_child(view, e, path, false);
 }
 
-std::string run_root(ViewWriter& view, const EventView& e) {
-  const auto root = view.get(view_key(kArtifacts, e.tenant, "root", entity(e.stream)));
-  return root ? std::string(*root) + "/" : std::string();
-}
-
 }  // namespace
+
+std::string ArtifactsProjection::path_of(ViewWriter& view, const EventView& e,
+                                         const std::string& path) {
+  const auto root = view.get(root_key_.of(e.tenant, entity(e.stream)));
+  return root ? std::string(*root) + "/" + path : path;
+}
 
 std::optional<std::string> proxied_path(std::string_view uri) {
   constexpr std::string_view kScheme = "mlflow-artifacts:";
@@ -81,19 +82,19 @@ std::optional<std::string> proxied_path(std::string_view uri) {
 
 void ArtifactsProjection::on(ViewWriter& view, const EventView& e, const RunStarted& event) {
   const auto own = proxied_path(event.artifact_uri);
-  view.put(view_key(kArtifacts, e.tenant, "root", entity(e.stream)),
+  view.put(root_key_.of(e.tenant, entity(e.stream)),
            own.value_or(event.experiment_id + "/" + std::string(entity(e.stream)) + "/artifacts"),
            e.position);
 }
 
 void ArtifactsProjection::on(ViewWriter& view, const EventView& e, const RunArtifactLogged& event) {
   store(view, e,
-        {.path = run_root(view, e) + event.path, .digest = event.digest, .bytes = event.bytes});
+        {.path = path_of(view, e, event.path), .digest = event.digest, .bytes = event.bytes});
 }
 
 void ArtifactsProjection::on(ViewWriter& view, const EventView& e,
                              const RunArtifactRemoved& event) {
-  remove(view, e, run_root(view, e) + event.path);
+  remove(view, e, path_of(view, e, event.path));
 }
 
 void ArtifactsProjection::on(ViewWriter& view, const EventView& e, const ArtifactStored& event) {

@@ -1,6 +1,7 @@
 // The tree of artifacts below the server's own artifact root, as MLflow's clients name it:
 // "<experiment>/<run>/artifacts/model/MLmodel".
 #pragma once
+#include "projections/entity_key.hpp"
 #include "projections/projection.hpp"
 #include "projections/view_reader.hpp"
 
@@ -30,6 +31,11 @@ class ArtifactsProjection : public Dispatch<ArtifactsProjection> {
   void on(ViewWriter& view, const EventView& envelope, const RunArtifactRemoved& event);
   void on(ViewWriter& view, const EventView& envelope, const ArtifactStored& event);
   void on(ViewWriter& view, const EventView& envelope, const ArtifactRemoved& event);
+
+ private:
+  std::string path_of(ViewWriter& view, const EventView& envelope, const std::string& path);
+
+  EntityKey root_key_{kName, "root"};
 };
 
 // The path below the root of "mlflow-artifacts:/a/b", "mlflow-artifacts://host/a/b" or of a URL of

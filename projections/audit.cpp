@@ -424,28 +424,35 @@ bool AuditProjection::wants(const Event& event) const {
          !holds_alternative<PredictionsLogged>(event);
 }
 
-void AuditProjection::apply(ViewWriter& view, const EventView& e, const Event& event) {
-  if (!wants(event)) return;
-  row_.position = e.position;
-  row_.time = format_time(e.time);
-  row_.actor.assign(e.actor);
-  row_.type.assign(e.type);
-  row_.stream.assign(e.stream);
-  row_.event_id = to_string(e.id);
-  row_.causation_id = e.causation.is_nil() ? "" : to_string(e.causation);
-  row_.correlation_id = e.correlation.is_nil() ? "" : to_string(e.correlation);
-  row_.summary = summarize(entity(e.stream), event);
-  text_.clear();
-  append_short_json(text_, row_);
-  const std::string order = descending(e.position);
-  view.add_plain(view_key(kName, e.tenant, "event", order), text_);
-  std::string& open = view.plain(view_key(kName, e.tenant, "open", e.stream));
+AuditRow audit_row(const EventView& e, EventDecoder& decoder) {
+  const auto event = decoder.decode(e);
+  return {.position = e.position,
+          .time = format_time(e.time),
+          .actor = std::string(e.actor),
+          .type = std::string(e.type),
+          .stream = std::string(e.stream),
+          .event_id = to_string(e.id),
+          .causation_id = e.causation.is_nil() ? "" : to_string(e.causation),
+          .correlation_id = e.correlation.is_nil() ? "" : to_string(e.correlation),
+          .summary = summarize(
+              entity(e.stream),
+              event ? **event : UnknownEvent{std::string(e.type), e.schema, e.content_type, {}})};
+}
+
+void AuditProjection::note(ViewWriter& view, const EventView& e, std::string_view stream) {
+  std::string& open = view.plain(open_key_.of(e.tenant, stream));
   if (open.size() == kBlockBytes) {
     const Position first = position_at(open, 0);
-    view.add_plain(view_key(kName, e.tenant, "stream", e.stream, descending(first)), open);
+    view.add_plain(view_key(kName, e.tenant, "stream", stream, descending(first)), open);
     open.clear();
   }
   open.append(reinterpret_cast<const char*>(&e.position), sizeof e.position);
+}
+
+void AuditProjection::apply(ViewWriter& view, const EventView& e, const Event& event) {
+  if (!wants(event)) return;
+  note(view, e, e.stream);
+  note(view, e, {});
 }
 
 void visit_audited(ViewReader& view, std::string_view tenant, std::string_view stream,

@@ -2,6 +2,7 @@
 #pragma once
 #include <functional>
 
+#include "projections/entity_key.hpp"
 #include "projections/projection.hpp"
 #include "projections/view_reader.hpp"
 
@@ -28,23 +29,28 @@ struct AuditRow {
 // One readable sentence about any event, `name` being that of its stream's entity.
 std::string summarize(std::string_view name, const Event& event);
 
-// One row per event except the high-rate facts (metrics, predictions). Plain: "event" by position,
-// newest first. Where those of a stream are: "open" by stream, the last ones' positions; "stream"
-// by stream and first position, newest first: 64 older ones each.
+// What the trail says of an event. `decoder` leaves out what is personal.
+AuditRow audit_row(const EventView& envelope, EventDecoder& decoder);
+
+// Which events are audited: all but the high-rate facts (metrics, predictions). What there is to
+// say of them is in the log. Plain: "open" by stream, the last ones' positions; "stream" by stream
+// and first position, newest first: 64 older ones each. A stream without a name stands for all.
 class AuditProjection : public Projection {
  public:
   static constexpr std::string_view kName = "audit";
   std::string_view name() const override { return kName; }
-  std::uint32_t version() const override { return 2; }
+  std::uint32_t version() const override { return 3; }
   bool wants(const Event& event) const override;
   void apply(ViewWriter& view, const EventView& envelope, const Event& event) override;
 
  private:
-  AuditRow row_;  // of the last event, and its text: kept for their memory
-  std::string text_;
+  void note(ViewWriter& view, const EventView& envelope, std::string_view stream);
+
+  EntityKey open_key_{kName, "open"};
 };
 
-// The positions of a stream's rows that are less than `below`, newest first; false stops.
+// The positions of the audited events of a stream (empty: of all) that are less than `below`,
+// newest first; false stops.
 void visit_audited(ViewReader& view, std::string_view tenant, std::string_view stream,
                    Position below, const std::function<bool(Position)>& visit);
 

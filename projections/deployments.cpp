@@ -12,14 +12,6 @@ void update_endpoint(ViewWriter& view, const EventView& e, Change&& change) {
       e.position, change);
 }
 
-void count(ViewWriter& view, const EventView& e, const std::string& name, std::uint64_t more) {
-  if (more == 0) return;
-  const Series<CountPoint>::Id id{e.tenant, entity(e.stream), name};
-  std::string& tail = kCountSeries.open(view, id);
-  const std::uint64_t before = kCountSeries.best(tail).value_or(CountPoint{}).total;
-  kCountSeries.append(view, id, tail, {e.position, before + more});
-}
-
 }  // namespace
 
 void DeploymentsProjection::on(ViewWriter& view, const EventView& e, const EndpointCreated& event) {
@@ -53,16 +45,31 @@ void DeploymentsProjection::on(ViewWriter& view, const EventView& e,
   });
 }
 
+// To the series of this name of the endpoint whose tails have keys that begin with `tails_`.
+void DeploymentsProjection::count(ViewWriter& view, const EventView& e, std::string_view name,
+                                  std::uint64_t more) {
+  if (more == 0) return;
+  append_part(key_.assign(tails_), name);
+  std::string& tail = kCountSeries.open(view, key_, name);
+  const std::uint64_t before = kCountSeries.best(tail).value_or(CountPoint{}).total;
+  kCountSeries.append(view, {e.tenant, entity(e.stream), name}, tail, {e.position, before + more});
+}
+
 void DeploymentsProjection::on(ViewWriter& view, const EventView& e,
                                const PredictionsLogged& event) {
   const std::size_t n = std::min(event.versions.size(), event.challenger.size());
-  std::map<std::int64_t, std::uint64_t> by_version;
   std::uint64_t challenger = 0;
+  by_version_.clear();
   for (std::size_t i = 0; i < n; ++i) {
-    ++by_version[event.versions[i]];
+    const auto version = event.versions[i];
+    auto at = std::find_if(by_version_.begin(), by_version_.end(),
+                           [version](const auto& each) { return each.first == version; });
+    if (at == by_version_.end()) at = by_version_.insert(at, {version, 0});
+    ++at->second;
     challenger += event.challenger[i] != 0;
   }
-  for (const auto& [version, answers] : by_version)
+  tails_ = kCountSeries.tails_of(e.tenant, entity(e.stream));
+  for (const auto& [version, answers] : by_version_)
     count(view, e, "version:" + std::to_string(version), answers);
   count(view, e, "route:challenger", challenger);
   count(view, e, "route:champion", n - challenger);

@@ -54,6 +54,14 @@ class DeploymentsProjection : public Dispatch<DeploymentsProjection> {
   void on(ViewWriter& view, const EventView& envelope, const EndpointSplitChanged& event);
   void on(ViewWriter& view, const EventView& envelope, const EndpointVersionActivated& event);
   void on(ViewWriter& view, const EventView& envelope, const PredictionsLogged& event);
+
+ private:
+  void count(ViewWriter& view, const EventView& envelope, std::string_view name,
+             std::uint64_t more);
+
+  // Kept for their memory.
+  std::vector<std::pair<std::int64_t, std::uint64_t>> by_version_;
+  std::string tails_, key_;
 };
 
 }  // namespace mlforge::projections

@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <set>
 #include <utility>
+
+#include "projections/open_points.hpp"
 
 namespace mlforge::projections {
 namespace {
@@ -45,6 +48,31 @@ void seal(ViewWriter& view, const SeriesId& id, std::string& tail, SeriesHead& h
   ++head.blocks;
 }
 
+// `full` is told before a point that is to come behind a full tail.
+template <class Full>
+void add_to_tail(std::string& tail, const MetricPoint& point, Full&& full) {
+  const std::size_t at = head_at(tail);
+  auto head = load_at<SeriesHead>(tail, at);
+  if (head.points == 0) {
+    head.best = point;
+  } else {
+    if (head.points == 1) {
+      tail.reserve(tail.size() + kFirstPoints * sizeof(MetricPoint));
+      add_point(tail, head.best);
+    }
+    const auto last = load_at<MetricPoint>(tail, tail.size() - sizeof(MetricPoint));
+    if (std::pair(point.timestamp, point.step) <= std::pair(last.timestamp, last.step))
+      head.disorder |= SeriesHead::kByTime;
+    if (std::pair(point.step, point.timestamp) <= std::pair(last.step, last.timestamp))
+      head.disorder |= SeriesHead::kByStep;
+    if (MetricPoint::better(point, head.best)) head.best = point;
+    if (tail.size() - at - sizeof head >= kSealBytes && last.position != point.position) full(head);
+    add_point(tail, point);
+  }
+  ++head.points;
+  std::memcpy(tail.data() + at, &head, sizeof head);
+}
+
 }  // namespace
 
 bool MetricPoint::better(const MetricPoint& candidate, const MetricPoint& best) {
@@ -57,7 +85,6 @@ bool MetricPoint::better(const MetricPoint& candidate, const MetricPoint& best) 
 std::string tail_key(const SeriesId& id) {
   return view_key(kProjection, id.tenant, "tail", id.run_id, id.key);
 }
-std::string tails_of(std::string_view tenant) { return view_prefix(kProjection, tenant, "tail"); }
 std::string tails_of(std::string_view tenant, std::string_view run_id) {
   return view_prefix(kProjection, tenant, "tail", run_id);
 }
@@ -89,38 +116,101 @@ void begin_tail(std::string& tail, std::string_view name) {
 
 void append_point(ViewWriter& view, const SeriesId& id, std::string& tail,
                   const MetricPoint& point) {
-  const std::size_t at = head_at(tail);
-  auto head = load_at<SeriesHead>(tail, at);
-  if (head.points == 0) {
-    head.best = point;
-  } else {
-    if (head.points == 1) {
-      tail.reserve(tail.size() + kFirstPoints * sizeof(MetricPoint));
-      add_point(tail, head.best);
-    }
-    const auto last = load_at<MetricPoint>(tail, tail.size() - sizeof(MetricPoint));
-    if (std::pair(point.timestamp, point.step) <= std::pair(last.timestamp, last.step))
-      head.disorder |= SeriesHead::kByTime;
-    if (std::pair(point.step, point.timestamp) <= std::pair(last.step, last.timestamp))
-      head.disorder |= SeriesHead::kByStep;
-    if (MetricPoint::better(point, head.best)) head.best = point;
-    if (tail.size() - at - sizeof head >= kSealBytes && last.position != point.position)
-      seal(view, id, tail, head);
-    add_point(tail, point);
-  }
-  ++head.points;
-  std::memcpy(tail.data() + at, &head, sizeof head);
+  add_to_tail(tail, point, [&](SeriesHead& head) { seal(view, id, tail, head); });
 }
 
-std::optional<MetricPoint> latest_point(ViewReader& view, const SeriesId& id, std::string_view row,
-                                        Position as_of) {
+std::string read_tail(ViewReader& view, const SeriesId& id) {
+  const auto open = view.get_plain(open_key(id.tenant, id.run_id));
+  if (!open) return {};
+  std::string tail;
+  if (open_head(*open).spilled)
+    if (const auto row = view.get_plain(tail_key(id))) tail = *row;
+  const auto names = open_names(*open);
+  const auto name = std::find(names.begin(), names.end(), id.key) - names.begin();
+  if (static_cast<std::size_t>(name) == names.size()) return tail;
+  if (tail.empty()) begin_tail(tail, id.key);
+  each_open_point(*open, [&](std::uint64_t of, const MetricPoint& point) {
+    if (of == static_cast<std::uint64_t>(name)) add_to_tail(tail, point, [](SeriesHead&) {});
+  });
+  return tail;
+}
+
+namespace {
+
+// By the tail row.
+std::optional<MetricPoint> latest_in(ViewReader& view, const SeriesId& id, std::string_view row,
+                                     Position as_of) {
   const auto tail = parse_tail(row);
   if (tail.last().position <= as_of) return tail.head.best;
   std::optional<MetricPoint> best;
-  read_points(view, id, as_of, [&](const MetricPoint& point) {
+  read_points(view, id, row, as_of, [&](const MetricPoint& point) {
     if (!best || MetricPoint::better(point, *best)) best = point;
   });
   return best;
+}
+
+// Of what was logged first and what followed.
+std::optional<MetricPoint> later(std::optional<MetricPoint> first,
+                                 std::optional<MetricPoint> second) {
+  return first && (!second || !MetricPoint::better(*second, *first)) ? first : second;
+}
+
+// As of a position that is before some points of the open row.
+std::vector<NamedPoint> former_points(ViewReader& view, std::string_view tenant,
+                                      std::string_view run_id, std::string_view open,
+                                      Position as_of) {
+  std::set<std::string> names;
+  for (const auto name : open_names(open)) names.emplace(name);
+  if (open_head(open).spilled)
+    view.scan_plain(tails_of(tenant, run_id), {}, SIZE_MAX,
+                    [&](std::string_view, std::string_view row) {
+                      names.emplace(parse_tail(row).name);
+                      return true;
+                    });
+  std::vector<NamedPoint> out;
+  for (const auto& name : names)
+    if (const auto best = latest_point(view, {tenant, run_id, name}, as_of))
+      out.push_back({name, *best});
+  return out;
+}
+
+}  // namespace
+
+std::optional<MetricPoint> latest_point(ViewReader& view, const SeriesId& id, Position as_of) {
+  const auto open = view.get_plain(open_key(id.tenant, id.run_id));
+  if (!open) return std::nullopt;
+  const auto head = open_head(*open);
+  if (head.position > as_of) {
+    const auto row = read_tail(view, id);
+    return row.empty() ? std::nullopt : latest_in(view, id, row, as_of);
+  }
+  const auto best = open_best(*open, id.key);
+  const auto row = head.spilled ? view.get_plain(tail_key(id)) : std::nullopt;
+  return row ? later(latest_in(view, id, *row, as_of), best) : best;
+}
+
+std::vector<NamedPoint> latest_points(ViewReader& view, std::string_view tenant,
+                                      std::string_view run_id, Position as_of) {
+  std::vector<NamedPoint> out;
+  const auto open = view.get_plain(open_key(tenant, run_id));
+  if (!open) return out;
+  const auto head = open_head(*open);
+  if (head.position > as_of) return former_points(view, tenant, run_id, *open, as_of);
+  auto names = open_names(*open);
+  const auto add = [&](std::string_view name, std::optional<MetricPoint> before) {
+    if (const auto best = later(before, open_best(*open, name)))
+      out.push_back({std::string(name), *best});
+  };
+  if (head.spilled)
+    view.scan_plain(tails_of(tenant, run_id), {}, SIZE_MAX,
+                    [&](std::string_view, std::string_view row) {
+                      const auto name = parse_tail(row).name;
+                      add(name, latest_in(view, {tenant, run_id, name}, row, as_of));
+                      std::erase(names, name);
+                      return true;
+                    });
+  for (const auto name : names) add(name, std::nullopt);
+  return out;
 }
 
 }  // namespace mlforge::projections

@@ -1,6 +1,7 @@
-// How the series of a run lie in the views: the open end in one row, what is behind it in blocks
-// that never change, and a list of the blocks, so that a page or a sample of a long series reads
-// the blocks that it needs.
+// How the series of a run lie in the views: the newest points of all in the run's open row
+// (open_points.hpp), those before in a row of each series, what is behind them in blocks that never
+// change, and a list of the blocks, so that a page or a sample of a long series reads the blocks
+// that it needs.
 //
 // Tables of plain rows, each with tenant, run and metric in its key:
 //   tail    u16 size of the name, the name, SeriesHead, the points since the last block
@@ -64,7 +65,6 @@ inline constexpr std::size_t kSealBytes = 3840 / sizeof(MetricPoint) * sizeof(Me
 inline constexpr std::size_t kBlocksARow = 96;
 
 std::string tail_key(const SeriesId& id);
-std::string tails_of(std::string_view tenant);
 std::string tails_of(std::string_view tenant, std::string_view run_id);
 std::string sealed_of(const SeriesId& id);
 std::string blocks_of(const SeriesId& id);
@@ -84,12 +84,17 @@ void begin_tail(std::string& tail, std::string_view name);
 void append_point(ViewWriter& view, const SeriesId& id, std::string& tail,
                   const MetricPoint& point);
 
-// Visits the points up to and including position `as_of` in the order of the log.
+// The tail of a series as if its points in the open row stood there already; empty where there is
+// no such series.
+std::string read_tail(ViewReader& view, const SeriesId& id);
+
+// Visits the points up to and including position `as_of` in the order of the log. `row`: of
+// read_tail().
 template <class F>
-void read_points(ViewReader& view, const SeriesId& id, Position as_of, F&& visit) {
-  const auto row = view.get_plain(tail_key(id));
-  if (!row) return;
-  const auto tail = parse_tail(*row);
+void read_points(ViewReader& view, const SeriesId& id, std::string_view row, Position as_of,
+                 F&& visit) {
+  if (row.empty()) return;
+  const auto tail = parse_tail(row);
   if (tail.head.points == 1) {
     if (tail.head.best.position <= as_of) visit(tail.head.best);
     return;
@@ -109,8 +114,15 @@ void read_points(ViewReader& view, const SeriesId& id, Position as_of, F&& visit
   if (more) each(tail.points);
 }
 
-// The latest value as of a position, by the series' tail row.
-std::optional<MetricPoint> latest_point(ViewReader& view, const SeriesId& id, std::string_view row,
-                                        Position as_of);
+// The latest value as of a position.
+std::optional<MetricPoint> latest_point(ViewReader& view, const SeriesId& id, Position as_of);
+
+// Those of all series of a run, in no order.
+struct NamedPoint {
+  std::string name;
+  MetricPoint point;
+};
+std::vector<NamedPoint> latest_points(ViewReader& view, std::string_view tenant,
+                                      std::string_view run_id, Position as_of);
 
 }  // namespace mlforge::projections

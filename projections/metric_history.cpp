@@ -32,9 +32,9 @@ MetricHistory::MetricHistory(ViewReader& view, const SeriesId& id, HistoryOrder 
                              Position as_of)
     : view_(view), run_id_(id.run_id), key_(id.key), tenant_(id.tenant) {
   id_ = {tenant_, run_id_, key_};
-  const auto row = view.get_plain(tail_key(id_));
-  if (!row) return;
-  const auto tail = parse_tail(*row);
+  row_ = read_tail(view, id_);
+  if (row_.empty()) return;
+  const auto tail = parse_tail(row_);
   head_ = tail.head;
   tail_ = tail.points;
   if (head_.points == 1) {
@@ -51,7 +51,7 @@ MetricHistory::MetricHistory(ViewReader& view, const SeriesId& id, HistoryOrder 
 
 void MetricHistory::sort_all(Position as_of, HistoryOrder order) {
   sorted_ = true;
-  read_points(view_, id_, as_of, [&](const MetricPoint& point) { all_.push_back(point); });
+  read_points(view_, id_, row_, as_of, [&](const MetricPoint& point) { all_.push_back(point); });
   const auto before = [order](const MetricPoint& a, const MetricPoint& b) {
     const auto first = by(order, a), second = by(order, b);
     if (first != second) return first < second;

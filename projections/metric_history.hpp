@@ -54,6 +54,7 @@ class MetricHistory {
   std::vector<MetricPoint> all_;     // in order
   std::vector<BlockEntry> entries_;  // of the sealed blocks
   SeriesHead head_;
+  std::string row_;  // read_tail()
   std::string_view tail_;
   std::string single_;  // the bytes of a series of one point
   std::uint64_t size_ = 0;

@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::string_view kLogIdKey = "log_id";
 constexpr std::size_t kBatchBytes = 16u << 20;  // LMDB holds a transaction's pages in memory
+constexpr Position kLookEvery = 16;             // events of common size, whether there are so many
 
 std::string_view id_bytes(const Uuid& id) {
   return {reinterpret_cast<const char*>(id.bytes.data()), id.bytes.size()};
@@ -241,7 +242,8 @@ Status ProjectionEngine::run_batch(Position from, std::uint64_t limit) {
   passed_ = from - 1;
   const auto read = log_.read(from, limit, [this](const EventView& e) {
     apply_to_all(e);
-    return !is_batch_full();
+    const bool look = e.position % kLookEvery == 0 || e.payload.size() > kBatchBytes / 1024;
+    return !look || !is_batch_full();
   });
   if (in_step_)
     for (Slot& slot : slots_)

@@ -15,6 +15,7 @@
 #include "projections/pipelines.hpp"
 #include "projections/runs.hpp"
 #include "projections/subscriptions.hpp"
+#include "storage/log.hpp"
 
 namespace mlforge::projections {
 
@@ -190,10 +191,11 @@ struct AuditFilter {
   TimeUs from_time = INT64_MIN, until_time = INT64_MAX;  // both included
 };
 
-// Newest first. One call looks at no more than 20,000 rows: a page may be short, or empty, and
-// still have a next one.
-Expected<Page<AuditRow>> list_audit(ViewReader& view, std::string_view tenant,
-                                    const AuditFilter& filter, const PageRequest& page);
+// Newest first, as the log tells them. One call looks at no more than 20,000 events: a page may be
+// short, or empty, and still have a next one. `corrupt`: an event's record is damaged.
+Expected<Page<AuditRow>> list_audit(ViewReader& view, const storage::Log& log,
+                                    std::string_view tenant, const AuditFilter& filter,
+                                    const PageRequest& page);
 
 // ------------------------------------------------------- subscriptions
 

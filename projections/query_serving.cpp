@@ -5,7 +5,6 @@ namespace {
 
 constexpr auto kDeployments = DeploymentsProjection::kName;
 constexpr auto kDrift = DriftProjection::kName;
-constexpr auto kAudit = AuditProjection::kName;
 constexpr std::size_t kMaxAuditRows = 20000;
 
 // The row with its counts as of the position.
@@ -34,9 +33,9 @@ Expected<EndpointRow> with_counts(ViewReader& view, std::string_view tenant,
   return std::move(row);
 }
 
-bool matches(const AuditFilter& filter, const AuditRow& row) {
-  return row.type.starts_with(filter.type_prefix) &&
-         (filter.actor.empty() || row.actor == filter.actor);
+bool matches(const AuditFilter& filter, const EventView& e) {
+  return e.type.starts_with(filter.type_prefix) &&
+         (filter.actor.empty() || e.actor == filter.actor) && e.time <= filter.until_time;
 }
 
 }  // namespace
@@ -76,46 +75,35 @@ Expected<DriftRow> latest_drift(ViewReader& view, std::string_view tenant,
   return std::move(page->items.front());
 }
 
-Expected<Page<AuditRow>> list_audit(ViewReader& view, std::string_view tenant,
-                                    const AuditFilter& filter, const PageRequest& page) {
-  const std::string events = view_prefix(kAudit, tenant, "event");
-  const auto start = newest_first_start(events, page);
+Expected<Page<AuditRow>> list_audit(ViewReader& view, const storage::Log& log,
+                                    std::string_view tenant, const AuditFilter& filter,
+                                    const PageRequest& page) {
+  const auto start = newest_first_start({}, page);
   if (!start) return start.error();
-  // Times are of one width, so that text order is time order.
-  const std::string from = filter.from_time > INT64_MIN ? format_time(filter.from_time) : "";
-  const std::string until = filter.until_time < INT64_MAX ? format_time(filter.until_time) : "";
+  const auto after = parse_ascending(start->empty() ? descending(kLatest) : *start);
+  if (!after) return bad_token();
   Page<AuditRow> out;
   Status bad;
-  std::string last;
+  EventDecoder decoder(columns::Personal::left_out);
+  Position last = 0;
   std::size_t seen = 0;
-  const auto add = [&](std::string_view order, std::optional<std::string_view> text) {
-    if (out.items.size() == page_limit(page) || seen == kMaxAuditRows) {
-      out.next_page_token = to_token(last);
-      return false;
-    }
-    if (!text) return true;
-    auto row = read_row<AuditRow>(*text);
-    if (!row) bad = row.error();
-    if (bad || row->time < from) return false;
-    ++seen;
-    last = order;
-    if ((until.empty() || row->time <= until) && matches(filter, *row))
-      out.items.push_back(std::move(*row));
+  bool in_time = true;
+  const auto look = [&](const EventView& e) {
+    in_time = e.time >= filter.from_time;
+    if (in_time && matches(filter, e)) out.items.push_back(audit_row(e, decoder));
     return true;
   };
-  if (filter.stream.empty()) {
-    view.scan_plain(events, *start, kNoLimit, [&](std::string_view key, std::string_view text) {
-      return add(key.substr(events.size()), text);
-    });
-  } else {
-    const auto after = std::string_view(*start).substr(std::min(start->size(), events.size()));
-    const auto order = parse_ascending(after.empty() ? descending(kLatest) : after);
-    if (!order) return bad_token();
-    visit_audited(view, tenant, filter.stream, ~*order, [&](Position position) {
-      const std::string order = descending(position);
-      return add(order, view.get_plain(events + order));
-    });
-  }
+  visit_audited(view, tenant, filter.stream, ~*after, [&](Position position) {
+    if (out.items.size() == page_limit(page) || seen == kMaxAuditRows) {
+      out.next_page_token = to_token(descending(last));
+      return false;
+    }
+    const auto read = log.read(position, 1, look);
+    if (!read) bad = read.error();
+    ++seen;
+    last = position;
+    return in_time && !bad;
+  });
   if (view.status()) return *view.status();
   if (bad) return *bad;
   return out;

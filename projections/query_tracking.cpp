@@ -113,13 +113,8 @@ Expected<MetricSeries> get_metric_series(ViewReader& view, std::string_view tena
 std::vector<MetricRow> metrics_of(ViewReader& view, std::string_view tenant,
                                   std::string_view run_id, Position as_of) {
   std::vector<MetricRow> rows;
-  view.scan_plain(tails_of(tenant, run_id), {}, kNoLimit,
-                  [&](std::string_view, std::string_view row) {
-                    const auto name = parse_tail(row).name;
-                    if (const auto best = latest_point(view, {tenant, run_id, name}, row, as_of))
-                      rows.push_back(to_row(name, *best));
-                    return true;
-                  });
+  for (const auto& [name, point] : latest_points(view, tenant, run_id, as_of))
+    rows.push_back(to_row(name, point));
   std::sort(rows.begin(), rows.end(),
             [](const MetricRow& a, const MetricRow& b) { return a.key < b.key; });
   return rows;
@@ -136,9 +131,7 @@ Expected<std::vector<MetricRow>> latest_metrics(ViewReader& view, std::string_vi
 std::optional<MetricPoint> latest_metric(ViewReader& view, std::string_view tenant,
                                          std::string_view run_id, std::string_view key,
                                          Position as_of) {
-  const SeriesId id{tenant, run_id, key};
-  const auto row = view.get_plain(tail_key(id));
-  return row ? latest_point(view, id, *row, as_of) : std::nullopt;
+  return latest_point(view, {tenant, run_id, key}, as_of);
 }
 
 Expected<BestRun> best_run(ViewReader& view, std::string_view tenant,

@@ -7,15 +7,6 @@ namespace {
 
 constexpr std::size_t kTextsTogether = 1000;  // params and tags in the row of their run
 
-std::string run_key(const EventView& e) {
-  return view_key(RunsProjection::kName, e.tenant, "run", entity(e.stream));
-}
-
-template <class Change>
-void update_run(ViewWriter& view, const EventView& e, Change&& change) {
-  update_row<StoredRun>(view, run_key(e), e.position, change);
-}
-
 // What params and tags are called in the keys of their own rows.
 constexpr std::string_view kParam = "param", kTag = "tag";
 
@@ -28,9 +19,30 @@ void store_apart(ViewWriter& view, const EventView& e, std::string_view kind, co
     store_row(view, text_key(e, kind, key), TextRow{key, value}, e.position);
 }
 
-void set_texts(ViewWriter& view, const EventView& e, std::string_view kind, Texts StoredRun::*of,
-               const Texts& texts) {
-  const auto* run = find_row<StoredRun>(view, run_key(e));
+template <class Change>
+void update_experiment(ViewWriter& view, const EventView& e, const std::string& id,
+                       Change&& change) {
+  update_row<ExperimentRow>(view, view_key(RunsProjection::kName, e.tenant, "experiment", id),
+                            e.position, [&](ExperimentRow& row) {
+                              row.updated_time = format_time(e.time);
+                              change(row);
+                            });
+}
+
+}  // namespace
+
+const std::string& RunsProjection::key_of(const EventView& e) {
+  return run_key_.of(e.tenant, entity(e.stream));
+}
+
+template <class Change>
+void RunsProjection::update_run(ViewWriter& view, const EventView& e, Change&& change) {
+  update_row<StoredRun>(view, key_of(e), e.position, change);
+}
+
+void RunsProjection::set_texts(ViewWriter& view, const EventView& e, std::string_view kind,
+                               Texts StoredRun::*of, const Texts& texts) {
+  const auto* run = find_row<StoredRun>(view, key_of(e));
   if (!run) return;
   if (!run->apart && run->params.size() + run->tags.size() + texts.size() <= kTextsTogether)
     return update_run(view, e, [&](StoredRun& row) {
@@ -48,18 +60,6 @@ void set_texts(ViewWriter& view, const EventView& e, std::string_view kind, Text
   }
   store_apart(view, e, kind, texts);
 }
-
-template <class Change>
-void update_experiment(ViewWriter& view, const EventView& e, const std::string& id,
-                       Change&& change) {
-  update_row<ExperimentRow>(view, view_key(RunsProjection::kName, e.tenant, "experiment", id),
-                            e.position, [&](ExperimentRow& row) {
-                              row.updated_time = format_time(e.time);
-                              change(row);
-                            });
-}
-
-}  // namespace
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const ExperimentCreated& event) {
   const ExperimentRow row{.experiment_id = event.experiment_id,
@@ -87,11 +87,10 @@ void RunsProjection::on(ViewWriter& view, const EventView& e, const RunStarted& 
                  .user_id = event.user_id,
                  .artifact_uri = event.artifact_uri},
                 {}};
-  const std::string key = view_key(kName, e.tenant, "run", row.run_id);
   const std::string order = descending(e.position);
   view.add_plain(view_key(kName, e.tenant, "runs", order), row.run_id);
   view.add_plain(view_key(kName, e.tenant, "runs_of", row.experiment_id, order), row.run_id);
-  store_new_row(view, key, std::move(row), e.position);
+  store_new_row(view, run_key_.of(e.tenant, event.run_id), std::move(row), e.position);
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunParamsLogged& event) {
@@ -176,7 +175,7 @@ void RunsProjection::on(ViewWriter& view, const EventView& e, const RunStatusCha
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunTagRemoved& event) {
-  const auto* run = find_row<StoredRun>(view, run_key(e));
+  const auto* run = find_row<StoredRun>(view, key_of(e));
   if (run && run->apart) return view.erase(text_key(e, kTag, event.key), e.position);
   update_run(view, e, [&](StoredRun& row) { row.tags.erase(event.key); });
 }

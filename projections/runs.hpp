@@ -2,6 +2,7 @@
 #pragma once
 #include <optional>
 
+#include "projections/entity_key.hpp"
 #include "projections/projection.hpp"
 
 namespace mlforge::projections {
@@ -125,6 +126,16 @@ class RunsProjection : public Dispatch<RunsProjection> {
   void on(ViewWriter& view, const EventView& envelope, const RunArtifactRemoved& event);
   void on(ViewWriter& view, const EventView& envelope, const RunDatasetsLogged& event);
   void on(ViewWriter& view, const EventView& envelope, const RunModelsLinked& event);
+
+ private:
+  // Of the row of the event's run.
+  const std::string& key_of(const EventView& envelope);
+  template <class Change>
+  void update_run(ViewWriter& view, const EventView& envelope, Change&& change);
+  void set_texts(ViewWriter& view, const EventView& envelope, std::string_view kind,
+                 Texts StoredRun::*of, const Texts& texts);
+
+  EntityKey run_key_{kName, "run"};
 };
 
 }  // namespace mlforge::projections

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
+#include <memory>
 
 namespace mlforge::storage {
 namespace {
@@ -50,23 +52,31 @@ Error damaged_record(Position position, std::string_view why) {
 class RecordReader::Copies {
  public:
   void clear() {
-    bytes_.clear();
+    size_ = 0;
     ends_.clear();
   }
   void add(const MDB_val& record) {
-    const Bytes bytes = to_bytes(record);
-    bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
-    ends_.push_back(bytes_.size());
+    if (size_ + record.mv_size > room_) grow(record.mv_size);
+    std::memcpy(bytes_.get() + size_, record.mv_data, record.mv_size);
+    ends_.push_back(size_ += record.mv_size);
   }
-  std::size_t bytes() const { return bytes_.size(); }
+  std::size_t bytes() const { return size_; }
   std::size_t size() const { return ends_.size(); }
   Bytes operator[](std::size_t i) const {
     const std::size_t start = i == 0 ? 0 : ends_[i - 1];
-    return Bytes(bytes_).subspan(start, ends_[i] - start);
+    return {bytes_.get() + start, ends_[i] - start};
   }
 
  private:
-  std::vector<std::uint8_t> bytes_;
+  void grow(std::size_t more) {
+    room_ = std::max(2 * room_, size_ + more);
+    auto larger = std::make_unique_for_overwrite<std::uint8_t[]>(room_);
+    if (size_ > 0) std::memcpy(larger.get(), bytes_.get(), size_);
+    bytes_ = std::move(larger);
+  }
+
+  std::unique_ptr<std::uint8_t[]> bytes_;
+  std::size_t size_ = 0, room_ = 0;
   std::vector<std::size_t> ends_;
 };
 

@@ -48,7 +48,7 @@ void add_registry(std::string& out, ViewReader& v, Position p) {
 
 }  // namespace
 
-std::string answers_of(ViewReader& v, Position p) {
+std::string answers_of(ViewReader& v, const storage::Log& log, Position p) {
   const auto& t = kTenant;
   std::string out;
   add_tracking(out, v, p);
@@ -62,8 +62,8 @@ std::string answers_of(ViewReader& v, Position p) {
   add(out, "subscriptions", list_subscriptions(v, t, {.as_of = p}));
   for (const char* name : {"sub0", "sub1", "sub2"})
     add(out, "parked", list_parked(v, t, name, {.as_of = p}));
-  add(out, "audit", list_audit(v, t, {}, {.as_of = p}));
-  add(out, "audit of a stream", list_audit(v, t, {.stream = "model/model1"}, {.as_of = p}));
+  add(out, "audit", list_audit(v, log, t, {}, {.as_of = p}));
+  add(out, "audit of a stream", list_audit(v, log, t, {.stream = "model/model1"}, {.as_of = p}));
   REQUIRE_FALSE(v.status());
   return out;
 }

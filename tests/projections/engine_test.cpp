@@ -77,9 +77,9 @@ TEST_CASE("as of any position, a view answers what one built up to there answers
       REQUIRE(*reached == p);
       auto view = partial_store->reader();
       REQUIRE(view);
-      const auto expected = answers_of(*view, kLatest);
+      const auto expected = answers_of(*view, *log, kLatest);
       INFO("seed " << seed << ", position " << p);
-      REQUIRE(answers_of(*whole, p) == expected);
+      REQUIRE(answers_of(*whole, *log, p) == expected);
     }
   }
 }
@@ -193,7 +193,7 @@ TEST_CASE("views of another log, or from beyond the log's head, are rebuilt") {
     REQUIRE(engine->position() == 0);
     auto view = store->reader();
     REQUIRE(view);
-    REQUIRE(answers_of(*view, kLatest).find("run0") == std::string::npos);
+    REQUIRE(answers_of(*view, *shorter, kLatest).find("run0") == std::string::npos);
   }
 }
 
@@ -268,7 +268,7 @@ TEST_CASE("an event that does not decode is passed on as unknown, and counted") 
   REQUIRE(world.log->append({&request, 1})[0]);
   auto view = world.reader();
   REQUIRE(world.engine->undecodable() == 1);
-  const auto audit = list_audit(view, kTenant, {}, {});
+  const auto audit = list_audit(view, *world.log, kTenant, {}, {});
   REQUIRE(audit);
   REQUIRE(audit->items.size() == 1);
   REQUIRE(audit->items[0].type == "run.started");

@@ -109,6 +109,6 @@ inline std::vector<std::string> digests(const ProjectionEngine& engine) {
 std::vector<Happened> random_history(std::uint64_t seed, std::size_t count);
 
 // Everything that the queries can answer as of a position, as one JSON-like text per line.
-std::string answers_of(ViewReader& view, Position as_of);
+std::string answers_of(ViewReader& view, const storage::Log& log, Position as_of);
 
 }  // namespace mlforge::projections::test

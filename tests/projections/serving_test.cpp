@@ -106,7 +106,7 @@ TEST_CASE("the audit trail says who did what to what, and why") {
   auto v = w.reader();
   const auto types = [&](const AuditFilter& filter, PageRequest page = {}) {
     std::string out;
-    const auto rows = list_audit(v, kTenant, filter, page);
+    const auto rows = list_audit(v, *w.log, kTenant, filter, page);
     REQUIRE(rows);
     for (const auto& row : rows->items) out += row.type + " ";
     return out;
@@ -116,7 +116,7 @@ TEST_CASE("the audit trail says who did what to what, and why") {
   REQUIRE(types({.type_prefix = "model."}) == "model.stage_changed model.registered ");
   REQUIRE(types({.actor = "bob"}) == "model.stage_changed ");
   REQUIRE(types({}, {.as_of = 2}) == "model.stage_changed model.registered ");
-  const auto all = list_audit(v, kTenant, {}, {});
+  const auto all = list_audit(v, *w.log, kTenant, {}, {});
   const auto when = parse_time(all->items.at(2).time);
   REQUIRE(when);
   REQUIRE(types({.from_time = *when, .until_time = *when}) == "model.stage_changed ");
@@ -127,7 +127,7 @@ TEST_CASE("the audit trail says who did what to what, and why") {
   REQUIRE(row.actor == "bob");
   REQUIRE(row.position == 2);
   REQUIRE(row.causation_id == to_string(cause));
-  const auto page = list_audit(v, kTenant, {.stream = "model/adult"}, {.limit = 1});
+  const auto page = list_audit(v, *w.log, kTenant, {.stream = "model/adult"}, {.limit = 1});
   REQUIRE(types({.stream = "model/adult"}, {.limit = 1, .page_token = page->next_page_token}) ==
           "model.registered ");
 }
@@ -145,7 +145,7 @@ TEST_CASE("the audit trail of a stream, page by page and as of any position") {
     std::vector<Position> out;
     PageRequest page{.limit = limit, .as_of = as_of};
     for (;;) {
-      const auto rows = list_audit(v, kTenant, {.stream = stream}, page);
+      const auto rows = list_audit(v, *w.log, kTenant, {.stream = stream}, page);
       REQUIRE(rows);
       for (const auto& row : rows->items) {
         REQUIRE(row.stream == stream);
@@ -164,7 +164,8 @@ TEST_CASE("the audit trail of a stream, page by page and as of any position") {
       REQUIRE(all_of("model/adult", as_of, limit) == expected);
   }
   REQUIRE(all_of("model/none", kLatest, 10).empty());
-  const auto bad = list_audit(v, kTenant, {.stream = "model/adult"}, {.page_token = "6162"});
+  const auto bad =
+      list_audit(v, *w.log, kTenant, {.stream = "model/adult"}, {.page_token = "6162"});
   REQUIRE(bad.error().field == "page_token");
 }
 
