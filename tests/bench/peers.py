@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 
 from servers import Missing, Server, die_with_parent
 
@@ -53,9 +54,17 @@ class JetStream(Server):
                        f'jetstream {{ store_dir: "{folder}/store", sync_interval: always }}\n')
         super().__init__(f"JetStream {self.version}, sync always", [program, "-c", config], folder + ".log",
                          ready=lambda line: "Server is ready" in line)
-        (name,) = os.listdir(ports)
-        with open(os.path.join(ports, name), encoding="utf-8") as file:
-            self.port = int(json.load(file)["nats"][0].rpartition(":")[2])
+        self.port = self.port_of(ports)
+
+    def port_of(self, ports):
+        """The file that says it may come after the server says that it is ready."""
+        for _ in range(500):
+            for name in os.listdir(ports):
+                with contextlib.suppress(ValueError), open(os.path.join(ports, name), encoding="utf-8") as file:
+                    return int(json.load(file)["nats"][0].rpartition(":")[2])
+            time.sleep(0.02)  # poll: the file comes by itself
+        self.stop()
+        raise Missing(f"{self.name} did not say its port: {self.last_words()}")
 
     def load_command(self, connections, seconds):
         return [self.generator, "--port", self.port, "--connections", connections, "--seconds", seconds,
@@ -127,13 +136,16 @@ class Postgres(Server):
         return self.run("psql", "-h", self.socket, "-U", "bench", "-d", "postgres", "-v", "ON_ERROR_STOP=1", *arguments)
 
     def load_command(self, connections, seconds):
-        # Whole seconds are all that it takes.
+        # Whole seconds are all that it takes, and with hundreds of clients it needs one to connect.
         return self.command("pgbench", "-n", "-M", "prepared", "-h", self.socket, "-U", "bench", "-f", self.script,
-                            "-c", connections, "-j", 1, "-T", max(1, round(seconds)), "-l",
+                            "-c", connections, "-j", 1, "-T", max(2, round(seconds)), "-l",
                             f"--log-prefix={self.socket}/load", "postgres")
 
     def figures(self, stdout):
-        rate = float(re.search(r"tps = ([\d.]+)", stdout).group(1))
+        said = re.search(r"tps = ([\d.]+)", stdout)
+        if not said:
+            raise Missing(f"PostgreSQL: pgbench told no rate: {stdout.strip()[-300:]}")
+        rate = float(said.group(1))
         count = int(re.search(r"actually processed: (\d+)", stdout).group(1))
         if re.search(r"failed transactions: [1-9]", stdout):
             raise Missing("PostgreSQL: some transactions failed")
