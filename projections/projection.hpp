@@ -100,8 +100,9 @@ void store_new_row(ViewWriter& view, std::string_view key, R&& row, Position pos
 // Changes a row in place by `change`; an entity that this view has never seen stays unseen.
 template <class R, class Change>
 void update_row(ViewWriter& view, std::string_view key, Position position, Change&& change) {
-  view.update<R>(key, position, parse_row<R>, change,
-                 [](std::string& out, const R& row) { append_short_json(out, row); });
+  view.update<R>(
+      key, position, parse_row<R>, change,
+      [](std::string& out, std::string_view, const R& row) { append_short_json(out, row); });
 }
 
 }  // namespace mlforge::projections

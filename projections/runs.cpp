@@ -7,6 +7,8 @@ namespace {
 
 constexpr std::size_t kTextsTogether = 1000;  // params and tags in the row of their run
 
+KeptRun parse_run(std::string_view text) { return {parse_row<StoredRun>(text), {}}; }
+
 // What params and tags are called in the keys of their own rows.
 constexpr std::string_view kParam = "param", kTag = "tag";
 
@@ -35,30 +37,57 @@ const std::string& RunsProjection::key_of(const EventView& e) {
   return run_key_.of(e.tenant, entity(e.stream));
 }
 
-template <class Change>
-void RunsProjection::update_run(ViewWriter& view, const EventView& e, Change&& change) {
-  update_row<StoredRun>(view, key_of(e), e.position, change);
+const KeptRun* RunsProjection::find_run(ViewWriter& view, const EventView& e) {
+  return view.parsed<KeptRun>(key_of(e), parse_run);
 }
 
-void RunsProjection::set_texts(ViewWriter& view, const EventView& e, std::string_view kind,
-                               Texts StoredRun::*of, const Texts& texts) {
-  const auto* run = find_row<StoredRun>(view, key_of(e));
+template <class Change>
+void RunsProjection::update_run(ViewWriter& view, const EventView& e, RunText::Piece piece,
+                                Change&& change) {
+  view.update<KeptRun>(key_of(e), e.position, parse_run, change,
+                       [piece](std::string& out, std::string_view former, KeptRun& run) {
+                         run.text.rewrite(out, former, run, piece);
+                       });
+}
+
+void RunsProjection::set_text(ViewWriter& view, const EventView& e, RunText::Piece piece,
+                              const std::string& key, const std::string& value) {
+  bool is_new = false;
+  view.update<KeptRun>(
+      key_of(e), e.position, parse_run,
+      [&](KeptRun& run) {
+        auto& texts = piece == RunText::params ? run.params : run.tags;
+        is_new = texts.insert_or_assign(key, value).second;
+      },
+      [&](std::string& out, std::string_view former, KeptRun& run) {
+        run.text.set_text(out, former, run, piece, key, is_new);
+      });
+}
+
+// Gives each param and tag of the event's run a row of its own.
+void RunsProjection::move_apart(ViewWriter& view, const EventView& e) {
+  Texts params, tags;
+  update_run(view, e, RunText::params, [&](StoredRun& row) { row.params.swap(params); });
+  update_run(view, e, RunText::tags, [&](StoredRun& row) { row.tags.swap(tags); });
+  update_run(view, e, RunText::rest, [&](StoredRun& row) { row.apart = true; });
+  store_apart(view, e, kParam, params);
+  store_apart(view, e, kTag, tags);
+}
+
+void RunsProjection::set_texts(ViewWriter& view, const EventView& e, RunText::Piece piece,
+                               const Texts& texts) {
+  const auto* run = find_run(view, e);
   if (!run) return;
-  if (!run->apart && run->params.size() + run->tags.size() + texts.size() <= kTextsTogether)
-    return update_run(view, e, [&](StoredRun& row) {
-      for (const auto& [key, value] : texts) (row.*of)[key] = value;
+  if (!run->apart && run->params.size() + run->tags.size() + texts.size() <= kTextsTogether) {
+    if (texts.size() == 1)
+      return set_text(view, e, piece, texts.begin()->first, texts.begin()->second);
+    return update_run(view, e, piece, [&](StoredRun& row) {
+      auto& own = piece == RunText::params ? row.params : row.tags;
+      for (const auto& [key, value] : texts) own[key] = value;
     });
-  if (!run->apart) {
-    Texts params, tags;
-    update_run(view, e, [&](StoredRun& row) {
-      row.params.swap(params);
-      row.tags.swap(tags);
-      row.apart = true;
-    });
-    store_apart(view, e, kParam, params);
-    store_apart(view, e, kTag, tags);
   }
-  store_apart(view, e, kind, texts);
+  if (!run->apart) move_apart(view, e);
+  store_apart(view, e, piece == RunText::params ? kParam : kTag, texts);
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const ExperimentCreated& event) {
@@ -76,33 +105,36 @@ void RunsProjection::on(ViewWriter& view, const EventView& e, const ExperimentCr
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunStarted& event) {
-  StoredRun row{{.run_id = event.run_id,
-                 .experiment_id = event.experiment_id,
-                 .name = event.name,
-                 .status = "running",
-                 .start_time = time_text(event.start_time),
-                 .pipeline_run_id = event.pipeline_run_id,
-                 .step = event.step,
-                 .actor = std::string(e.actor),
-                 .user_id = event.user_id,
-                 .artifact_uri = event.artifact_uri},
-                {}};
+  KeptRun run{{{.run_id = event.run_id,
+                .experiment_id = event.experiment_id,
+                .name = event.name,
+                .status = "running",
+                .start_time = time_text(event.start_time),
+                .pipeline_run_id = event.pipeline_run_id,
+                .step = event.step,
+                .actor = std::string(e.actor),
+                .user_id = event.user_id,
+                .artifact_uri = event.artifact_uri},
+               {}},
+              {}};
   const std::string order = descending(e.position);
-  view.add_plain(view_key(kName, e.tenant, "runs", order), row.run_id);
-  view.add_plain(view_key(kName, e.tenant, "runs_of", row.experiment_id, order), row.run_id);
-  store_new_row(view, run_key_.of(e.tenant, event.run_id), std::move(row), e.position);
+  view.add_plain(view_key(kName, e.tenant, "runs", order), event.run_id);
+  view.add_plain(view_key(kName, e.tenant, "runs_of", event.experiment_id, order), event.run_id);
+  const auto& key = run_key_.of(e.tenant, event.run_id);
+  view.write_row(key, e.position, [&](std::string& out) { run.text.write(out, run); });
+  view.keep_parsed(key, std::move(run));
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunParamsLogged& event) {
-  set_texts(view, e, kParam, &StoredRun::params, event.params);
+  set_texts(view, e, RunText::params, event.params);
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunTagsSet& event) {
-  set_texts(view, e, kTag, &StoredRun::tags, event.tags);
+  set_texts(view, e, RunText::tags, event.tags);
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunArtifactLogged& event) {
-  update_run(view, e, [&](StoredRun& row) {
+  update_run(view, e, RunText::artifacts, [&](StoredRun& row) {
     const auto at = std::lower_bound(
         row.artifacts.begin(), row.artifacts.end(), event.path,
         [](const FileRef& file, const std::string& path) { return file.path < path; });
@@ -115,11 +147,11 @@ void RunsProjection::on(ViewWriter& view, const EventView& e, const RunArtifactL
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunInputLogged& event) {
-  update_run(view, e, [&](StoredRun& row) { row.inputs.push_back(event); });
+  update_run(view, e, RunText::rest, [&](StoredRun& row) { row.inputs.push_back(event); });
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunEnded& event) {
-  update_run(view, e, [&](StoredRun& row) {
+  update_run(view, e, RunText::head, [&](StoredRun& row) {
     row.status = event.status;
     row.end_time = time_text(event.end_time);
   });
@@ -167,35 +199,35 @@ void RunsProjection::on(ViewWriter& view, const EventView& e, const ExperimentIm
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunRenamed& event) {
-  update_run(view, e, [&](StoredRun& row) { row.name = event.name; });
+  update_run(view, e, RunText::head, [&](StoredRun& row) { row.name = event.name; });
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunStatusChanged& event) {
-  update_run(view, e, [&](StoredRun& row) { row.status = event.status; });
+  update_run(view, e, RunText::head, [&](StoredRun& row) { row.status = event.status; });
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunTagRemoved& event) {
-  const auto* run = find_row<StoredRun>(view, key_of(e));
+  const auto* run = find_run(view, e);
   if (run && run->apart) return view.erase(text_key(e, kTag, event.key), e.position);
-  update_run(view, e, [&](StoredRun& row) { row.tags.erase(event.key); });
+  update_run(view, e, RunText::tags, [&](StoredRun& row) { row.tags.erase(event.key); });
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunDeleted& event) {
-  update_run(view, e, [&](StoredRun& row) {
+  update_run(view, e, RunText::rest, [&](StoredRun& row) {
     row.deleted = event.generation;
     row.alone.reset();
   });
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunRestored& event) {
-  update_run(view, e, [&](StoredRun& row) {
+  update_run(view, e, RunText::rest, [&](StoredRun& row) {
     row.deleted.reset();
     if (event.alone) row.alone = event.generation;
   });
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunArtifactRemoved& event) {
-  update_run(view, e, [&](StoredRun& row) {
+  update_run(view, e, RunText::artifacts, [&](StoredRun& row) {
     std::erase_if(row.artifacts, [&](const FileRef& file) { return file.path == event.path; });
   });
 }
@@ -209,7 +241,7 @@ void RunsProjection::on(ViewWriter& view, const EventView& e, const RunDatasetsL
 }
 
 void RunsProjection::on(ViewWriter& view, const EventView& e, const RunModelsLinked& event) {
-  update_run(view, e, [&](StoredRun& row) {
+  update_run(view, e, RunText::rest, [&](StoredRun& row) {
     row.models.insert(row.models.end(), event.models.begin(), event.models.end());
   });
 }

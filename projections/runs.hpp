@@ -4,6 +4,7 @@
 
 #include "projections/entity_key.hpp"
 #include "projections/projection.hpp"
+#include "projections/run_text.hpp"
 
 namespace mlforge::projections {
 
@@ -75,6 +76,10 @@ struct StoredRun : RunRow {
     });
   }
 };
+// One in memory, which may soon change again.
+struct KeptRun : StoredRun {
+  RunText text;
+};
 // The part of it that says where a run stands among others: less to read than the whole.
 struct RunHead {
   std::string run_id, start_time;
@@ -130,10 +135,16 @@ class RunsProjection : public Dispatch<RunsProjection> {
  private:
   // Of the row of the event's run.
   const std::string& key_of(const EventView& envelope);
+  const KeptRun* find_run(ViewWriter& view, const EventView& envelope);
+  // `piece`: where all that `change` changes is.
   template <class Change>
-  void update_run(ViewWriter& view, const EventView& envelope, Change&& change);
-  void set_texts(ViewWriter& view, const EventView& envelope, std::string_view kind,
-                 Texts StoredRun::*of, const Texts& texts);
+  void update_run(ViewWriter& view, const EventView& envelope, RunText::Piece piece,
+                  Change&& change);
+  void set_texts(ViewWriter& view, const EventView& envelope, RunText::Piece piece,
+                 const Texts& texts);
+  void set_text(ViewWriter& view, const EventView& envelope, RunText::Piece piece,
+                const std::string& key, const std::string& value);
+  void move_apart(ViewWriter& view, const EventView& envelope);
 
   EntityKey run_key_{kName, "run"};
 };

@@ -52,8 +52,8 @@ class ViewWriter {
     r.parsed = std::make_shared<R>(std::move(value));
     kept_bytes_ += 2 * r.value.size();
   }
-  // Changes such an R by `change`, and makes what `write` (std::string&, const R&) appends the
-  // row's new version. Nothing where there is no row.
+  // Changes such an R by `change`, and makes what `write` (std::string&, the row's text before, R&)
+  // appends the row's new version. Nothing where there is no row.
   template <class R, class Parse, class Change, class Write>
   void update(std::string_view key, Position position, Parse&& parse, Change&& change,
               Write&& write) {
@@ -62,7 +62,7 @@ class ViewWriter {
     if (!value) return;
     change(*value);
     scratch_.clear();
-    write(scratch_, std::as_const(*value));
+    write(scratch_, std::string_view(entry.row.value), *value);
     set(entry, position);
   }
 

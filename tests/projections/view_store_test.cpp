@@ -179,7 +179,7 @@ TEST_CASE("a row that is kept parsed follows its text") {
   const auto append = [&](ViewWriter& w, const char* what, Position position) {
     w.update<std::string>(
         key, position, parse, [&](std::string& row) { row += what; },
-        [](std::string& out, const std::string& row) { out += row; });
+        [](std::string& out, std::string_view, const std::string& row) { out += row; });
   };
   REQUIRE_FALSE(s.batch([&](ViewWriter& w) {
     append(w, "nothing to append to", 1);
