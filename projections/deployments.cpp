@@ -55,19 +55,32 @@ void DeploymentsProjection::count(ViewWriter& view, const EventView& e, std::str
   kCountSeries.append(view, {e.tenant, entity(e.stream), name}, tail, {e.position, before + more});
 }
 
+// Into by_version_. A model has a handful of versions; an event from elsewhere may name thousands.
+void DeploymentsProjection::count_versions(std::span<const std::int64_t> versions) {
+  constexpr std::size_t kFew = 16;
+  by_version_.clear();
+  for (const auto version : versions) {
+    const auto at = std::find_if(by_version_.begin(), by_version_.end(),
+                                 [version](const auto& each) { return each.first == version; });
+    if (at != by_version_.end())
+      ++at->second;
+    else
+      by_version_.emplace_back(version, 1);
+    if (by_version_.size() > kFew) break;
+  }
+  if (by_version_.size() <= kFew) return;
+  std::map<std::int64_t, std::uint64_t> all;
+  for (const auto version : versions) ++all[version];
+  by_version_.assign(all.begin(), all.end());
+}
+
 void DeploymentsProjection::on(ViewWriter& view, const EventView& e,
                                const PredictionsLogged& event) {
   const std::size_t n = std::min(event.versions.size(), event.challenger.size());
-  std::uint64_t challenger = 0;
-  by_version_.clear();
-  for (std::size_t i = 0; i < n; ++i) {
-    const auto version = event.versions[i];
-    auto at = std::find_if(by_version_.begin(), by_version_.end(),
-                           [version](const auto& each) { return each.first == version; });
-    if (at == by_version_.end()) at = by_version_.insert(at, {version, 0});
-    ++at->second;
-    challenger += event.challenger[i] != 0;
-  }
+  count_versions({event.versions.data(), n});
+  const auto challenger = n - static_cast<std::size_t>(std::count(
+                                  event.challenger.begin(),
+                                  event.challenger.begin() + static_cast<std::ptrdiff_t>(n), 0));
   tails_ = kCountSeries.tails_of(e.tenant, entity(e.stream));
   for (const auto& [version, answers] : by_version_)
     count(view, e, "version:" + std::to_string(version), answers);

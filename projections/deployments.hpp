@@ -1,5 +1,7 @@
 // Endpoints: what they serve, to whom, and how often.
 #pragma once
+#include <span>
+
 #include "projections/projection.hpp"
 #include "projections/series.hpp"
 
@@ -58,6 +60,7 @@ class DeploymentsProjection : public Dispatch<DeploymentsProjection> {
  private:
   void count(ViewWriter& view, const EventView& envelope, std::string_view name,
              std::uint64_t more);
+  void count_versions(std::span<const std::int64_t> versions);
 
   // Kept for their memory.
   std::vector<std::pair<std::int64_t, std::uint64_t>> by_version_;

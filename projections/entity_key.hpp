@@ -18,6 +18,7 @@ class EntityKey {
   // Valid until the next call.
   const std::string& of(std::string_view tenant, std::string_view entity) {
     if (start_ == 0 || tenant_ != tenant) {
+      start_ = 0;
       tenant_ = tenant;
       key_ = view_prefix(projection_, tenant, table_);
       start_ = key_.size();

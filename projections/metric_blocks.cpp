@@ -159,15 +159,19 @@ std::optional<MetricPoint> later(std::optional<MetricPoint> first,
 std::vector<NamedPoint> former_points(ViewReader& view, std::string_view tenant,
                                       std::string_view run_id, std::string_view open,
                                       Position as_of) {
+  std::vector<NamedPoint> out;
   std::set<std::string> names;
   for (const auto name : open_names(open)) names.emplace(name);
-  if (open_head(open).spilled)
-    view.scan_plain(tails_of(tenant, run_id), {}, SIZE_MAX,
-                    [&](std::string_view, std::string_view row) {
-                      names.emplace(parse_tail(row).name);
-                      return true;
-                    });
-  std::vector<NamedPoint> out;
+  const auto add = [&](std::string_view, std::string_view row) {
+    const auto name = parse_tail(row).name;
+    if (name.size() <= kOpenName) {
+      names.emplace(name);
+    } else if (const auto best = latest_in(view, {tenant, run_id, name}, row, as_of)) {
+      out.push_back({std::string(name), *best});  // none of its points is in the open row
+    }
+    return true;
+  };
+  if (open_head(open).spilled) view.scan_plain(tails_of(tenant, run_id), {}, SIZE_MAX, add);
   for (const auto& name : names)
     if (const auto best = latest_point(view, {tenant, run_id, name}, as_of))
       out.push_back({name, *best});

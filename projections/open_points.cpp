@@ -1,6 +1,7 @@
 #include "projections/open_points.hpp"
 
 #include <algorithm>
+#include <stdexcept>
 
 namespace mlforge::projections {
 namespace {
@@ -26,7 +27,9 @@ std::size_t name_size(const std::string& row, std::size_t at) {
 // same order: the one behind the last found is tried first.
 class Names {
  public:
-  explicit Names(std::string& row) : row_(row), end_(sizeof(OpenHead) + open_head(row).names) {}
+  explicit Names(std::string& row) : row_(row), end_(sizeof(OpenHead) + open_head(row).names) {
+    if (end_ > row.size()) throw std::runtime_error("the open row of a run's points is damaged");
+  }
 
   std::uint64_t number_of(std::string_view name, const MetricPoint& point) {
     if (!is_next(name)) {
@@ -34,7 +37,7 @@ class Names {
       number_ = 0;
       while (next_ < end_ && !is_next(name)) skip();
     }
-    if (next_ == end_)
+    if (next_ >= end_)
       add(name, point);
     else
       improve(point);
@@ -45,7 +48,8 @@ class Names {
 
  private:
   bool is_next(std::string_view name) const {
-    return next_ < end_ && name_size(row_, next_) == name.size() &&
+    return next_ + 1 + name.size() + sizeof(MetricPoint) <= end_ &&
+           name_size(row_, next_) == name.size() &&
            std::memcmp(row_.data() + next_ + 1, name.data(), name.size()) == 0;
   }
   void skip() {
@@ -54,6 +58,7 @@ class Names {
   }
   void add(std::string_view name, const MetricPoint& point) {
     const std::size_t size = 1 + name.size() + sizeof point;
+    next_ = end_;
     row_.insert(end_, size, '\0');
     char* const to = row_.data() + end_;
     to[0] = static_cast<char>(name.size());
@@ -91,7 +96,7 @@ std::string open_key(std::string_view tenant, std::string_view run_id) {
 }
 
 OpenHead open_head(std::string_view row) {
-  return row.empty() ? OpenHead{} : load_at<OpenHead>(row, 0);
+  return row.size() < sizeof(OpenHead) ? OpenHead{} : load_at<OpenHead>(row, 0);
 }
 
 bool fits_open(const LoggedPoints& points) {
@@ -101,7 +106,7 @@ bool fits_open(const LoggedPoints& points) {
 }
 
 void add_points(std::string& row, const LoggedPoints& points) {
-  if (row.empty()) row.resize(sizeof(OpenHead), '\0');
+  if (row.size() < sizeof(OpenHead)) row.assign(sizeof(OpenHead), '\0');
   auto head = open_head(row);
   std::array<char, kMostEventBytes> event;
   char* out = put_varint(event.data(), points.position - head.position);

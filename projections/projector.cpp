@@ -242,7 +242,7 @@ Status ProjectionEngine::run_batch(Position from, std::uint64_t limit) {
   passed_ = from - 1;
   const auto read = log_.read(from, limit, [this](const EventView& e) {
     apply_to_all(e);
-    const bool look = e.position % kLookEvery == 0 || e.payload.size() > kBatchBytes / 1024;
+    const bool look = e.position % kLookEvery == 0 || e.payload.size() > 1024;
     return !look || !is_batch_full();
   });
   if (in_step_)

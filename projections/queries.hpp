@@ -191,8 +191,9 @@ struct AuditFilter {
   TimeUs from_time = INT64_MIN, until_time = INT64_MAX;  // both included
 };
 
-// Newest first, as the log tells them. One call looks at no more than 20,000 events: a page may be
-// short, or empty, and still have a next one. `corrupt`: an event's record is damaged.
+// Newest first, as the log tells them; of a damaged record that it is, whatever is asked for. One
+// call looks at no more than 5,000 events: a page may be short, or empty, and still have a next
+// one.
 Expected<Page<AuditRow>> list_audit(ViewReader& view, const storage::Log& log,
                                     std::string_view tenant, const AuditFilter& filter,
                                     const PageRequest& page);

@@ -56,7 +56,7 @@ class RecordReader::Copies {
     ends_.clear();
   }
   void add(const MDB_val& record) {
-    if (size_ + record.mv_size > room_) grow(record.mv_size);
+    if (size_ + record.mv_size >= room_) grow(record.mv_size + 1);
     std::memcpy(bytes_.get() + size_, record.mv_data, record.mv_size);
     ends_.push_back(size_ += record.mv_size);
   }

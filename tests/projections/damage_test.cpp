@@ -199,4 +199,25 @@ TEST_CASE("open_views: a request to stop ends the building between two batches")
   v.check_made_anew();
 }
 
+TEST_CASE("damage: the audit trail says which records are damaged, and goes on behind them") {
+  Views v(20);
+  auto views = open_views(*v.log, v.path, kOptions);
+  REQUIRE(views);
+  auto reader = views->store->reader();
+  REQUIRE(reader);
+  const DamagedLog damaged(*v.log, 15);
+  const auto first = list_audit(*reader, damaged, kTenant, {.actor = "ann"}, {.limit = 7});
+  REQUIRE(first);
+  REQUIRE(first->items.size() == 7);
+  for (std::size_t i = 0; i < 7; ++i) {
+    CHECK(first->items[i].position == 20 - i);
+    CHECK((first->items[i].summary == "The record is damaged.") == (i < 6));
+  }
+  const auto second = list_audit(*reader, damaged, kTenant, {},
+                                 {.limit = 100, .page_token = first->next_page_token});
+  REQUIRE(second);
+  CHECK(second->items.size() == 13);
+  CHECK(second->next_page_token.empty());
+}
+
 }  // namespace damage_tests

@@ -110,10 +110,10 @@ TEST_CASE("a damaged open row is read without leaving its bytes") {
   for (int round = 0; round < 300; ++round) {
     std::vector<Named> all;
     const auto whole = open_row(random, all);
-    if (whole.size() <= sizeof(OpenHead)) continue;
+    if (whole.empty()) continue;
     // A copy of its own size, so that a sanitizer sees the first byte beyond.
     std::vector<char> bytes(whole.begin(), whole.end());
-    if (round % 2) bytes.resize(sizeof(OpenHead) + random() % (bytes.size() - sizeof(OpenHead)));
+    if (round % 2) bytes.resize(1 + random() % bytes.size());
     for (int flips = 0; flips < 5; ++flips)
       bytes[random() % bytes.size()] ^= char(1 + random() % 255);
     const std::string_view row(bytes.data(), bytes.size());

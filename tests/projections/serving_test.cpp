@@ -89,6 +89,24 @@ TEST_CASE("drift reports with alert and retraining, newest first") {
   REQUIRE(latest_drift(v, kTenant, "zoo").error().code == ErrorCode::not_found);
 }
 
+TEST_CASE("answers are counted by version, however many there are") {
+  World w;
+  w.append("endpoint/adult", EndpointCreated{.name = "adult", .model = "adult"});
+  for (const std::int64_t many : {1, 16, 17, 500}) {
+    std::vector<std::int64_t> versions;
+    for (std::int64_t i = 0; i < 2 * many; ++i) versions.push_back(1000 * many + i % many);
+    w.append("predictions/adult",
+             predictions(versions, std::vector<std::int64_t>(versions.size())));
+  }
+  auto v = w.reader();
+  const auto row = get_endpoint(v, kTenant, "adult");
+  REQUIRE(row);
+  REQUIRE(row->predictions == 2 * (1 + 16 + 17 + 500));
+  REQUIRE(row->predictions_by_version.size() == 1 + 16 + 17 + 500);
+  for (const auto& [version, answers] : row->predictions_by_version) REQUIRE(answers == 2);
+  REQUIRE(row->predictions_by_route.at("champion") == row->predictions);
+}
+
 TEST_CASE("the audit trail says who did what to what, and why") {
   World w;
   w.append("model/adult", ModelRegistered{.name = "adult"});
