@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 
 from servers import Missing, Server, die_with_parent
 
@@ -47,24 +46,18 @@ class JetStream(Server):
         program, self.version = nats_server_program()
         self.generator = generator
         os.makedirs(folder)
-        config, ports = os.path.join(folder, "nats.conf"), os.path.join(folder, "ports")
-        os.makedirs(ports)
+        config = os.path.join(folder, "nats.conf")
         with open(config, "w", encoding="utf-8") as file:
-            file.write(f'listen: "127.0.0.1:-1"\nports_file_dir: "{ports}"\n'
-                       f'jetstream {{ store_dir: "{folder}/store", sync_interval: always }}\n')
+            file.write(f'listen: "127.0.0.1:-1"\njetstream {{ store_dir: "{folder}/store", sync_interval: always }}\n')
         super().__init__(f"JetStream {self.version}, sync always", [program, "-c", config], folder + ".log",
-                         ready=lambda line: "Server is ready" in line)
-        self.port = self.port_of(ports)
+                         ready=self.is_ready)
 
-    def port_of(self, ports):
-        """The file that says it may come after the server says that it is ready."""
-        for _ in range(500):
-            for name in os.listdir(ports):
-                with contextlib.suppress(ValueError), open(os.path.join(ports, name), encoding="utf-8") as file:
-                    return int(json.load(file)["nats"][0].rpartition(":")[2])
-            time.sleep(0.02)  # poll: the file comes by itself
-        self.stop()
-        raise Missing(f"{self.name} did not say its port: {self.last_words()}")
+    def is_ready(self, line):
+        """It says where it listens before it says that it is ready."""
+        where = re.search(r"Listening for client connections on \S+:(\d+)", line)
+        if where:
+            self.port = int(where.group(1))
+        return "Server is ready" in line
 
     def load_command(self, connections, seconds):
         return [self.generator, "--port", self.port, "--connections", connections, "--seconds", seconds,
